@@ -1,0 +1,184 @@
+"""The event: one JSON object a record. This module names its parts and gives it its one line of bytes.
+
+The format is described in docs/formats.md; the writer and the reader are in `recorder.log`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import time
+import uuid
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import orjson
+
+if TYPE_CHECKING:
+    from recorder.core import Recorder
+
+__all__ = [
+    "VERSION",
+    "Category",
+    "Event",
+    "Operation",
+    "RunContext",
+    "Session",
+    "Stage",
+    "boot_id",
+    "clean_text",
+    "current_operation",
+    "encode",
+    "envelope",
+    "jsonable",
+    "now",
+    "ulid",
+]
+
+VERSION = 1
+
+Event: TypeAlias = dict[str, Any]
+Session: TypeAlias = dict[str, str | None]
+RunContext: TypeAlias = dict[str, str | None]
+Category: TypeAlias = Literal["http_request", "rq_enqueue", "rq_job", "file_upload", "egress", "system_log"]
+Stage: TypeAlias = Literal["started", "finished", "failed", "retried", "stopped"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is going on right now: the cause of whatever is recorded next in this context."""
+
+    operation_id: str
+    log_dir: Path
+    run_context: RunContext | None = None
+    session: Session | None = None
+    capture_ids: tuple[str, ...] = ()
+    recorder: Recorder | None = None
+
+
+current_operation: ContextVar[Operation | None] = ContextVar("recorder.current_operation", default=None)
+"""The request or job that runs in this context, or None. Threads and tasks started by it inherit it as Python does."""
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = ["".join(pair) for pair in itertools.product(_CROCKFORD, repeat=2)]
+
+
+def ulid(milliseconds: int | None = None) -> str:
+    """Return a new ULID (26 characters, https://github.com/ulid/spec): time first, then 80 random bits.
+
+    Ids made in different milliseconds sort by time; inside one millisecond their order is random (`mono_ns` orders).
+    """
+    if milliseconds is None:
+        milliseconds = time.time_ns() // 1_000_000
+    value = milliseconds << 80 | int.from_bytes(os.urandom(10))
+    pairs = _PAIRS
+    return "".join([pairs[value >> shift & 1023] for shift in range(120, -1, -10)])
+
+
+def now() -> str:
+    """Return the time as ISO 8601, UTC, microseconds: `2026-11-20T10:41:06.123456Z`."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def _read_boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip() or str(uuid.uuid4())
+    except OSError:
+        return str(uuid.uuid4())
+
+
+boot_id: str = _read_boot_id()
+"""The boot on which `mono_ns` counts."""
+
+
+def envelope(
+    category: Category,
+    stage: Stage,
+    payload: dict[str, Any],
+    *,
+    operation_id: str | None = None,
+    parent_id: str | None = None,
+    session: Session | None = None,
+    run_context: RunContext | None = None,
+    capture_ids: tuple[str, ...] | list[str] = (),
+) -> Event:
+    """Return an event with every key of the format; `writer` and `sequence` are set when it is written."""
+    identity = ulid()
+    return {
+        "v": VERSION,
+        "id": identity,
+        "operation_id": operation_id or identity,
+        "parent_id": parent_id,
+        "writer": None,
+        "sequence": None,
+        "timestamp": now(),
+        "boot_id": boot_id,
+        "mono_ns": time.monotonic_ns(),
+        "category": category,
+        "stage": stage,
+        "payload": payload,
+        "session": session,
+        "run_context": run_context,
+        "capture_ids": list(capture_ids),
+    }
+
+
+def encode(event: Event) -> bytes:
+    """Return the event as one line of UTF-8 JSON without a newline. Never raises, whatever a value is."""
+    try:
+        return orjson.dumps(event)
+    except (TypeError, ValueError, RecursionError):
+        return orjson.dumps(jsonable(event))
+
+
+def clean_text(text: str) -> str:
+    """Return the text with every lone surrogate replaced by U+FFFD, so that it has a UTF-8 form."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def jsonable(value: Any, _depth: int = 0) -> Any:
+    """Return the value in a form that JSON has, the same for the same value.
+
+    What has none (bytes, dates, NaN, integers beyond 64 bits, objects, nesting beyond 64 levels) becomes
+    `{"repr": <first 500 characters>, "type": "module.Name"}`. Never raises.
+    """
+    kind = type(value)
+    if value is None or kind is bool:
+        return value
+    if kind is str:
+        return clean_text(value)
+    if kind is int and -(1 << 63) <= value < 1 << 64:
+        return value
+    if kind is float and math.isfinite(value):
+        return value
+    if _depth < 64:
+        if kind is list or kind is tuple:
+            return [jsonable(item, _depth + 1) for item in value]
+        if kind is dict:
+            return {_key(key): jsonable(item, _depth + 1) for key, item in value.items()}
+    return {"repr": _repr(value), "type": f"{kind.__module__}.{kind.__qualname__}"}
+
+
+def _key(key: object) -> str:
+    if isinstance(key, str):
+        return clean_text(key)
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    return _repr(key)
+
+
+def _repr(value: object) -> str:
+    if type(value) is float:
+        return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+    try:
+        return clean_text(repr(value)[:500])
+    except Exception as error:  # a host's __repr__ may do anything
+        return f"<repr failed: {type(error).__name__}>"

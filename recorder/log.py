@@ -1,0 +1,209 @@
+"""The audit log: a writer that only appends, and beside it the reader.
+
+A record is appended by one `write(2)` of newline + record + newline on an `O_APPEND` descriptor. The leading newline is
+what saves the next record when a writer was killed in the middle of one: readers skip blank lines, and a torn line ends
+where the next record begins. No lock between processes and no background thread: both were measured dearer, and a
+worker that leaves through `os._exit` would lose what waits in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from recorder.events import Event, encode, envelope, now, ulid
+from recorder.runs import Run
+
+__all__ = ["LOG_NAME", "BadLine", "Line", "Writer", "read"]
+
+LOG_NAME = "profile.events.jsonl"
+_MAX_LINE = 64 << 20
+
+
+class Writer:
+    """One process's way into one log. Thread-safe; a child after `fork` needs a new one (`Writer.usable`).
+
+    `append` never raises for a full or broken disk: it returns False, counts the record in `lost`, and says so in the
+    log with a `lost` record as soon as there is room again. The gap in `sequence` proves the same.
+    """
+
+    def __init__(self, directory: Path, root: Path, run: Run | None = None, *, fsync: bool = False) -> None:
+        self.directory = directory
+        self.path = directory / LOG_NAME
+        self.lost = 0
+        self._root = root
+        self._run = run
+        self._fsync = fsync
+        self._id = ulid()
+        self._pid = os.getpid()
+        self._lock = threading.RLock()  # reentrant: a signal may come while we write, and its receiver may record too
+        self._descriptor = -1
+        self._sequence = 0
+        self._unreported = 0
+        self._reason = ""
+
+    @property
+    def usable(self) -> bool:
+        """False in a process other than the one that made this writer."""
+        return self._pid == os.getpid()
+
+    def append(self, event: Event) -> bool:
+        """Write the event, numbered; return whether all of it is in the log."""
+        with self._lock:
+            try:
+                if self._descriptor < 0 or os.fstat(self._descriptor).st_nlink == 0:
+                    self._open()
+                if self._unreported and self._write(self._lost_record()):
+                    self._unreported = 0
+                return self._write(event)
+            except OSError as error:
+                self._count_loss(error.strerror or str(error))
+                return False
+
+    def close(self) -> None:
+        """Close the file; the next `append` opens it again and goes on counting."""
+        with self._lock:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
+
+    def _write(self, event: Event) -> bool:
+        self._sequence += 1
+        event["writer"] = self._id
+        event["sequence"] = self._sequence
+        line = b"\n%b\n" % encode(event)
+        written = os.write(self._descriptor, line)
+        if written != len(line):
+            self._count_loss("short write")
+            return False
+        if self._fsync:
+            os.fdatasync(self._descriptor)
+        return True
+
+    def _count_loss(self, reason: str) -> None:
+        self.lost += 1
+        self._unreported += 1
+        self._reason = reason
+
+    def _open(self) -> None:
+        self.close()
+        if self._run is None:
+            self.directory.mkdir(0o750, parents=True, exist_ok=True)
+        else:
+            with contextlib.suppress(FileExistsError):
+                self.directory.mkdir(0o750)  # never its parent: asking for a run does not make it
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+        self._descriptor = os.open(self.path, flags, 0o640)
+        if self._sequence == 0:
+            self._write(self._opened_record())
+        with contextlib.suppress(OSError):
+            register(self._root, self.path, self._run)
+
+    def _opened_record(self) -> Event:
+        payload = {
+            "kind": "log_opened",
+            "recorder_root": str(self._root),
+            "pid": self._pid,
+            "hostname": os.uname().nodename,
+            "versions": versions(),
+        }
+        return self._record(payload)
+
+    def _lost_record(self) -> Event:
+        return self._record({"kind": "lost", "count": self._unreported, "reason": self._reason})
+
+    def _record(self, payload: dict[str, object]) -> Event:
+        return envelope("system_log", None, payload, run_context=self._run.context if self._run else None)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, this package and the frameworks that this process has loaded."""
+    found = {"python": "{}.{}.{}".format(*sys.version_info[:3])}
+    for distribution, module in _COMPONENTS:
+        if module in sys.modules:
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                found[distribution] = metadata.version(distribution)
+    return found
+
+
+_COMPONENTS = (
+    ("profile-test-engine", "recorder"),
+    ("django", "django"),
+    ("django-rq", "django_rq"),
+    ("fastapi", "fastapi"),
+    ("flask", "flask"),
+    ("gunicorn", "gunicorn"),
+    ("redis", "redis"),
+    ("rq", "rq"),
+    ("starlette", "starlette"),
+    ("uvicorn", "uvicorn"),
+    ("waitress", "waitress"),
+)
+
+
+def register(root: Path, log: Path, run: Run | None) -> None:
+    """Name the log in `root/logs.jsonl`, unless it is there. (Two processes at once may name it twice.)"""
+    known = root / "logs.jsonl"
+    entry = {
+        "v": 1,
+        "log": str(log),
+        "run_id": run.run_id if run else None,
+        "config": run.config if run else None,
+        "opened": now(),
+    }
+    with contextlib.suppress(FileNotFoundError):
+        if orjson.dumps(str(log)) in known.read_bytes():
+            return
+    root.mkdir(0o750, parents=True, exist_ok=True)
+    descriptor = os.open(known, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        os.write(descriptor, b"\n%b\n" % encode(entry))
+    finally:
+        os.close(descriptor)
+
+
+class Line(NamedTuple):
+    """An event, and the byte offset at which its line begins."""
+
+    offset: int
+    event: Event
+
+
+class BadLine(NamedTuple):
+    """A line that is no event: `torn` (cut short by a crash) or `foreign` (not ours)."""
+
+    offset: int
+    reason: str
+
+
+def read(path: str | os.PathLike[str], offset: int = 0) -> Iterator[Line | BadLine]:
+    """Yield the log's events in file order, from a byte offset on, and what is not an event as `BadLine`.
+
+    Raises OSError when the file cannot be read. Memory is bounded by the longest line (64 MiB; longer is foreign).
+    """
+    with open(path, "rb") as file:
+        file.seek(offset)
+        while line := file.readline(_MAX_LINE):
+            start, offset = offset, offset + len(line)
+            if line != b"\n":
+                event = parse(line)
+                yield BadLine(start, event) if isinstance(event, str) else Line(start, event)
+
+
+def parse(line: bytes) -> Event | str:
+    """Return the event that a line holds, or why it holds none."""
+    try:
+        event = orjson.loads(line)
+    except ValueError:
+        return "torn" if line.lstrip().startswith(b'{"v":') else "foreign: not JSON"
+    if not isinstance(event, dict) or not event.keys() >= {"v", "id", "category"}:
+        return "foreign: not an event"
+    return event
