@@ -1,0 +1,43 @@
+"""What every test gets: a clean environment, and a Redis of its own worker when it asks for one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from playback.redis_server import running_redis
+from tests.support import CLEARED, shared
+
+pytest_plugins = ["tests.skips"]
+
+
+def _clear() -> None:
+    for name in [name for name in os.environ if name.startswith(CLEARED)]:
+        del os.environ[name]
+
+
+_clear()  # before any session fixture, so that no test can reach a Redis or a server of whoever runs them
+
+
+@pytest.fixture(autouse=True)
+def clean_environ() -> Iterator[None]:
+    """Take back what a test set without monkeypatch; nothing that steers this product is inherited."""
+    _clear()
+    yield
+    _clear()
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A private Redis that lives as long as this pytest worker. Tests of one worker share it, one after the other."""
+    with running_redis() as url:
+        yield url
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Public sample data kept beside the repository; the test is skipped as `absent:` where it is not there."""
+    return shared("data")
