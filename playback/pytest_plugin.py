@@ -1,0 +1,146 @@
+"""The pytest plugin: replay a profile inside a test.
+
+    @pytest.mark.microservice
+    def test_small_watershed(profile_runner):
+        profile_runner.run("us-small").expect_completed("run_wepp")
+
+It is loaded into every pytest of an environment that has the recorder, so nothing of the `playback` extra is imported
+before a test asks for the fixture.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+if TYPE_CHECKING:
+    from playback.report import JobOutcome, Report
+
+__all__ = ["ProfileRunner", "Result", "profile_runner"]
+
+MARKERS = (
+    "profile: replays a recorded profile (given to every test that uses the fixture profile_runner)",
+    "microservice: needs the application under test to be running",
+)
+MISSING_EXTRA = "profile_runner needs more than the recorder: pip install 'profile-test-engine[playback]'"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("profiles", "profile test engine")
+    group.addoption("--profile-base-url", metavar="URL", help="where the application under test answers")
+    group.addoption("--profile-data-root", metavar="DIR", help="the directory that holds profiles/")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+@pytest.hookimpl(tryfirst=True)  # before -k and -m choose
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "profile_runner" in getattr(item, "fixturenames", ()):
+            item.add_marker("profile")
+
+
+class Result:
+    """The outcome of one replay. `report` is the whole of it."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.looked_at = False
+
+    @property
+    def report(self) -> Report:
+        """The report; reading it makes the verdict the test's own business."""
+        self.looked_at = True
+        return self._report
+
+    def expect_completed(self, name: str | None = None) -> Result:
+        """Fail the test unless the verdict is `passed` and, with `name`, the step or job so named completed.
+
+        `name` is a step's id or the last component of a job's function; `-` and `_` are alike.
+        """
+        __tracebackhide__ = True
+        from playback.summary import render
+
+        report = self.report
+        if report.result != "passed":
+            pytest.fail(render(report), pytrace=False)
+        if name is None:
+            return self
+        outcomes = {_plain(step.id): step.result for step in report.steps}
+        for step in report.steps:
+            for job in _tree(step.jobs):
+                if job.function:
+                    outcomes.setdefault(_plain(job.function.rpartition(".")[2]), job.status)
+        outcome = outcomes.get(_plain(name))
+        if outcome is None:
+            pytest.fail(
+                f"profile {report.profile} has no step or job called {name!r}; it has {', '.join(sorted(outcomes))}",
+                pytrace=False,
+            )
+        if outcome not in ("passed", "finished"):
+            pytest.fail(f"{name} did not complete: {outcome}\n{render(report)}", pytrace=False)
+        return self
+
+
+class ProfileRunner:
+    """Replays profiles below `data_root` against `base_url`, in this process."""
+
+    def __init__(self, data_root: Path, base_url: str | None) -> None:
+        self.data_root = data_root
+        self.base_url = base_url
+        self.results: list[Result] = []
+
+    def run(self, slug: str, **options: Any) -> Result:
+        """Replay the profile `slug` and return its result, whatever the verdict.
+
+        `options` are the fields of `playback.engine.Options`. A profile that cannot be replayed at all fails the test.
+        """
+        __tracebackhide__ = True
+        try:
+            from playback.engine import Options, replay
+            from playback.envfile import environment
+            from playback.errors import PlaybackError
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in ("assembler", "playback", "recorder"):
+                raise
+            pytest.fail(MISSING_EXTRA, pytrace=False)
+        chosen = Options(**{"base_url": self.base_url, **options})
+        try:
+            report = replay(slug, self.data_root, chosen, environment(self.data_root))
+        except PlaybackError as error:
+            pytest.fail(str(error), pytrace=False)
+        self.results.append(Result(report))
+        return self.results[-1]
+
+
+@pytest.fixture
+def profile_runner(request: pytest.FixtureRequest) -> Iterator[ProfileRunner]:
+    """Replays profiles: `profile_runner.run(slug).expect_completed(step)`.
+
+    A verdict that the test never looked at fails it: forgetting `expect_completed` must not look like success.
+    """
+    option = request.config.getoption
+    root = option("--profile-data-root") or os.environ.get("PROFILE_DATA_ROOT") or request.config.rootpath
+    base_url = option("--profile-base-url") or os.environ.get("PROFILE_PLAYBACK_BASE_URL")
+    runner = ProfileRunner(Path(cast("str | Path", root)), cast("str | None", base_url))
+    yield runner
+    for result in runner.results:
+        if not result.looked_at:
+            result.expect_completed()
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_").casefold()
+
+
+def _tree(jobs: list[JobOutcome]) -> Iterator[JobOutcome]:
+    for job in jobs:
+        yield job
+        yield from _tree(job.children)
