@@ -22,10 +22,10 @@ import orjson
 from recorder.events import Event, encode, envelope, now, ulid
 from recorder.runs import Run
 
-__all__ = ["LOG_NAME", "BadLine", "Line", "Writer", "read"]
+__all__ = ["LOG_NAME", "MAX_LINE", "BadLine", "Line", "Writer", "parse", "read"]
 
 LOG_NAME = "profile.events.jsonl"
-_MAX_LINE = 64 << 20
+MAX_LINE = 64 << 20
 
 
 class Writer:
@@ -191,7 +191,7 @@ def read(path: str | os.PathLike[str], offset: int = 0) -> Iterator[Line | BadLi
     """
     with open(path, "rb") as file:
         file.seek(offset)
-        while line := file.readline(_MAX_LINE):
+        while line := file.readline(MAX_LINE):
             start, offset = offset, offset + len(line)
             if line != b"\n":
                 event = parse(line)
