@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from current import current_runs
@@ -13,7 +14,8 @@ from werkzeug.security import safe_join
 
 pages = Blueprint("site", __name__)
 
-RESULTS = ("wepp/output/run/summary.json", "wepp/output/run/hillslopes.csv", "wepp/output/run/soil_loss.tif")
+SUMMARY = "wepp/output/run/summary.json"
+HILLSLOPES = "wepp/output/run/hillslopes.csv"
 AS_TEXT = {".toml", ".cfg", ".log"}  # shown rather than downloaded
 
 
@@ -25,7 +27,13 @@ def run_not_found(error: RunNotFoundError) -> ResponseReturnValue:
 @pages.get("/")
 @login_required
 def index() -> str:
-    return render_template("index.html", runs=current_runs().all(), configurations=configurations())
+    return render_template("index.html", configurations=configurations())
+
+
+@pages.get("/runs/")
+@login_required
+def run_list() -> str:
+    return render_template("runs.html", runs=current_runs().all())
 
 
 @pages.post("/create/<config>")
@@ -36,9 +44,7 @@ def create(config: str) -> ResponseReturnValue:
     try:
         run = current_runs().create(config, request.form.get("batch") or None)
     except ValueError as error:
-        return render_template(
-            "index.html", runs=current_runs().all(), configurations=configurations(), error=error
-        ), 400
+        return render_template("index.html", configurations=configurations(), error=error), 400
     return redirect(url_for("site.run_page", runid=run.runid, config=config))
 
 
@@ -46,6 +52,7 @@ def create(config: str) -> ResponseReturnValue:
 @login_required
 def run_page(runid: str, config: str) -> str:
     run = current_runs().find(runid, config)
+    summary = run.directory / SUMMARY
     return render_template(
         "run.html",
         run=run,
@@ -54,15 +61,14 @@ def run_page(runid: str, config: str) -> str:
         landuse=run.state("landuse"),
         climate=run.state("climate"),
         wepp=run.state("wepp"),
-        results=[name for name in RESULTS if (run.directory / name).exists()],
-        picture=(run.directory / "export/soil_loss.png").exists(),
+        summary=json.loads(summary.read_bytes()) if summary.exists() else None,
     )
 
 
 @pages.get("/runs/<runid>/<config>/report/summary")
 @login_required
-def summary(runid: str, config: str) -> ResponseReturnValue:
-    path = current_runs().find(runid, config).directory / "wepp/output/run/summary.json"
+def report_summary(runid: str, config: str) -> ResponseReturnValue:
+    path = current_runs().find(runid, config).directory / SUMMARY
     if not path.exists():
         return jsonify(Success=False, Error="This run has no results yet."), 404
     return send_file(path)
@@ -71,7 +77,7 @@ def summary(runid: str, config: str) -> ResponseReturnValue:
 @pages.get("/runs/<runid>/<config>/resources/hillslopes.csv")
 @login_required
 def hillslopes(runid: str, config: str) -> ResponseReturnValue:
-    path = current_runs().find(runid, config).directory / "wepp/output/run/hillslopes.csv"
+    path = current_runs().find(runid, config).directory / HILLSLOPES
     return send_file(path, mimetype="text/csv") if path.exists() else abort(404)
 
 

@@ -27,6 +27,7 @@ function send(form, options, success) {
     event.preventDefault();
     try {
       say(form, success(await post(form.action, options(form))), true);
+      form.querySelector(".note")?.remove();  // it tells what was stored when the page was loaded
     } catch (error) {
       say(form, error.message, false);
     }
