@@ -106,7 +106,7 @@ def _start_on_socket(binary: Path, output: IO[bytes], stack: contextlib.ExitStac
 
 def _start_on_port(binary: Path, output: IO[bytes], stack: contextlib.ExitStack) -> str:
     """Like `_start_on_socket`; another program may take the free port first, so it is tried with a few."""
-    for attempt in range(1, PORT_ATTEMPTS + 1):
+    for _ in range(PORT_ATTEMPTS):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
@@ -116,9 +116,7 @@ def _start_on_port(binary: Path, output: IO[bytes], stack: contextlib.ExitStack)
             if _answers(server, socket.AF_INET, ("127.0.0.1", port)):
                 stack.enter_context(attempted.pop_all())
                 return f"redis://127.0.0.1:{port}/0"
-            if attempt == PORT_ATTEMPTS:
-                raise _start_failure(binary, output)
-    raise AssertionError("unreachable")
+    raise _start_failure(binary, output)
 
 
 def _launch(binary: Path, listen: list[str], folder: Path, output: IO[bytes]) -> Guarded:

@@ -88,8 +88,9 @@ class Server:
     @classmethod
     def gunicorn(cls, app: str, *, workers: int = 1, options: Sequence[str] = (), **settings: object) -> Self:
         """Serve the WSGI application `module:name`."""
-        command = [sys.executable, "-m", "gunicorn", app, "--bind", "127.0.0.1:{port}", "--graceful-timeout", "2"]
-        return cls([*command, "--workers", str(workers), *options], **settings)  # type: ignore[arg-type]
+        command = [sys.executable, "-m", "gunicorn", app, "--config", str(ROOT / "tests/gunicorn_conf.py")]
+        listen = ["--bind", "127.0.0.1:{port}", "--workers", str(workers)]
+        return cls([*command, *listen, *options], **settings)  # type: ignore[arg-type]
 
     @property
     def pid(self) -> int:
