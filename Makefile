@@ -1,0 +1,41 @@
+# Everything a newcomer needs: `make test` and `make demo` work in a fresh clone with nothing but Python 3.11 or newer.
+PY := .venv/bin/python
+READY := .venv/.installed
+CORPUS := ../shared/corpus
+ARGS :=
+
+.PHONY: help demo test lint types bench docs corpus soak clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## */\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
+
+demo: $(READY)  ## record a workflow of the sample application, replay it, break the application, see it caught
+	@$(PY) examples/demo.py $(ARGS)
+
+test: lint types  ## ruff, mypy and the tests (ARGS="-k redis" for some of them)
+	@$(PY) -m pytest -n 2 $(ARGS)
+
+lint: $(READY)  ## ruff
+	@$(PY) -m ruff check .
+
+types: $(READY)  ## mypy --strict over the four packages
+	@$(PY) -m mypy
+
+bench: $(READY)  ## every benchmark, one after the other
+	@set -e; for bench in benchmarks/[!_]*.py; do echo "== $$bench"; $(PY) "$$bench" $(ARGS); done
+
+docs: $(READY)  ## write the generated pages of docs/ from the code
+	@$(PY) scripts/docs.py $(ARGS)
+
+corpus: $(READY)  ## score the engine over the practice corpus at CORPUS (ARGS: names of applications)
+	@$(PY) scripts/corpus.py $(CORPUS) $(ARGS)
+
+soak: $(READY)  ## record and replay under load for a long time, with processes killed on the way
+	@$(PY) scripts/soak.py $(ARGS)
+
+clean:  ## remove what the other targets made, .venv included
+	rm -rf .venv .venv.lock build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml scripts/install
+	@scripts/install
