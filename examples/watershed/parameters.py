@@ -34,22 +34,28 @@ class Parameters:
     @classmethod
     def read(cls, directory: Path, config: str) -> Self:
         """Raises OSError when a file is missing, KeyError when a parameter is, ValueError when one is no number."""
-        parser = configparser.RawConfigParser(inline_comment_prefixes=("#",))
+        parser = configparser.RawConfigParser()
         for name in (DEFAULTS, f"{config}.cfg"):
             with (directory / name).open(encoding="utf-8") as file:
                 parser.read_file(file)
+
+        def value(section: str, key: str) -> str:
+            return _value(parser[section][key])
+
         return cls(
-            title=_text(parser["general"].get("name", config)),
-            dem=_text(parser["general"]["dem"]),
-            cover=_text(parser["landuse"]["cover"]),
-            source_area=float(parser["watershed"]["csa"]),
-            longest_slope=float(parser["watershed"]["clip_hillslope_length"]),
-            erodibility=float(parser["soils"]["erodibility"]),
-            erosivity=float(parser["climate"]["rainfall_erosivity"]),
-            model=_text(parser["wepp"]["bin"]),
+            title=value("general", "name"),
+            dem=value("general", "dem"),
+            cover=value("landuse", "cover"),
+            source_area=float(value("watershed", "csa")),
+            longest_slope=float(value("watershed", "clip_hillslope_length")),
+            erodibility=float(value("soils", "erodibility")),
+            erosivity=float(value("climate", "rainfall_erosivity")),
+            model=value("wepp", "bin"),
         )
 
 
-def _text(value: str) -> str:
+def _value(written: str) -> str:
     """A value in double quotes is a TOML string, which these files keep within JSON's rules; any other is bare."""
-    return str(json.loads(value)) if value.startswith('"') else value
+    if written.startswith('"'):
+        return str(json.JSONDecoder().raw_decode(written)[0])
+    return written.split("#")[0].strip()
