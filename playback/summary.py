@@ -1,0 +1,161 @@
+"""A report as lines of text for people: in the terminal, in pytest's output, in the service's log.
+
+Everything that came from a recording or an application is made visible character by character: an escape sequence in
+a recorded answer is shown, never sent to the terminal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from playback.report import ComparisonOutcome, JobOutcome, Mismatch, Report, StepOutcome
+
+__all__ = ["headline", "render", "step_lines", "visible"]
+
+WIDTH = 72  # characters of one value
+KEPT = 16  # characters shown before the first difference of two long values
+MISMATCHES = 10
+STEPS = 5
+TRACEBACK = 4  # last lines of a job's traceback
+BAD = ("failed", "error")
+
+
+def visible(text: str) -> str:
+    """`text` with control, direction and other unprintable characters written as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def headline(report: Report) -> str:
+    """The verdict in one line: result, profile, how much was replayed, how long it took."""
+    counts = [_count(sum(step.result != "skipped" for step in report.steps), "step")]
+    if report.comparisons:
+        counts.append(_count(len(report.comparisons), "file"))
+    place = f" at step {visible(report.failing_step)}" if report.failing_step else ""
+    return f"{report.result.upper()}{place}  {visible(report.profile)}  {', '.join(counts)}, {report.duration_s:.1f} s"
+
+
+def render(report: Report) -> str:
+    """The report as text: what happened, where it differs, what lies where, what to try next."""
+    return "\n".join(_lines(report))
+
+
+def step_lines(step: StepOutcome) -> list[str]:
+    """What one step sent and what was wrong with the answer and its jobs."""
+    lines = [f"{visible(step.method)} {visible(step.path)}"]
+    lines += [f"  {_mismatch(mismatch)}" for mismatch in step.mismatches[:MISMATCHES]]
+    if len(step.mismatches) > MISMATCHES:
+        lines.append(f"  … and {len(step.mismatches) - MISMATCHES} more differences, all in report.json")
+    for job in step.jobs:
+        lines += [f"  {line}" for line in _job(job)]
+    if step.note:
+        lines.append(f"  {visible(step.note)}")
+    return lines
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield headline(report)
+    if report.base_url:
+        yield f"  target {visible(report.base_url)}"
+    bad = [(n, step) for n, step in enumerate(report.steps, 1) if step.result in BAD]
+    for number, step in bad[:STEPS]:
+        first, *rest = step_lines(step)
+        yield ""
+        yield f"Step {visible(step.id)} ({number} of {len(report.steps)}) {step.result}: {first}"
+        yield from rest
+    if len(bad) > STEPS:
+        yield f"… and {_count(len(bad) - STEPS, 'step')} more that failed, all in report.json"
+    if files := [file for file in report.comparisons if file.result in BAD]:
+        yield ""
+        yield f"Files that differ ({len(files)} of {len(report.comparisons)})"
+        for file in files:
+            yield from _file(file)
+    if report.error:
+        yield ""
+        yield visible(report.error)
+    yield from _remarks(report)
+
+
+def _remarks(report: Report) -> Iterator[str]:
+    """How far the verdict can be trusted, where things lie, and what comes next."""
+    remarks = [f"Note: {visible(note)}" for note in report.notes]
+    if report.masked.masked:
+        reasons = ", ".join(f"{visible(why)} {count}" for why, count in sorted(report.masked.reasons.items()))
+        remarks.append(
+            f"Not compared: {report.masked.masked} of {report.masked.compared} values ({report.masked.share:.1%})"
+            + (f": {reasons}" if reasons else "")
+        )
+    if report.result != "passed":
+        if report.diagnostics:
+            remarks.append(f"Diagnostics: {visible(report.diagnostics)}")
+        if report.run_dir:
+            remarks.append(f"Workspace: {visible(report.run_dir)}")
+        remarks += [f"Next: {advice}" for advice in _advice(report)]
+    if remarks:
+        yield ""
+        yield from remarks
+
+
+def _advice(report: Report) -> Iterator[str]:
+    skipped = sum(step.result == "skipped" for step in report.steps)
+    if report.result == "failed":
+        curl = next((step.curl for step in report.steps if step.id == report.failing_step and step.curl), None)
+        if curl:
+            yield f"send the request again: {visible(curl)}"
+        if skipped:
+            yield f"{_count(skipped, 'step')} did not run; --keep-going replays them too"
+        yield "the application no longer does what was recorded; if that is meant, record the profile again"
+    elif report.result == "interrupted":
+        yield "it was stopped before the end, so this is no verdict; run it again"
+    elif report.result == "error":
+        yield "nothing was judged; put right what stands above and run it again"
+
+
+def _mismatch(mismatch: Mismatch) -> str:
+    expected, actual = _pair(_text(mismatch.expected), _text(mismatch.actual))
+    difference = "" if mismatch.expected is None and mismatch.actual is None else f"expected {expected}, got {actual}"
+    parts = [part for part in (visible(mismatch.message or "").rstrip("."), difference) if part]
+    return f"{visible(mismatch.where)}: {'; '.join(parts) or 'differs'}"
+
+
+def _text(value: Any) -> str:
+    """A value as JSON on one line, with nothing unprintable in it."""
+    return visible(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _pair(expected: str, actual: str) -> tuple[str, str]:
+    """Both cut to about WIDTH characters, around the place where they begin to differ."""
+    same = next((n for n, (a, b) in enumerate(zip(expected, actual, strict=False)) if a != b), None)
+    if same is None:
+        same = min(len(expected), len(actual))
+    start = max(0, same - KEPT) if max(len(expected), len(actual)) > WIDTH else 0
+    return _cut(expected, start), _cut(actual, start)
+
+
+def _cut(text: str, start: int) -> str:
+    end = start + WIDTH
+    return ("…" if start else "") + text[start:end] + ("…" if len(text) > end else "")
+
+
+def _job(job: JobOutcome) -> Iterator[str]:
+    """A job that did not finish, with the end of its traceback; those that finished say nothing."""
+    if job.status != "finished":
+        took = f" after {job.duration_ms / 1000:.1f} s" if job.duration_ms is not None else ""
+        yield f"job {visible(job.function or 'of unknown function')}: {visible(job.status)}{took} ({visible(job.id)})"
+        for line in (job.error or "").strip().splitlines()[-TRACEBACK:]:
+            yield f"    {visible(line)[:200]}"
+    for child in job.children:
+        yield from (f"  {line}" for line in _job(child))
+
+
+def _file(file: ComparisonOutcome) -> Iterator[str]:
+    yield f"  {visible(file.target)} ({visible(file.method)}): {visible(file.summary)}"
+    for detail in file.details[:MISMATCHES]:
+        yield f"    {visible(detail)[:200]}"
+    if len(file.details) > MISMATCHES:
+        yield f"    … and {len(file.details) - MISMATCHES} more"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,97 @@
+"""The text of a report is for somebody who has never seen the profile."""
+
+from __future__ import annotations
+
+import pytest
+
+from playback.report import Mismatch, StepOutcome
+from playback.summary import headline, render, step_lines
+from tests.playback.reports import failed, passed
+
+SHOWN = r'''"\u001b[31mred\u001b[0m\u202e\u0000<b>&\"'\ud800"'''
+
+
+def test_a_passed_replay_takes_few_lines() -> None:
+    assert render(passed()).splitlines() == [
+        "PASSED  small-watershed  2 steps, 1 file, 12.4 s",
+        "  target http://127.0.0.1:5000",
+        "",
+        "Not compared: 4 of 120 values (3.3%): ignore rule 1, secret 3",
+    ]
+
+
+def test_a_failed_replay_says_what_where_and_what_next() -> None:
+    text = render(failed(diagnostics="profiles/results/x/diagnostics", run_dir="playback_runs/0123", notes=["a note"]))
+    assert text.splitlines() == [
+        "FAILED at step run-wepp  small-watershed  2 steps, 1 file, 12.4 s",
+        "  target http://127.0.0.1:5000",
+        "",
+        "Step run-wepp (2 of 3) failed: POST /runs/x/rusle-10m/run",
+        "  status: expected 200, got 500",
+        '  body:/message: expected "done", got ' + SHOWN,
+        "  job tasks.run_wepp: failed after 0.8 s (4f2c)",
+        '        File "/app/tasks.py", line 12, in run_wepp',
+        "          loss = total / hillslopes",
+        "                 ~~~~~~^~~~~~~~~~~~",
+        "      ZeroDivisionError: division by zero",
+        "",
+        "Files that differ (1 of 1)",
+        "  output/summary.json (json_exact): 1 value differs",
+        "    /soil_loss: expected 12.5, got 12.7",
+        "",
+        "Note: a note",
+        "Not compared: 4 of 120 values (3.3%): ignore rule 1, secret 3",
+        "Diagnostics: profiles/results/x/diagnostics",
+        "Workspace: playback_runs/0123",
+        "Next: send the request again: curl -X POST http://127.0.0.1:5000/runs/x/rusle-10m/run",
+        "Next: 1 step did not run; --keep-going replays them too",
+        "Next: the application no longer does what was recorded; if that is meant, record the profile again",
+    ]
+
+
+def test_nothing_recorded_reaches_the_terminal_as_it_is() -> None:
+    hostile = "\x1b]0;owned\x07\r\n\u2028\u202e\x9b31m"
+    step = StepOutcome(
+        hostile, hostile, hostile, 200, 500, "failed", mismatches=[Mismatch(hostile, hostile, {hostile: 1})]
+    )
+    report = failed(
+        profile=hostile, failing_step=hostile, error=hostile, steps=[step], notes=[hostile], diagnostics=hostile
+    )
+    text = render(report)
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert "\\x1b]0;owned" in text
+
+
+def test_long_values_are_shown_where_they_begin_to_differ() -> None:
+    expected, actual = "a" * 500 + "X" + "b" * 500, "a" * 500 + "Y" + "b" * 500
+    line = step_lines(StepOutcome("s", "GET", "/", 200, mismatches=[Mismatch("body", expected, actual)]))[1]
+    assert "aaaXbbb" in line
+    assert "aaaYbbb" in line
+    assert len(line) < 220
+    equal = Mismatch("body", "a" * 500, "a" * 500 + "!")
+    line = step_lines(StepOutcome("s", "GET", "/", 200, mismatches=[equal]))[1]
+    assert line.endswith('aaa!"')
+
+
+def test_a_flood_of_differences_is_cut_and_counted() -> None:
+    step = StepOutcome(
+        "s", "GET", "/", 200, 200, "failed", mismatches=[Mismatch(f"body:/{n}", 1, 2) for n in range(30)]
+    )
+    assert step_lines(step)[-1].strip() == "… and 20 more differences, all in report.json"
+    text = render(failed(steps=[step] * 8))
+    assert "… and 3 steps more that failed, all in report.json" in text
+
+
+@pytest.mark.parametrize(
+    ("result", "sentence"),
+    [("error", "Next: nothing was judged"), ("interrupted", "Next: it was stopped before the end")],
+)
+def test_without_a_verdict_it_says_so(result: str, sentence: str) -> None:
+    text = render(passed(result=result, steps=[], comparisons=[], error="Nothing answers at http://127.0.0.1:5000."))
+    assert text.startswith(result.upper())
+    assert "\nNothing answers at http://127.0.0.1:5000.\n" in text
+    assert sentence in text
+
+
+def test_the_headline_counts_what_ran() -> None:
+    assert headline(failed()) == "FAILED at step run-wepp  small-watershed  2 steps, 1 file, 12.4 s"
