@@ -12,8 +12,12 @@ help:  ## this list
 demo: $(READY)  ## record a workflow of the sample application, replay it, break the application, see it caught
 	@$(PY) examples/demo.py $(ARGS)
 
-test: lint types  ## ruff, mypy and the tests (ARGS="-k redis" for some of them)
-	@$(PY) -m pytest -n 2 $(ARGS)
+test: $(READY)  ## ruff, mypy and the tests (ARGS="-k redis" for some of them), each whatever the one before said
+	@status=0; \
+	$(PY) -m ruff check . || status=$$?; \
+	$(PY) -m mypy || status=$$?; \
+	$(PY) -m pytest -n 2 $(ARGS) || status=$$?; \
+	exit $$status
 
 lint: $(READY)  ## ruff
 	@$(PY) -m ruff check .
