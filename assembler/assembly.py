@@ -1,0 +1,383 @@
+"""Follow the audit logs of one deployment and turn each capture into a draft.
+
+A draft is a function of the log, the bodies and the snapshots it names, so nothing has to be remembered across a
+crash but the snapshots: those are taken the moment a run first shows itself, and when a capture ends.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from assembler.baselines import Baseline, config_files, outputs, run_files
+from assembler.document import dump
+from assembler.draft import Built, build
+from assembler.late import resolve_late
+from assembler.profile import slug_problem
+from assembler.readme import preview, readme
+from assembler.recording import Bodies, Recording
+from assembler.storage import replace_tree, write_json
+from recorder.log import parse
+
+__all__ = ["AssemblyError", "DraftStatus", "assemble"]
+
+LOG = "profile.events.jsonl"
+_BEFORE = 5_000
+"""Records kept from before a window begins, to find the login that its cookies came from."""
+_IDLE = 0.02
+
+
+class AssemblyError(ValueError):
+    """A draft that cannot be made; the message says what is missing and what to do."""
+
+
+@dataclass(frozen=True)
+class DraftStatus:
+    """What became of a draft."""
+
+    state: str
+    directory: Path
+    steps: int = 0
+    warnings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    events: int = 0
+    late_secrets: int = 0
+
+
+@dataclass
+class _Log:
+    """One audit log and how far it was read."""
+
+    path: Path
+    run_id: str | None = None
+    offset: int = 0
+    before: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_BEFORE))
+    bad: list[tuple[int, str]] = field(default_factory=list)
+
+    def pull(self, *, rest: bool = False) -> Iterator[dict[str, Any]]:
+        """The events appended since the last call. An unfinished last line waits, unless `rest`."""
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            file.seek(self.offset)
+            for line in file:
+                if not line.endswith(b"\n") and not rest:
+                    return
+                start, self.offset = self.offset, self.offset + len(line)
+                if line == b"\n":
+                    continue
+                event = parse(line)
+                if isinstance(event, str):
+                    self.bad.append((start, event))
+                else:
+                    yield event
+
+
+def assemble(
+    source: Path,
+    slug: str,
+    data_root: Path,
+    *,
+    follow: bool = False,
+    rebuild: bool = False,
+    stop: threading.Event | None = None,
+    progress: Callable[[DraftStatus], None] = lambda status: None,
+) -> DraftStatus:
+    """The draft of the newest capture called `slug`, from `source`: a RECORDER_ROOT or a run directory.
+
+    With `follow`, waits for the capture to begin and to end. With `rebuild`, snapshots taken earlier are kept and the
+    rest is made anew. Raises `AssemblyError`.
+    """
+    if problem := slug_problem(slug):
+        raise AssemblyError(f"{problem}.")
+    assembly = Assembly(source, data_root, slug)
+    assembly.read()
+    if not follow:
+        capture = assembly.capture(slug)
+        assembly.read(rest=True)
+        status = assembly.finish(capture, fresh=not rebuild)
+        progress(status)
+        return status
+    stop = stop or threading.Event()
+    while True:
+        assembly.read()
+        capture = assembly.newest(slug)
+        if capture is not None:
+            assembly.watch(capture)
+            if capture["state"] in ("ended", "discarded"):
+                assembly.read(rest=True)
+                status = assembly.finish(capture, fresh=False)
+                progress(status)
+                return status
+        if stop.wait(_IDLE):
+            return DraftStatus("assembling", assembly.directory(slug))
+
+
+class Assembly:
+    """The logs below one RECORDER_ROOT, read as they grow. `slug` limits what is kept to one capture's name."""
+
+    def __init__(self, source: Path, data_root: Path, slug: str | None = None) -> None:
+        self.root, first = _locate(source)
+        self.data_root = data_root
+        self.slug = slug
+        self.logs: dict[Path, _Log] = {}
+        self.events: dict[str, list[dict[str, Any]]] = {}
+        self._operations: dict[str, set[str]] = {}
+        self._listed = 0
+        for path in (self.root / "_logs" / LOG, first):
+            if path is not None:
+                self.logs.setdefault(path, _Log(path))
+
+    def directory(self, slug: str) -> Path:
+        """Where the draft of `slug` is written."""
+        return self.data_root / "profiles" / "_drafts" / slug
+
+    # ------------------------------------------------------------------ reading
+
+    def read(self, *, rest: bool = False) -> int:
+        """Take in what every log has gained. Returns the number of events seen."""
+        self._discover()
+        count = 0
+        for log in list(self.logs.values()):
+            for event in log.pull(rest=rest):
+                count += 1
+                self._take(log, event)
+        return count
+
+    def _discover(self) -> None:
+        """Logs that were opened since the last look, from `logs.jsonl`."""
+        known = self.root / "logs.jsonl"
+        if not known.exists():
+            return
+        with known.open("rb") as file:
+            file.seek(self._listed)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._listed += len(line)
+                entry = parse(line.strip() or b"{}") if b'"category"' in line else _entry(line)
+                if isinstance(entry, dict) and isinstance(entry.get("log"), str):
+                    path = Path(entry["log"])
+                    self.logs.setdefault(path, _Log(path)).run_id = entry.get("run_id")
+
+    def _take(self, log: _Log, event: dict[str, Any]) -> None:
+        ids = event.get("capture_ids") or ()
+        if not ids:
+            # Effects of a captured operation belong to its capture even when the window has closed.
+            ids = self._operations.get(event.get("parent_id") or "") or self._operations.get(event.get("operation_id") or "") or ()
+        if not ids:
+            if event["category"] == "http_request":
+                log.before.append(event)
+            return
+        for capture_id in ids:
+            self.events.setdefault(capture_id, []).append(event)
+        if event.get("operation_id"):
+            self._operations.setdefault(event["operation_id"], set()).update(ids)
+
+    # ------------------------------------------------------------------ captures
+
+    def captures(self) -> list[dict[str, Any]]:
+        """Every capture that any log's manifest holds, oldest first."""
+        found: dict[str, dict[str, Any]] = {}
+        for directory in {log.path.parent for log in self.logs.values()}:
+            try:
+                document = orjson.loads((directory / "profile.captures.json").read_bytes())
+            except (OSError, ValueError):
+                continue
+            for entry in document.get("captures", []):
+                found[entry["capture_id"]] = {**entry, "_logs": directory}
+        return sorted(found.values(), key=lambda c: c["capture_id"])
+
+    def newest(self, slug: str) -> dict[str, Any] | None:
+        """The newest capture called `slug`, if any."""
+        return next((c for c in reversed(self.captures()) if c["slug"] == slug and c["state"] != "discarded"), None)
+
+    def capture(self, slug: str) -> dict[str, Any]:
+        """The newest capture called `slug`. Raises `AssemblyError` naming the nearest one."""
+        if found := self.newest(slug):
+            return found
+        names = sorted({c["slug"] for c in self.captures()})
+        if not names:
+            raise AssemblyError(
+                f"{self.root} has no capture. Start one with POST {{RECORDER_PREFIX}}/captures/start, `wctl capture start`, or "
+                "RECORDER_CAPTURE=<slug> when the application starts."
+            )
+        near = difflib.get_close_matches(slug, names, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}."
+        raise AssemblyError(f"{self.root} has no capture called {slug!r}; {hint}")
+
+    # ------------------------------------------------------------------ snapshots
+
+    def watch(self, capture: Mapping[str, Any]) -> None:
+        """Snapshot what a later moment may overwrite: the configuration of each run, when it first shows itself."""
+        for run_id, run_dir in self._runs(capture).items():
+            target = self.directory(capture["slug"]) / "snapshots" / capture["capture_id"] / _folder(run_id) / "config"
+            if target.exists():
+                continue
+            files = {path.name: path for path in config_files(run_dir)}
+            if files:
+                replace_tree(target, files)
+
+    def _runs(self, capture: Mapping[str, Any]) -> dict[str, Path]:
+        """Run id to run directory of every run the capture touched."""
+        touched = {
+            (e.get("run_context") or {}).get("run_id") for e in self.events.get(capture["capture_id"], ()) if e["category"] in ("http_request", "rq_job")
+        }
+        return {
+            log.run_id: log.path.parent.parent
+            for log in self.logs.values()
+            if log.run_id and log.run_id in touched and log.path.parent.parent.is_dir()
+        }
+
+    def _baseline(self, capture: Mapping[str, Any]) -> Baseline:
+        runs = self._runs(capture)
+        if not runs:
+            return Baseline()
+        run_id, run_dir = next(iter(runs.items()))
+        kept = self.directory(capture["slug"]) / "snapshots" / capture["capture_id"] / _folder(run_id)
+        before = capture["_logs"] / "profile.snapshots" / capture["capture_id"]
+        if before.is_dir():
+            seed = dict(run_files(before))
+        else:
+            seed = {p.name: p for p in sorted((kept / "config").glob("*"))} if (kept / "config").is_dir() else {}
+        if not (kept / "outputs").exists():
+            replace_tree(kept / "outputs", dict(run_files(run_dir)))
+        return Baseline(seed, outputs(kept / "outputs", seed))
+
+    # ------------------------------------------------------------------ the draft
+
+    def finish(self, capture: Mapping[str, Any], *, fresh: bool) -> DraftStatus:
+        """Write the draft of a capture, whole or not at all. `fresh` takes the run's files as they are now."""
+        began = time.monotonic()
+        directory = self.directory(capture["slug"])
+        kept = directory / "snapshots" / capture["capture_id"]
+        if fresh:
+            shutil.rmtree(kept, ignore_errors=True)
+        self.watch(capture)
+        bodies = Bodies(*sorted({log.path.parent / "profile.bodies" for log in self.logs.values()}))
+        captured = self.events.get(capture["capture_id"], [])
+        events = [*(e for log in self.logs.values() for e in log.before), *captured]
+        events = _in_window(events, captured)
+        late = resolve_late(events, bodies, self.root)
+        recording = Recording(events, capture["capture_id"], bodies)
+        for log in self.logs.values():
+            recording.notes.extend(f"{log.path.name}: {reason} line at byte {offset} skipped." for offset, reason in log.bad)
+        if capture["state"] not in ("ended",):
+            recording.notes.append("The capture was still open; the draft ends with the last event found.")
+        if capture.get("unsnapshotted"):
+            recording.notes.append("The run directory could not be copied in time when the capture began.")
+        recording.notes.extend(_breaks(captured))
+        built = build(recording, capture["slug"], capture, self._baseline(capture))
+        built.late_secrets = late
+        return self._write(capture, built, events, began)
+
+    def _write(self, capture: Mapping[str, Any], built: Built, events: list[dict[str, Any]], began: float) -> DraftStatus:
+        directory = self.directory(capture["slug"])
+        files: dict[str, Path | bytes] = dict(built.files)
+        files["profile.yaml"] = dump(built.document, head=f"Profile {capture['slug']}, drafted from a recording. Every value beside a # comment was worked out; edit what is wrong.").encode()
+        files["README.md"] = readme(built).encode()
+        files["events.jsonl"] = b"".join(orjson.dumps(e) + b"\n" for e in sorted(events, key=lambda e: e["id"]))
+        files["preview.json"] = orjson.dumps(preview(built), option=orjson.OPT_INDENT_2)
+        manifest = {name: hashlib.sha256(_content(source)).hexdigest() for name, source in sorted(files.items())}
+        files["manifest.json"] = orjson.dumps({"v": 1, "files": manifest}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+        snapshots = directory / "snapshots"
+        if snapshots.is_dir():
+            files.update({f"snapshots/{p.relative_to(snapshots).as_posix()}": p for p in snapshots.rglob("*") if p.is_file()})
+        previous = self.data_root / "profiles" / "_drafts" / ".previous" / capture["slug"]
+        replace_tree(directory, files, keep=_finished_capture(directory), previous=previous, current=str(capture["capture_id"]))
+        status = DraftStatus(
+            "ready", directory, built.steps, tuple(built.warnings), tuple(built.problems), len(events), built.late_secrets
+        )
+        write_json(
+            directory / "status.json",
+            {
+                "v": 1, "state": status.state, "slug": capture["slug"], "capture_id": capture["capture_id"], "steps": status.steps,
+                "events": status.events, "warnings": list(status.warnings), "problems": list(status.problems),
+                "late_secrets": status.late_secrets, "assembled_in_s": round(time.monotonic() - began, 3), "made": time.time(),
+            },
+        )  # fmt: skip
+        return status
+
+
+def _finished_capture(directory: Path) -> str | None:
+    """The capture of the draft that stands in `directory`, when it was finished."""
+    try:
+        return str(orjson.loads((directory / "status.json").read_bytes())["capture_id"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _content(source: Path | bytes) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = orjson.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _folder(run_id: str) -> str:
+    """A run id as the name of one folder, whatever it holds."""
+    return hashlib.sha256(run_id.encode()).hexdigest()[:16]
+
+
+def _in_window(events: list[dict[str, Any]], captured: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what came after the window's last captured event: later traffic is not what led up to it."""
+    if not captured:
+        return events
+    last = max(e["timestamp"] for e in captured)
+    return [e for e in events if e["timestamp"] <= last]
+
+
+def _breaks(captured: list[dict[str, Any]]) -> list[str]:
+    """Restarts and losses inside the window, as notes."""
+    notes = []
+    boots = {e["boot_id"] for e in captured}
+    if len(boots) > 1:
+        notes.append("The machine was restarted during the capture; order across the restart is by timestamp.")
+    sequences: dict[str, list[int]] = {}
+    for event in captured:
+        if event["category"] == "system_log" and event["payload"].get("kind") == "lost":
+            notes.append(f"{event['payload'].get('count')} records were lost: {event['payload'].get('reason')}.")
+        sequences.setdefault(event["writer"], []).append(event["sequence"])
+    writers = [(min(e["timestamp"] for e in captured if e["writer"] == w), w) for w in sequences]
+    opened = [e for e in captured if e["category"] == "system_log" and e["payload"].get("kind") == "log_opened"]
+    if opened and len(writers) > 1:
+        notes.append(f"{len(opened)} processes began to write during the capture: the application was started or restarted.")
+    return notes
+
+
+def _locate(source: Path) -> tuple[Path, Path | None]:
+    """RECORDER_ROOT and the log that `source` stands for: a RECORDER_ROOT itself, or a run directory whose log names it."""
+    source = source.resolve()
+    log = source / "_logs" / LOG
+    if (source / "logs.jsonl").exists() or ((source / "_logs").is_dir() and (source / "key").exists()):
+        return source, None
+    if log.exists():
+        with log.open("rb") as file:
+            for line in file:
+                event = parse(line) if line.strip() else "blank"
+                if isinstance(event, dict) and event["category"] == "system_log" and event["payload"].get("recorder_root"):
+                    return Path(event["payload"]["recorder_root"]), log
+        return source, log
+    if (source / "profiles").is_dir() and (source / ".recorder").is_dir():
+        return source / ".recorder", None
+    raise AssemblyError(
+        f"{source} holds no audit log: it is neither a RECORDER_ROOT (with logs.jsonl) nor a run directory (with _logs/{LOG}). "
+        "Point --from at the folder that RECORDER_ROOT names (default: .recorder in the application's working directory)."
+    )

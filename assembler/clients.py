@@ -1,0 +1,97 @@
+"""Who sent which request: recorded exchanges told apart into clients, each with a cookie jar of its own.
+
+A client is known by its cookies: the jar that its earlier answers would have filled must explain what it sends.
+Requests without cookies go to the client of the same user agent whose jar owes none, else begin a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from assembler.cookies import Jar, parse_cookie, set_cookie_name
+from assembler.recording import Exchange
+
+__all__ = ["OWN_COOKIE", "RecordedClient", "tell_apart"]
+
+OWN_COOKIE = "recorder_session"
+
+
+@dataclass
+class RecordedClient:
+    """One recorded browser or program."""
+
+    name: str
+    agent: str
+    jar: Jar = field(default_factory=Jar)
+    held: set[tuple[str, str]] = field(default_factory=set)
+    """Every cookie it ever had: a request may leave with a value that an answer in flight replaces."""
+    own: dict[str, str] = field(default_factory=dict)
+    """Cookies it sent that no recorded answer set: made by a script, or from before the log begins."""
+    setters: dict[str, int] = field(default_factory=dict)
+    """Cookie name to the exchange that set its current value."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The client of one exchange, the cookies it sent on its own, and the exchanges that set the others."""
+
+    client: str
+    extra: dict[str, str]
+    needs: list[int]
+
+
+def tell_apart(exchanges: Sequence[Exchange]) -> tuple[list[Owner], dict[str, RecordedClient]]:
+    """The owner of each exchange (in order), and the clients by name."""
+    clients: list[RecordedClient] = []
+    owners: list[Owner] = []
+    for exchange in exchanges:
+        url = f"{exchange.origin}{exchange.path}"
+        sent = {n: v for n, v in parse_cookie("; ".join(_all(exchange, "cookie"))) if n != OWN_COOKIE}
+        agent = exchange.header("user-agent") or ""
+        client = _match(clients, agent, url, sent)
+        if client is None:
+            client = RecordedClient("main" if not clients else f"client-{len(clients) + 1}", agent)
+            clients.append(client)
+        else:
+            clients.remove(client)
+            clients.append(client)
+        owed = client.jar.cookies(url)
+        extra = {n: v for n, v in sent.items() if owed.get(n) != v and (n, v) not in client.held}
+        needs = sorted({client.setters[n] for n in sent if n in client.setters and n not in extra})
+        owners.append(Owner(client.name, extra, needs))
+        client.own.update(extra)
+        set_cookies = [v for n, v in exchange.response_headers if n == "set-cookie" and set_cookie_name(v) != OWN_COOKIE]
+        client.jar.receive(url, set_cookies)
+        for header in set_cookies:
+            name = set_cookie_name(header)
+            client.setters[name] = exchange.index
+            client.own.pop(name, None)
+        client.held.update(client.jar.cookies(url).items())
+        client.held.update((set_cookie_name(h), h.partition("=")[2].partition(";")[0].strip()) for h in set_cookies)
+    return owners, {client.name: client for client in clients}
+
+
+def _all(exchange: Exchange, name: str) -> list[str]:
+    return [v for n, v in exchange.headers if n == name]
+
+
+def _match(clients: Sequence[RecordedClient], agent: str, url: str, sent: dict[str, str]) -> RecordedClient | None:
+    """The client that `sent` speaks for; the one that spoke last wins among equals."""
+    best: tuple[float, RecordedClient] | None = None
+    for client in clients:
+        if client.agent != agent:
+            continue
+        owed = client.jar.cookies(url)
+        known = {**client.own, **owed}
+        if not sent:
+            score = 1.0 if not owed and not client.own else -1.0
+        else:
+            agree = sum((n, v) in client.held or known.get(n) == v for n, v in sent.items())
+            differ = sum(n in known and known[n] != v and (n, v) not in client.held for n, v in sent.items())
+            missing = sum(n not in sent for n in owed)
+            # A browser that got its first cookie from elsewhere still is the one whose jar was empty.
+            score = agree * 3 - differ * 4 - missing if agree else (0.5 if not owed and not client.own else -1.0)
+        if score > 0 and (best is None or score >= best[0]):
+            best = (score, client)
+    return best[1] if best else None

@@ -1,0 +1,413 @@
+"""Which values of a request were taken from an earlier answer, with the evidence for each.
+
+A value that first stood in an *answer* and later in a *request* is correlated; a value that a request brought first
+is the client's own and stays literal. Random-looking values need no more than that; counted ids need evidence of role
+(`assembler.sources.locate_number`), words only count when the answer to an unsafe request brought them into the world.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from assembler.clients import OWN_COOKIE, Owner
+from assembler.extractors import Answer
+from assembler.profile import Extract
+from assembler.recording import Bodies, Exchange
+from assembler.shapes import SECRET, clock, id_like, looks_opaque, pieces
+from assembler.slots import Slot, json_slots, path_slots, query_slots
+from assembler.sources import json_leaves, locate, locate_number, urls_in
+
+__all__ = ["Correlation", "Ref", "canonical", "request_slots"]
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_WORD = re.compile(r"[A-Za-z0-9]+")
+_SKIPPED_HEADERS = {
+    "host", "content-length", "cookie", "connection", "transfer-encoding", "user-agent", "accept", "accept-language",
+    "accept-encoding", "content-type", "date", "te", "upgrade-insecure-requests", "keep-alive", "sec-fetch-mode", "sec-fetch-dest",
+    "sec-fetch-site", "sec-fetch-user", "cache-control", "pragma", "dnt", "priority", "x-recorder-request", "expect",
+}  # fmt: skip
+
+
+def canonical(text: str) -> str:
+    """`text` with every pseudonym under one kind: equality of two secrets is equality of the hex alone."""
+    return SECRET.sub(r"secret-any-\1", text) if "secret-" in text else text
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A value taken from the answer of exchange `source` under `name`."""
+
+    source: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that only the user's environment knows: `{{ secrets.NAME }}`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A value that the client makes anew for each run: `{{ generated.NAME }}`."""
+
+    name: str
+
+
+@dataclass
+class Extraction:
+    """One value that an answer gives to later requests."""
+
+    name: str
+    extract: Extract
+    evidence: str
+
+
+Part = str | Ref | Secret | Generated
+
+
+@dataclass
+class Filled:
+    """A request whose varying values are marked: (slot, its parts) by the place it stands in."""
+
+    slots: list[tuple[Slot, list[Part]]] = field(default_factory=list)
+    unresolved: list[str] = field(default_factory=list)
+
+    def of(self, place: str, name: str | None = None) -> list[tuple[Slot, list[Part]]]:
+        """The filled slots of one place, optionally of one header or field."""
+        return [(s, p) for s, p in self.slots if s.place == place and (name is None or s.name == name)]
+
+
+def request_slots(exchange: Exchange, bodies: Bodies) -> Iterator[Slot]:
+    """Every slot of a request, in the order in which they are sent."""
+    yield from path_slots(exchange.path)
+    yield from query_slots(exchange.query)
+    for name, value in exchange.headers:
+        if name in _SKIPPED_HEADERS or name.startswith("sec-ch-"):
+            continue
+        if name in ("origin", "referer"):
+            yield from _url_slots(name, value)
+        else:
+            yield Slot("header", name, value, 0, len(value))
+    body = exchange.request_body
+    if not body:
+        return
+    if body.get("parts") is not None:
+        for part in body["parts"]:
+            if part.get("filename") is None and part.get("text") is not None:
+                yield Slot("multipart", part["name"] or "", part["text"], 0, len(part["text"]))
+        return
+    text = bodies.text(body)
+    if text is None:
+        return
+    media_type = (body.get("media_type") or "").partition(";")[0].strip().lower()
+    if media_type == "application/x-www-form-urlencoded":
+        yield from query_slots(text, "form")
+    elif media_type.endswith("json") or text.lstrip()[:1] in "{[":
+        yield from json_slots(text)
+    else:
+        yield Slot("text", "", text, 0, len(text))
+
+
+def _url_slots(header: str, url: str) -> Iterator[Slot]:
+    """A Referer is the address of an earlier page: its path and query vary as that page's did."""
+    match = re.match(r"[a-z]+://[^/]*", url)
+    offset = match.end() if match else 0
+    path, _, query = url[offset:].partition("?")
+    for slot in path_slots(path):
+        yield Slot("header", header, slot.value, slot.start + offset, slot.end + offset, role=slot.role or "/")
+    for slot in query_slots(query):
+        shift = offset + len(path) + 1
+        yield Slot("header", header, slot.value, slot.start + shift, slot.end + shift, role=f"?{slot.name}=")
+
+
+class Correlation:
+    """Correlates the requests of a recording, in order. `bound` are values with a name of their own (run id, config)."""
+
+    def __init__(self, exchanges: Sequence[Exchange], owners: Sequence[Owner], bodies: Bodies, bound: Mapping[str, str]) -> None:
+        self.exchanges = exchanges
+        self.owners = owners
+        self.bodies = bodies
+        self.bound = bound
+        self.answers = [_answer(e, bodies) for e in exchanges]
+        self.slots = [[_canonical_slot(s) for s in request_slots(e, bodies)] for e in exchanges]
+        self.extractions: dict[int, dict[str, Extraction]] = defaultdict(dict)
+        self.filled: list[Filled] = []
+        self.secrets: dict[str, str] = {}
+        self._located: dict[tuple[int, str], Extraction | None] = {}
+        self._first_request: dict[str, int] = {}
+        self._first_role: dict[tuple[str, str, str], int] = {}
+        self._index_requests()
+        self._index = self._index_answers()
+        self._anchors: list[str] = []
+        for index in range(len(exchanges)):
+            self.filled.append(self._fill(index))
+
+    # ------------------------------------------------------------------ indexes
+
+    def _index_requests(self) -> None:
+        for index, slots in enumerate(self.slots):
+            for slot in slots:
+                for atom in _atoms(slot.value):
+                    self._first_request.setdefault(atom, index)
+                self._first_role.setdefault((slot.place, slot.role or slot.name, slot.value), index)
+
+    def _index_answers(self) -> dict[str, list[int]]:
+        index: dict[str, list[int]] = defaultdict(list)
+        for number, answer in enumerate(self.answers):
+            words: set[str] = set(_WORD.findall(answer.text or ""))
+            for _, value in answer.headers:
+                words.update(_WORD.findall(value))
+                if "%" in value:
+                    words.update(_WORD.findall(unquote(value)))
+            if answer.text and "%" in answer.text:
+                words.update(_WORD.findall(unquote(answer.text)))
+            for word in words:
+                index[word].append(number)
+        return index
+
+    def _answers_with(self, value: str, before: int) -> Iterator[int]:
+        """Exchanges whose answer was complete before `before` began and holds `value`, oldest first."""
+        words = _WORD.findall(value)
+        if not words:
+            return
+        longest = max(words, key=len)
+        for number in self._index.get(longest, ()):
+            if number < before and self.exchanges[number].before(self.exchanges[before]) and self._holds(number, value):
+                yield number
+
+    def _holds(self, number: int, value: str) -> bool:
+        answer = self.answers[number]
+        text = answer.text or ""
+        if value in text or any(value in v or value in unquote(v) for _, v in answer.headers):
+            return True
+        return ("&" in text and value in html.unescape(text)) or ("%" in text and value in unquote(text)) or ("\\" in text and value in str(answer.json))
+
+    # ------------------------------------------------------------------ filling
+
+    def _fill(self, index: int) -> Filled:
+        filled = Filled()
+        for slot in self.slots[index]:
+            parts = self._parts(slot, index, filled)
+            if parts is not None:
+                filled.slots.append((slot, parts))
+        for slot in self.slots[index]:
+            if slot.place in ("form", "multipart", "json") and not slot.number and 3 <= len(slot.value) <= 80 and not _varying(slot.value):
+                self._anchors.append(slot.value)
+        return filled
+
+    def _parts(self, slot: Slot, index: int, filled: Filled) -> list[Part] | None:
+        """The slot's value as literal and referring parts, or None when it is wholly literal."""
+        value = slot.value
+        if not value:
+            return None
+        if value in self.bound:
+            return [Ref(-1, self.bound[value])]
+        if slot.place == "header" and slot.name == "authorization":
+            return self._authorization(value, index, filled)
+        if (whole := self._refer(slot, value, index)) is not None:
+            return [whole]
+        if SECRET.fullmatch(value):
+            return [self._secret(slot, value, index, filled)]
+        parts: list[Part] = []
+        found = False
+        for piece in self._cut(value):
+            ref: Part | None = None
+            if piece in self.bound:
+                ref = Ref(-1, self.bound[piece])
+            elif SECRET.fullmatch(piece):
+                ref = self._refer(slot, piece, index) or self._secret(slot, piece, index, filled)
+            elif piece != value and (_UUID.fullmatch(piece) or looks_opaque(piece)):
+                ref = self._refer(slot, piece, index)
+            elif slot.place == "path" and piece.isdigit() and piece != value:
+                ref = self._number(slot, piece, slot.role + value[: value.index(piece)], index)
+            found = found or ref is not None
+            parts.append(ref if ref is not None else piece)
+        return parts if found else None
+
+    def _cut(self, value: str) -> Iterator[str]:
+        if self.bound and any(b in value for b in self.bound):
+            pattern = "|".join(re.escape(b) for b in sorted(self.bound, key=len, reverse=True))
+            for chunk in re.split(rf"((?<![A-Za-z0-9])(?:{pattern})(?![A-Za-z0-9]))", value):
+                if chunk in self.bound:
+                    yield chunk
+                elif chunk:
+                    yield from (p.text for p in pieces(chunk))
+            return
+        yield from (p.text for p in pieces(value))
+
+    def _authorization(self, value: str, index: int, filled: Filled) -> list[Part] | None:
+        scheme, _, credential = value.partition(" ")
+        if scheme.lower() == "basic" and (match := SECRET.search(credential)):
+            slot = Slot("header", "password", match.group(), 0, 0)
+            return [f"Basic {credential[: match.start()]}", self._secret(slot, match.group(), index, filled)]
+        if match := SECRET.search(credential):
+            slot = Slot("header", "token", match.group(), 0, 0)
+            ref = self._refer(slot, match.group(), index)
+            return [f"{scheme} {credential[: match.start()]}", ref or self._secret(slot, match.group(), index, filled)]
+        return None
+
+    def _refer(self, slot: Slot, value: str, index: int) -> Ref | None:
+        """The answer that gave the client `value`, when there is one."""
+        if SECRET.fullmatch(value):
+            for number in reversed(list(self._answers_with(value, index))):
+                if ref := self._extracted(number, value, slot):
+                    return ref
+            return None
+        if value.isdigit():
+            return self._number(slot, value, slot.role, index) if len(value) < 19 else None
+        if slot.number or len(value) < 3 or len(value) > 4096:
+            return None
+        random = bool(_UUID.fullmatch(value)) or looks_opaque(value)
+        timely = not random and len(value) >= 8 and clock(value) is not None
+        tagged = slot.place == "header" and slot.name in ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
+        holders = self._answers_with(value, index)
+        source = next(holders, None)
+        if source is None or self._first_request.get(value, index) <= source:
+            return None
+        if not (random or timely or tagged) and not self._coined(slot, value, source):
+            return None
+        candidates = [source, *(n for n in holders)] if random or timely or tagged else [source]
+        if tagged:
+            candidates.reverse()
+        for number in candidates[:8]:
+            if ref := self._extracted(number, value, slot):
+                return ref
+        return None
+
+    def _coined(self, slot: Slot, value: str, source: int) -> bool:
+        """True for a word that the answer to an unsafe request brought into the world as a name: in its Location,
+        as a whole JSON value, or as a segment of an address there."""
+        if self.exchanges[source].safe or slot.place == "header":
+            return False
+        answer = self.answers[source]
+        for where, url in urls_in(answer):
+            if "css" in where:
+                continue
+            if value in re.split(r"[/?#&=;]", unquote(url)):
+                return True
+        return any(value == str(leaf) for leaf in _leaf_values(answer) if not isinstance(leaf, bool))
+
+    def _number(self, slot: Slot, value: str, role: str, index: int) -> Ref | None:
+        if slot.place == "header":
+            # A Referer repeats an address that was asked for: whatever stood there stands here.
+            return self._as_before(role, value, index)
+        mark = (slot.place, role or slot.name, value)
+        first = self._first_role.get(mark, index)
+        for number in self._answers_with(value, index):
+            if first <= number:
+                return None
+            key = (number, f"{slot.place}:{role or slot.name}:{value}")
+            if key not in self._located:
+                found = locate_number(
+                    self.answers[number], slot.place, role, slot.name, value, self.exchanges[number].path, self._anchors[-40:]
+                )
+                self._located[key] = self._named(number, found[0], found[1], slot) if found else None
+            if extraction := self._located[key]:
+                return Ref(number, extraction.name)
+        return None
+
+    def _as_before(self, role: str, value: str, index: int) -> Ref | None:
+        for earlier in range(index - 1, -1, -1):
+            for slot, parts in self.filled[earlier].slots:
+                if slot.place == "path" and slot.role == role and slot.value == value and len(parts) == 1 and isinstance(parts[0], Ref):
+                    return parts[0]
+        return None
+
+    def _extracted(self, number: int, value: str, slot: Slot) -> Ref | None:
+        key = (number, value)
+        if key not in self._located:
+            extract = locate(self.answers[number], value, self._anchors[-40:], slot.name)
+            self._located[key] = self._named(number, extract, _evidence(extract, self.exchanges[number]), slot) if extract else None
+        extraction = self._located[key]
+        return Ref(number, extraction.name) if extraction else None
+
+    def _named(self, number: int, extract: Extract, evidence: str, slot: Slot) -> Extraction:
+        wanted = _name(extract, slot)
+        taken = self.extractions[number]
+        for known in taken.values():
+            if known.extract == extract:
+                return known
+        name, count = wanted, 2
+        while name in taken:
+            name, count = f"{wanted}_{count}", count + 1
+        taken[name] = Extraction(name, extract, evidence)
+        return taken[name]
+
+    def _secret(self, slot: Slot, value: str, index: int, filled: Filled) -> Part:
+        """A secret that no answer gave: the user's (password, API key), named by its field, or unknown."""
+        hexadecimal = value[-32:]
+        if hexadecimal in self.secrets:
+            return Secret(self.secrets[hexadecimal])
+        base = re.sub(r"[^A-Z0-9]+", "_", slot.name.upper()).strip("_") or "SECRET"
+        if slot.name.lower() in ("password1", "password2", "confirm_password", "password_confirm", "password_confirmation"):
+            base = "PASSWORD"
+        name, count = base, 2
+        while name in self.secrets.values():
+            name, count = f"{base}_{count}", count + 1
+        if not re.search(r"PASS|PWD|SECRET|KEY|TOKEN|CREDENTIAL|PIN|OTP|CODE|AUTH", name) or re.search(r"CSRF|XSRF", name):
+            filled.unresolved.append(f"{slot.place} {slot.name}")
+        self.secrets[hexadecimal] = name
+        return Secret(name)
+
+
+def _canonical_slot(slot: Slot) -> Slot:
+    if "secret-" not in slot.value:
+        return slot
+    return Slot(slot.place, slot.name, canonical(slot.value), slot.start, slot.end, slot.role, slot.number)
+
+
+def _answer(exchange: Exchange, bodies: Bodies) -> Answer:
+    headers = [(n, canonical(v)) for n, v in exchange.response_headers if not (n == "set-cookie" and v.startswith(OWN_COOKIE))]
+    text = bodies.text(exchange.body)
+    return Answer(exchange.status or 0, headers, None if text is None else canonical(text))
+
+
+def _atoms(value: str) -> Iterable[str]:
+    yield value
+    for piece in pieces(value):
+        if piece.kind in ("uuid", "opaque", "secret") and piece.text != value:
+            yield piece.text
+
+
+def _varying(value: str) -> bool:
+    return any(piece.kind in ("uuid", "opaque", "secret", "clock") for piece in pieces(value))
+
+
+def _leaf_values(answer: Answer) -> Iterator[object]:
+    for _, leaf in json_leaves(answer.json):
+        if leaf is not None:
+            yield leaf
+
+
+def _evidence(extract: Extract, exchange: Exchange) -> str:
+    return f"first stood in the answer to {exchange.method} {exchange.path}, and came back in later requests"
+
+
+def _name(extract: Extract, slot: Slot) -> str:
+    """A readable name: the JSON key, cookie, header or field it comes from, else the slot that receives it."""
+    source = ""
+    if extract.json_:
+        keys = re.findall(r"[A-Za-z_][A-Za-z0-9_]*", re.sub(r"\[\?.*?\]", "", extract.json_))
+        source = keys[-1] if keys else ""
+    elif extract.cookie:
+        source = extract.cookie
+    elif extract.header and extract.header not in ("location", "link"):
+        source = extract.header
+    elif extract.css and (named := re.search(r'name="([^"]+)"', extract.css)):
+        source = named[1]
+    if not source or (id_like(source) and len(source) <= 3):
+        nearby = re.sub(r"[^A-Za-z0-9]+$", "", slot.role).rsplit("/", 1)[-1] if slot.place == "path" else slot.name
+        source = f"{_singular(nearby)}_{source or 'id'}" if nearby and not _varying(nearby) else source or "id"
+    name = re.sub(r"[^A-Za-z0-9]+", "_", source).strip("_").lower()
+    return name[:40] if name and not name[0].isdigit() else f"value_{name}"[:40]
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word

@@ -1,0 +1,129 @@
+"""Take a value out of an answer, as an `Extract` of the profile says.
+
+The assembler proves each extractor on the recorded answer before it writes it; playback runs it on the live one.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+from urllib.parse import unquote
+
+import jmespath
+from selectolax.lexbor import LexborHTMLParser
+
+from assembler.cookies import set_cookie_name
+from assembler.profile import Extract
+
+__all__ = ["Answer", "evaluate", "values"]
+
+
+class Answer:
+    """A response, parsed at most once. `text` is None for binary bodies."""
+
+    def __init__(self, status: int, headers: Sequence[tuple[str, str]], text: str | None) -> None:
+        self.status = status
+        self.headers = headers
+        self.text = text
+
+    def all(self, name: str) -> list[str]:
+        """Every value of the header `name` (lower case)."""
+        return [value for key, value in self.headers if key.lower() == name]
+
+    def first(self, name: str) -> str | None:
+        """The first value of the header `name` (lower case)."""
+        return next(iter(self.all(name)), None)
+
+    @property
+    def media_type(self) -> str:
+        """Lower case, without parameters."""
+        return (self.first("content-type") or "").partition(";")[0].strip().lower()
+
+    @property
+    def is_html(self) -> bool:
+        return self.media_type in ("text/html", "application/xhtml+xml") or (
+            not self.media_type and (self.text or "").lstrip()[:15].lower().startswith(("<!doctype html", "<html"))
+        )
+
+    @cached_property
+    def json(self) -> Any:
+        """The parsed body, or None where it is not JSON."""
+        text = (self.text or "").lstrip()
+        if not text or text[0] not in "[{\"-0123456789tfn" or self.is_html:
+            return None
+        try:
+            return json.loads(text)
+        except ValueError:
+            return None
+
+    @cached_property
+    def html(self) -> LexborHTMLParser:
+        return LexborHTMLParser(self.text or "")
+
+    @cached_property
+    def set_cookies(self) -> dict[str, str]:
+        """Cookie name to value, of the answer's `Set-Cookie` headers."""
+        found: dict[str, str] = {}
+        for header in self.all("set-cookie"):
+            found[set_cookie_name(header)] = header.partition("=")[2].partition(";")[0].strip()
+        return found
+
+
+def evaluate(extract: Extract, answer: Answer) -> str | None:
+    """The value `extract` finds in `answer`, decoded, or None where there is none."""
+    found = values(extract, answer)
+    return found[extract.nth] if extract.nth < len(found) else None
+
+
+def values(extract: Extract, answer: Answer) -> list[str]:
+    """Everything `extract` would match in `answer`, in document order; `nth` picks from these."""
+    found = _candidates(extract, answer)
+    if extract.regex is None:
+        return found
+    pattern = re.compile(extract.regex)
+    groups = [m.group(1) for text in found for m in pattern.finditer(text) if m.group(1) is not None]
+    in_url = extract.attr in ("href", "action", "src") or extract.header in ("location", "link")
+    return [unquote(group) for group in groups] if in_url else groups
+
+
+def _candidates(extract: Extract, answer: Answer) -> list[str]:
+    if extract.header is not None:
+        return answer.all(extract.header.lower())
+    if extract.cookie is not None:
+        value = answer.set_cookies.get(extract.cookie)
+        return [] if value is None else [unquote(value.strip('"'))]
+    if extract.json_ is not None:
+        if answer.json is None:
+            return []
+        found = jmespath.search(extract.json_, answer.json)
+        return [_plain(found)] if found is not None else []
+    if extract.css is not None:
+        return _elements(extract, answer)
+    return [html.unescape(answer.text or "") if answer.is_html else answer.text or ""]
+
+
+def _elements(extract: Extract, answer: Answer) -> list[str]:
+    if answer.text is None or extract.css is None:
+        return []
+    values: list[str] = []
+    for node in answer.html.css(extract.css):
+        if extract.text is not None and extract.text not in " ".join(node.text().split()):
+            continue
+        if extract.attr == "outerHTML":
+            values.append(html.unescape(node.html or ""))
+        elif extract.attr is not None:
+            if (value := node.attributes.get(extract.attr)) is not None:
+                values.append(value)
+        else:
+            values.append(" ".join(node.text().split()))
+    return values
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)

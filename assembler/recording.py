@@ -1,0 +1,240 @@
+"""Events put together again: which request got which answer, which jobs came of it, in which order.
+
+Order is happens-before as far as the log tells it (docs/formats.md): on one boot by CLOCK_MONOTONIC, across boots by timestamp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Bodies", "Exchange", "Job", "Recording", "epoch"]
+
+
+def epoch(timestamp: str) -> float:
+    """Seconds since 1970 of an event's ISO-8601 timestamp."""
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+class Bodies:
+    """The stored bodies of one or more logs, looked up by `ref`."""
+
+    def __init__(self, *directories: Path) -> None:
+        self.directories = [*directories]
+
+    def path(self, ref: str) -> Path | None:
+        """The file behind `ref` (`<2>/<sha256>`), or None when it is missing or the reference is malformed."""
+        head, _, tail = ref.partition("/")
+        if len(head) != 2 or not tail.startswith(head) or not tail.isalnum():
+            return None
+        for directory in self.directories:
+            found = directory / head / tail
+            if found.is_file():
+                return found
+        return None
+
+    def text(self, descriptor: Mapping[str, Any] | None) -> str | None:
+        """The stored text of a body, or None where it is binary, absent or was omitted."""
+        if descriptor is None:
+            return None
+        if descriptor.get("text") is not None:
+            return str(descriptor["text"])
+        if (ref := descriptor.get("ref")) and (path := self.path(ref)):
+            try:
+                return path.read_bytes().decode("utf-8")
+            except UnicodeDecodeError:
+                return None
+        return None
+
+
+@dataclass
+class Job:
+    """One background job as the log saw it."""
+
+    job_id: str
+    function: str
+    queue: str
+    operation_id: str
+    parent_id: str | None
+    depends_on: list[str]
+    status: str = "queued"
+    duration_ms: float | None = None
+    result: Any = None
+    error: Any = None
+    executions: list[str] = field(default_factory=list)
+    children: list[Job] = field(default_factory=list)
+    finished_ns: int | None = None
+
+    def tree(self) -> Iterable[Job]:
+        """This job and everything it enqueued, depth first."""
+        yield self
+        for child in self.children:
+            yield from child.tree()
+
+
+@dataclass
+class Exchange:
+    """One request and its answer."""
+
+    operation_id: str
+    method: str
+    scheme: str
+    path: str
+    query: str
+    headers: list[tuple[str, str]]
+    boot: str
+    started_ns: int
+    timestamp: float
+    captured: bool
+    run_id: str | None = None
+    config: str | None = None
+    session: Mapping[str, Any] | None = None
+    finished_ns: int | None = None
+    status: int | None = None
+    response_headers: list[tuple[str, str]] = field(default_factory=list)
+    request_body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = None
+    duration_ms: float | None = None
+    error: Any = None
+    jobs: list[Job] = field(default_factory=list)
+    index: int = -1
+
+    def header(self, name: str) -> str | None:
+        """The first request header `name` (lower case)."""
+        return next((v for n, v in self.headers if n == name), None)
+
+    def response_header(self, name: str) -> str | None:
+        """The first answer header `name` (lower case)."""
+        return next((v for n, v in self.response_headers if n == name), None)
+
+    @cached_property
+    def host(self) -> str:
+        """Host and port the client asked for."""
+        return self.header("host") or ""
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port the client saw."""
+        scheme = self.header("x-forwarded-proto") or self.scheme
+        return f"{scheme}://{self.header('x-forwarded-host') or self.host}"
+
+    @property
+    def media_type(self) -> str:
+        """The answer's media type, lower case, without parameters."""
+        return (self.response_header("content-type") or "").partition(";")[0].strip().lower()
+
+    @property
+    def safe(self) -> bool:
+        """True when the method promises to change nothing (RFC 9110, 9.2.1)."""
+        return self.method in ("GET", "HEAD", "OPTIONS", "TRACE")
+
+    def before(self, other: Exchange) -> bool:
+        """True when this exchange was complete before `other` began."""
+        if self.finished_ns is None:
+            return False
+        if self.boot != other.boot:
+            return self.timestamp < other.timestamp
+        return self.finished_ns <= other.started_ns
+
+
+class Recording:
+    """The exchanges and jobs of one capture, and of what led up to it."""
+
+    def __init__(self, events: Iterable[Mapping[str, Any]], capture_id: str | None, bodies: Bodies) -> None:
+        self.bodies = bodies
+        self.capture_id = capture_id
+        self.exchanges: list[Exchange] = []
+        self.jobs: dict[str, Job] = {}
+        self.notes: list[str] = []
+        self.runs: dict[str, str | None] = {}
+        opened: dict[str, Exchange] = {}
+        by_operation: dict[str, Job] = {}
+        seen: set[str] = set()
+        for event in _in_order(events):
+            if event["id"] in seen:
+                continue
+            seen.add(event["id"])
+            category, stage, payload = event["category"], event["stage"], event["payload"]
+            if category == "http_request" and stage == "started":
+                exchange = self._opened(event)
+                opened[event["operation_id"]] = exchange
+                self.exchanges.append(exchange)
+            elif category == "http_request":
+                if exchange_ := opened.get(event["operation_id"]):
+                    _finish(exchange_, event)
+            elif category == "rq_enqueue":
+                job = Job(
+                    payload["job_id"], payload["function"], payload["queue"], event["operation_id"], event["parent_id"],
+                    list(payload.get("depends_on") or []), payload.get("status") or "queued",
+                )
+                self.jobs.setdefault(job.job_id, job)
+                by_operation[event["operation_id"]] = job
+            elif category == "rq_job":
+                self._progress(event)
+        by_execution = {operation: job for job in self.jobs.values() for operation in job.executions}
+        for job in self.jobs.values():
+            if parent := by_execution.get(job.parent_id or ""):
+                parent.children.append(job)
+            elif exchange_ := opened.get(job.parent_id or ""):
+                exchange_.jobs.append(job)
+        # Answered requests only: what never finished has no answer to expect.
+        for exchange in self.exchanges:
+            if exchange.captured and exchange.status is None:
+                self.notes.append(f"{exchange.method} {exchange.path} was never answered and is left out.")
+        self.exchanges = [e for e in self.exchanges if e.status is not None]
+        for index, exchange in enumerate(self.exchanges):
+            exchange.index = index
+            if exchange.captured and exchange.run_id:
+                self.runs.setdefault(exchange.run_id, exchange.config)
+
+    @property
+    def captured(self) -> list[Exchange]:
+        """The exchanges inside the capture's window, in order."""
+        return [e for e in self.exchanges if e.captured]
+
+    def _opened(self, event: Mapping[str, Any]) -> Exchange:
+        payload = event["payload"]
+        context = event.get("run_context") or {}
+        captured = self.capture_id is None or self.capture_id in (event.get("capture_ids") or [])
+        return Exchange(
+            event["operation_id"], payload["method"], payload.get("scheme") or "http", payload["path"], payload.get("query") or "",
+            [(str(n), str(v)) for n, v in payload["headers"]], event["boot_id"], event["mono_ns"], epoch(event["timestamp"]),
+            captured, context.get("run_id"), context.get("config"), event.get("session"),
+        )  # fmt: skip
+
+    def _progress(self, event: Mapping[str, Any]) -> None:
+        payload = event["payload"]
+        job = self.jobs.get(payload["job_id"])
+        if job is None:
+            return
+        if event["operation_id"] not in job.executions:
+            job.executions.append(event["operation_id"])
+        job.status = payload.get("status") or event["stage"]
+        if event["stage"] != "started":
+            job.duration_ms, job.result, job.error = payload.get("duration_ms"), payload.get("result"), payload.get("error")
+            job.finished_ns = event["mono_ns"]
+
+
+def _in_order(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Boots by the time of their first event, and within a boot by its monotonic clock."""
+    listed = list(events)
+    began: dict[str, str] = {}
+    for event in listed:
+        boot, timestamp = event["boot_id"], event["timestamp"]
+        began[boot] = min(timestamp, began.get(boot, timestamp))
+    return sorted(listed, key=lambda e: (began[e["boot_id"]], e["mono_ns"], e["sequence"]))
+
+
+def _finish(exchange: Exchange, event: Mapping[str, Any]) -> None:
+    payload = event["payload"]
+    exchange.finished_ns = event["mono_ns"]
+    exchange.status = payload.get("status")
+    exchange.response_headers = [(str(n), str(v)) for n, v in payload.get("headers") or []]
+    exchange.request_body = payload.get("request_body")
+    exchange.body = payload.get("body")
+    exchange.duration_ms = payload.get("duration_ms")
+    exchange.error = payload.get("error")

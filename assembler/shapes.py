@@ -1,0 +1,214 @@
+"""Which parts of a text can differ between two correct runs: ids, tokens, clocks, counters.
+
+The assembler asks this to decide what must be taken from an answer; playback asks it to compare two texts.
+A shape alone proves nothing: it only says *how* a value may vary, evidence decides *whether* (see `playback.bijection`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple
+
+__all__ = ["ID_NAME", "SECRET", "Piece", "clock", "id_like", "looks_opaque", "pieces", "skeleton", "timed_name"]
+
+Kind = Literal["text", "secret", "uuid", "clock", "opaque", "int", "number"]
+
+
+class Piece(NamedTuple):
+    """A stretch of a text and what it looks like."""
+
+    kind: Kind
+    text: str
+
+
+SECRET = re.compile(r"secret-[a-z]+-([0-9a-f]{32})")
+_MONTH = r"(?:Jan(?:uary|\.)?|Feb(?:ruary|\.)?|Mar(?:ch|\.)?|Apr(?:il|\.)?|May|June?\.?|July?\.?|Aug(?:ust|\.)?|Sept?(?:ember|\.)?|Oct(?:ober|\.)?|Nov(?:ember|\.)?|Dec(?:ember|\.)?)"
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
+_TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:\s?[apAP]\.?[mM]\.?(?![A-Za-z]))?"
+_CLOCKS = (
+    rf"\d{{4}}-\d{{2}}-\d{{2}}[T ]{_TIME}(?:\s?(?:Z\b|UTC\b|[+-]\d{{2}}:?\d{{2}}\b))?",
+    rf"{_DAY},? \d{{1,2}}[ -]{_MONTH}[ -]\d{{4}}(?: {_TIME})?(?: (?:GMT|UTC|[+-]\d{{4}}))?",
+    rf"{_DAY},? {_MONTH} {{1,2}}\d{{1,2}},? (?:{_TIME} \d{{4}}|\d{{4}}(?:,? (?:at )?{_TIME})?)",
+    rf"{_MONTH} \d{{1,2}},? \d{{4}}(?:,? (?:at )?(?:{_TIME}|noon|midnight|\d{{1,2}} ?[ap]\.m\.))?",
+    rf"\d{{1,2}}\.? {_MONTH},? \d{{4}}(?:,? (?:at )?{_TIME})?",
+    rf"\d{{4}}/\d{{2}}/\d{{2}}(?: {_TIME})?",
+    rf"\d{{1,2}}[./]\d{{1,2}}[./]\d{{4}}(?:,? {_TIME})?",
+    r"\d{4}-\d{2}-\d{2}",
+    r"\d{8}T\d{6}(?:\.\d+)?Z?",
+    _TIME,
+    r"1[5-9]\d{8}(?:\.\d+|\d{3}|\d{6})?(?![\d.])|2[01]\d{8}(?:\.\d+|\d{3}|\d{6})?(?![\d.])",
+)
+_PIECE = re.compile(
+    r"(?P<secret>secret-[a-z]+-[0-9a-f]{32})"
+    r"|(?P<uuid>(?<![0-9a-fA-F-])[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![0-9a-fA-F-]))"
+    r"|(?P<clock>(?<![\w:.-])(?:" + "|".join(_CLOCKS) + r")(?![\w:]))"
+    r"|(?P<opaque>(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{6,}){0,2}={0,2}(?![A-Za-z0-9_-]))"
+    r"|(?P<number>(?<![\w.])-?\d+\.\d+(?:[eE][-+]?\d+)?(?![\w.]*\d))"
+    r"|(?P<int>\d+)"
+)
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """`text` cut into pieces, in order; joined they give `text` again."""
+    end = 0
+    position = 0
+    while match := _PIECE.search(text, position):
+        kind = match.lastgroup
+        found = match.group()
+        if kind == "opaque" and not looks_opaque(found):
+            # An ordinary word may still hold digits: `order-17`, `levels_2`.
+            inner = re.search(r"\d+", found)
+            if inner is None:
+                position = match.end()
+                continue
+            start, stop = match.start() + inner.start(), match.start() + inner.end()
+            kind, found = "int", inner.group()
+        else:
+            start, stop = match.span()
+        if start > end:
+            yield Piece("text", text[end:start])
+        yield Piece(kind, found)  # type: ignore[arg-type]
+        end = position = stop
+    if end < len(text):
+        yield Piece("text", text[end:])
+
+
+_WORDY = re.compile(r"(?:[A-Z]?[a-z]+|[A-Z]+)(?:[-_.]?(?:[A-Z]?[a-z]+|[A-Z]+))*(?:[-_.]?\d{1,4})?")
+
+
+def looks_opaque(token: str) -> bool:
+    """True for what a machine made at random or by digest: long, mixed, not words with a number behind."""
+    core = token.rstrip("=")
+    if len(core) < 8 or core.isdigit():
+        return False
+    hexadecimal = re.fullmatch(r"[0-9a-f]+|[0-9A-F]+", core) is not None
+    digits = sum(c.isdigit() for c in core)
+    if hexadecimal:
+        return digits >= 2 and digits < len(core) and len(core) >= 8
+    if _WORDY.fullmatch(core) and not _camel_noise(core):
+        return False
+    return any(_random(part) for part in re.split(r"[-_.]", core)) and _entropy(core) > 2.2
+
+
+def _random(part: str) -> bool:
+    """A stretch between separators that no writer would type: digits and letters shuffled, or case at random."""
+    if len(part) >= 8 and re.fullmatch(r"[0-9a-f]+", part) and any(c.isdigit() for c in part) and not part.isdigit():
+        return True
+    switches = sum(_class(a) != _class(b) for a, b in zip(part, part[1:], strict=False))
+    return len(part) >= 6 and any(c.isdigit() for c in part) and switches >= max(3, len(part) / 6) or _camel_noise(part)
+
+
+def _camel_noise(word: str) -> bool:
+    """`XkQzPwRbTnLm` is all letters, but no language switches case at every step."""
+    if len(word) < 16:
+        return False
+    return sum(a.islower() != b.islower() for a, b in zip(word, word[1:], strict=False)) > len(word) / 3
+
+
+def _class(character: str) -> str:
+    return "0" if character.isdigit() else "a" if character.islower() else "A" if character.isupper() else "-"
+
+
+def _entropy(text: str) -> float:
+    counts = [text.count(c) / len(text) for c in set(text)]
+    return -sum(p * math.log2(p) for p in counts)
+
+
+def skeleton(text: str) -> str:
+    """The build of a text: letters as `a`, digits as `0`, runs folded, the rest as it is (`brave-otter` → `a-a`)."""
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", text))
+
+
+ID_NAME = re.compile(r"(?:^|[-_.\[])(?:id|pk|uid|ids|nr|no|number|key|ref|seq)\]?$|[a-z](?:Id|ID|Pk|Ids)$", re.ASCII)
+_STRICT_ID = re.compile(r"(?:^|[-_.\[])(?:id|pk|uid|oid)\]?$|[a-z](?:Id|ID|Pk)$", re.ASCII)
+
+
+def id_like(name: str) -> bool:
+    """True where a name says that its number is an identifier: `id`, `order_id`, `orderId`, `lines-0-id`, `pk`."""
+    return _STRICT_ID.search(name) is not None
+
+
+_TIMED = re.compile(
+    r"(?:^|[-_. ])(?:duration|elapsed|took|latency|runtime|uptime|age|timing|time_taken|wall|cpu|ms|msec|millis|usec|us|ns|"
+    r"secs?|seconds|milliseconds|rss|memory_usage|load)(?:[-_. ]|$)|(?:duration|elapsed|latency|millis|seconds)",
+    re.IGNORECASE,
+)
+
+
+def timed_name(name: str) -> bool:
+    """True where a name says that its number is a measured duration or load: `query_ms`, `elapsed`, `duration_s`."""
+    return _TIMED.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)) is not None
+
+
+_MONTHS = {m: i + 1 for i, m in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split())}
+
+
+class Clock(NamedTuple):
+    """A point in time as far as its text tells it. `resolution` in seconds; `daily` when only the time of day is known."""
+
+    seconds: float
+    resolution: float
+    daily: bool
+
+
+def clock(text: str) -> Clock | None:
+    """The point in time `text` names, seconds since the epoch (its own zone ignored unless given), or None."""
+    text = text.strip()
+    if re.fullmatch(r"\d{10}(?:\.\d+)?|\d{13}|\d{16}", text):
+        number = float(text)
+        scale = 1.0 if number < 1e11 else 1e3 if number < 1e14 else 1e6
+        return Clock(number / scale, 1.0, False)
+    moment = re.search(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:\s?([apAP])\.?[mM])?", text)
+    rest = text if moment is None else text[: moment.start()] + " " + text[moment.end() :]
+    seconds, resolution = 0.0, 86400.0
+    if moment is not None:
+        hour, minute = int(moment[1]), int(moment[2])
+        if moment[5]:
+            hour = hour % 12 + (12 if moment[5] in "pP" else 0)
+        if hour > 24 or minute > 59:
+            return None
+        seconds = hour * 3600.0 + minute * 60 + float(f"{moment[3] or 0}.{moment[4] or 0}")
+        resolution = 1.0 if moment[3] else 60.0
+    elif compact := re.fullmatch(r"(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2}).*", text):
+        rest, resolution = "-".join(compact.groups()[:3]), 1.0
+        seconds = int(compact[4]) * 3600.0 + int(compact[5]) * 60 + int(compact[6])
+    elif hourly := re.search(r"(\d{1,2}) ?([ap])\.m\.|(noon|midnight)", text):
+        rest = text[: hourly.start()]
+        hour = {"noon": 12, "midnight": 0}.get(hourly[3] or "", 0) if hourly[3] else int(hourly[1]) % 12 + 12 * (hourly[2] == "p")
+        seconds, resolution = hour * 3600.0, 60.0
+    day = _day(rest)
+    if day is None:
+        return Clock(seconds, resolution, True) if moment is not None and not re.search(r"\d", rest) else None
+    zone = re.search(r"([+-])(\d{2}):?(\d{2})\s*$", text) if moment is not None else None
+    offset = 0 if zone is None else (int(zone[2]) * 60 + int(zone[3])) * 60 * (1 if zone[1] == "+" else -1)
+    return Clock(day.timestamp() + seconds - offset, resolution, False)
+
+
+def _day(text: str) -> datetime | None:
+    try:
+        if found := re.search(r"(\d{4})[-/](\d{2})[-/](\d{2})", text):
+            return datetime(int(found[1]), int(found[2]), int(found[3]), tzinfo=UTC)
+        if named := re.search(rf"({_MONTH})", text):
+            month = _MONTHS[named[1][:3].lower()]
+            numbers = re.findall(r"\d+", text)
+            year = next(int(n) for n in numbers if len(n) == 4)
+            return datetime(year, month, next(int(n) for n in numbers if len(n) <= 2), tzinfo=UTC)
+        if found := re.search(r"(\d{1,2})([./])(\d{1,2})[./](\d{4})", text):
+            first, second = int(found[1]), int(found[3])
+            day, month = (second, first) if found[2] == "/" and second > 12 else (first, second)
+            if month > 12:
+                day, month = month, day
+            if found[2] == "/" and first <= 12 and second <= 12:
+                month, day = first, second
+            return datetime(int(found[4]), month, day, tzinfo=UTC)
+    except (ValueError, StopIteration):
+        return None
+    return None
+
+
+def near(moment: Clock, other: float, within: timedelta = timedelta(days=2)) -> bool:
+    """True when `moment` is within `within` of the epoch time `other`."""
+    return moment.daily or abs(moment.seconds - other) <= within.total_seconds()

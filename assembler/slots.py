@@ -1,0 +1,114 @@
+"""A request taken apart into slots: the places where a value stands that may have come from an earlier answer.
+
+Each slot knows its name and its role (the constant text around it); put together again with templates in some of
+the slots, the request is what the profile stores. What holds no template keeps every byte it was recorded with.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
+
+__all__ = ["Slot", "json_slots", "path_slots", "query_slots", "rejoin"]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place in a request. `value` is decoded; `start` and `end` are offsets in the raw text it stands in."""
+
+    place: str
+    """`path`, `query`, `header`, `form`, `multipart`, `json`, `text`."""
+    name: str
+    """Field, parameter, header or key; for a path segment the segment before it."""
+    value: str
+    start: int
+    end: int
+    role: str = ""
+    """For path segments: the raw path before it, which is what makes `/orders/7` an order and not a page number."""
+    number: bool = False
+
+
+def path_slots(path: str) -> Iterator[Slot]:
+    """The segments of a raw path, matrix parameters apart."""
+    position = 0
+    previous = ""
+    for segment in re.split(r"([/;=])", path):
+        end = position + len(segment)
+        if segment and segment not in "/;=":
+            yield Slot("path", previous, unquote(segment), position, end, role=path[:position])
+            previous = unquote(segment)
+        position = end
+
+
+def query_slots(query: str, place: str = "query") -> Iterator[Slot]:
+    """The values (not the names) of a raw query or urlencoded form."""
+    position = 0
+    for pair in query.split("&"):
+        name, equals, value = pair.partition("=")
+        if equals:
+            start = position + len(name) + 1
+            yield Slot(place, unquote_plus(name), unquote_plus(value), start, start + len(value))
+        position += len(pair) + 1
+
+
+_JSON = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null|[{}\[\],:]')
+
+
+def json_slots(text: str) -> Iterator[Slot]:
+    """The string and number leaves of a JSON document, named by their key (or the key of the list they stand in)."""
+    stack: list[tuple[str, str]] = []
+    key = ""
+    awaiting_key = False
+    for match in _JSON.finditer(text):
+        token = match.group()
+        if token == "{":
+            stack.append(("{", key))
+            awaiting_key = True
+        elif token == "[":
+            stack.append(("[", key))
+            awaiting_key = False
+        elif token in "}]" and stack:
+            _, key = stack.pop()
+            awaiting_key = False
+        elif token == ",":
+            awaiting_key = bool(stack) and stack[-1][0] == "{"
+        elif token == ":":
+            awaiting_key = False
+        elif token[0] == '"':
+            try:
+                decoded = json.loads(token)
+            except ValueError:
+                continue
+            if awaiting_key:
+                key = decoded
+            else:
+                yield Slot("json", key, decoded, match.start() + 1, match.end() - 1, role="/".join(k for _, k in stack if k))
+        elif token not in ("true", "false", "null", ",", ":"):
+            yield Slot("json", key, token, match.start(), match.end(), role="/".join(k for _, k in stack if k), number=True)
+
+
+def _json_text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)[1:-1]
+
+
+_ENCODERS: dict[str, Callable[[str], str]] = {
+    "path": lambda v: quote(v, safe="!$&'()*+,:@-._~"),
+    "query": quote_plus,
+    "json": _json_text,
+}
+
+
+def rejoin(text: str, filled: list[tuple[Slot, list[str | object]]]) -> str:
+    """`text` with the parts of each filled slot in place: literal parts encoded for their place, others as `str()`."""
+    out: list[str] = []
+    position = 0
+    for slot, parts in sorted(filled, key=lambda item: item[0].start):
+        encode = _ENCODERS.get(slot.place, str)
+        out.append(text[position : slot.start])
+        out.extend(encode(part) if isinstance(part, str) else str(part) for part in parts)
+        position = slot.end
+    out.append(text[position:])
+    return "".join(out)

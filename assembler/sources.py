@@ -1,0 +1,295 @@
+"""Where in an answer a value stands, as an extractor that finds it there again.
+
+Structure is preferred to position: a cookie, a header, a JSON path, a form field, a link; a row is chosen by what it
+says rather than by its number. Every extractor is proved on the recorded answer before it is offered.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from selectolax.lexbor import LexborNode
+
+from assembler.extractors import Answer, values
+from assembler.profile import Extract
+from assembler.shapes import id_like, pieces
+
+__all__ = ["json_leaves", "locate", "locate_number", "urls_in"]
+
+_HEADERS = ("location", "etag", "link", "content-location", "last-modified")
+
+
+def locate(answer: Answer, value: str, anchors: Sequence[str] = (), field: str = "") -> Extract | None:
+    """The best extractor for `value` in `answer`. `anchors` are texts the client made, which can tell a row from others;
+    `field` is the name of the slot that receives it: a form field so named is the likeliest source."""
+    for extract in _offers(answer, value, anchors, field):
+        if proved := _proved(extract, answer, value):
+            return proved
+    return None
+
+
+def locate_number(answer: Answer, slot_place: str, role: str, name: str, value: str, source_path: str, anchors: Sequence[str] = ()) -> tuple[Extract, str] | None:
+    """An extractor for a counted id, with its evidence, or None: chance equality of small numbers proves nothing.
+
+    Evidence is a link or address that continues `role`, a form field or option of the same name, or a JSON key
+    that is an id by name and fits the place by its noun.
+    """
+    if slot_place == "path" and (found := _number_in_urls(answer, role, value, anchors)):
+        return found
+    if slot_place in ("query",):
+        for where, url in urls_in(answer):
+            if re.search(rf"[?&;]{re.escape(name)}={re.escape(value)}(?![^&#;])", url):
+                extract = Extract(**where, regex=rf"[?&;]{re.escape(name)}=([^&#;\s\"'<>]+)")
+                if proved := _proved(extract, answer, value):
+                    return proved, f"a link of that answer has {name}={value}"
+    if slot_place in ("form", "multipart", "query", "json") and answer.is_html:
+        for extract in _form_fields(answer, value, name):
+            if proved := _proved(extract, answer, value):
+                return proved, f"the page's field {name} held it"
+    for path, leaf in json_leaves(answer.json):
+        if isinstance(leaf, bool) or str(leaf) != value or not path or not isinstance(path[-1], str):
+            continue
+        key = path[-1]
+        noun = _noun(role.rstrip("/").rsplit("/", 1)[-1]) if slot_place == "path" else _noun(re.sub(r"[-_]?(id|pk)$", "", name, flags=re.I))
+        parents = [_noun(p) for p in path[:-1] if isinstance(p, str)] + [_noun(s) for s in source_path.split("/") if s]
+        stem = _noun(re.sub(r"[-_]?(id|pk)$|Id$", "", key))
+        same_name = slot_place != "path" and key == name and id_like(key)
+        if same_name or (id_like(key) and noun and (stem == noun or (not stem and noun in parents))) or (
+            slot_place == "path" and id_like(key) and not stem and source_path.rstrip("/") == role.rstrip("/")
+        ):
+            for extract in _json_offers(path, answer.json, anchors):
+                if proved := _proved(extract, answer, value):
+                    return proved, f"the answer's {key} is an id, and its place says of what"
+    return None
+
+
+def _proved(extract: Extract, answer: Answer, value: str) -> Extract | None:
+    found = values(extract, answer)
+    if value not in found:
+        return None
+    return extract.model_copy(update={"nth": found.index(value), "was": value})
+
+
+def _noun(word: str) -> str:
+    word = word.lower().strip("_-")
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+
+
+def _offers(answer: Answer, value: str, anchors: Sequence[str], field: str) -> Iterator[Extract]:
+    for name in answer.set_cookies:
+        yield Extract(cookie=name)
+    for name in (*_HEADERS, *sorted({n for n, _ in answer.headers} - {*_HEADERS, "set-cookie", "content-type", "content-length", "date"})):
+        for header in answer.all(name):
+            if header == value:
+                yield Extract(header=name)
+            elif value in header or value in unquote(header):
+                yield Extract(header=name, regex=_around(unquote(header), value))
+    if value not in (answer.text or "") and value not in _unescaped(answer):
+        return
+    if answer.json is not None:
+        inside: list[tuple[list[Any], str]] = []
+        for path, leaf in json_leaves(answer.json):
+            if leaf is True or leaf is False or leaf is None:
+                continue
+            text = leaf if isinstance(leaf, str) else str(leaf)
+            if text == value:
+                yield from _json_offers(path, answer.json, anchors)
+            elif value in text:
+                inside.append((path, text))
+        for path, text in inside:
+            for extract in _json_offers(path, answer.json, anchors):
+                yield extract.model_copy(update={"regex": _around(text, value)})
+    if answer.is_html:
+        if field:
+            yield from _form_fields(answer, value, field)
+        yield from _html_offers(answer, value, anchors)
+    text = _unescaped(answer)
+    if value in text:
+        yield Extract(regex=_around(text, value))
+
+
+def _unescaped(answer: Answer) -> str:
+    return html.unescape(answer.text or "") if answer.is_html else answer.text or ""
+
+
+def json_leaves(document: Any, path: Sequence[Any] = ()) -> Iterator[tuple[list[Any], Any]]:
+    """Every leaf of a JSON document with the keys and indices that lead to it."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from json_leaves(value, [*path, key])
+    elif isinstance(document, list):
+        for index, value in enumerate(document):
+            yield from json_leaves(value, [*path, index])
+    else:
+        yield list(path), document
+
+
+def _json_offers(path: Sequence[Any], document: Any, anchors: Sequence[str]) -> Iterator[Extract]:
+    """JMESPath to the leaf at `path`: through lists by content where a client-made text tells the row, else by index."""
+    if not path:
+        yield Extract(json="@")
+        return
+    by_index, by_content, pinned = "", "", False
+    node = document
+    for part in path:
+        if isinstance(part, int):
+            row = node[part]
+            by_index += f"[{part}]"
+            anchor = _telling(row, node, anchors) if len(node) > 1 else None
+            if anchor is not None and not pinned:
+                key, text = anchor
+                by_content += f"[?{_key(key)}=={_literal(text)}] | [0]"
+                pinned = True
+            else:
+                by_content += f"[{part}]"
+            node = row
+        else:
+            dot = "." if by_index else ""
+            by_index += dot + _key(part)
+            by_content += ("." if by_content else "") + _key(part)
+            node = node[part]
+    if pinned:
+        yield Extract(json=by_content)
+    yield Extract(json=by_index)
+
+
+def _telling(row: Any, rows: Sequence[Any], anchors: Sequence[str]) -> tuple[str, str] | None:
+    if not isinstance(row, dict):
+        return None
+    for key, text in row.items():
+        if isinstance(text, str) and text in anchors and sum(isinstance(r, dict) and r.get(key) == text for r in rows) == 1:
+            return key, text
+    return None
+
+
+def _key(key: str) -> str:
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+        return key
+    return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _form_fields(answer: Answer, value: str, name: str) -> Iterator[Extract]:
+    quoted = _css(name)
+    yield Extract(css=f"input[name={quoted}]", attr="value")
+    yield Extract(css=f"button[name={quoted}]", attr="value")
+    yield Extract(css=f"textarea[name={quoted}]")
+    for option in answer.html.css(f"select[name={quoted}] option"):
+        if option.attributes.get("value") == value:
+            yield Extract(css=f"select[name={quoted}] option", attr="value", text=" ".join(option.text().split()) or None)
+
+
+def _html_offers(answer: Answer, value: str, anchors: Sequence[str]) -> Iterator[Extract]:
+    named: list[Extract] = []
+    whole: list[Extract] = []
+    within: list[Extract] = []
+    for node in answer.html.css("*"):
+        for attribute, text in node.attributes.items():
+            if text is None or attribute in ("class", "style", "name"):
+                continue
+            decoded = unquote(text) if attribute in ("href", "action", "src") else text
+            if value not in decoded:
+                continue
+            tag = node.tag or "*"
+            label = next((a for a in ("name", "property", "id") if node.attributes.get(a) and value not in (node.attributes[a] or "")), None)
+            css = f"{tag}[{label}={_css(node.attributes[label] or '')}]" if label and not _varies(node.attributes[label] or "") else f"{tag}[{attribute}]"
+            if decoded == value:
+                (named if label else whole).append(Extract(css=css, attr=attribute))
+            else:
+                regex = _around(decoded, value)
+                if row := _row(node, anchors):
+                    within.append(Extract(css=row[0], text=row[1], attr="outerHTML", regex=regex))
+                within.append(Extract(css=f"{tag}[{attribute}]", attr=attribute, regex=regex))
+    yield from named
+    yield from whole
+    yield from within
+
+
+def _varies(text: str) -> bool:
+    return any(piece.kind != "text" for piece in pieces(text))
+
+
+def _row(node: LexborNode, anchors: Sequence[str]) -> tuple[str, str] | None:
+    """The table row or list item around `node`, when a client-made text in it tells it from its siblings."""
+    parent: LexborNode | None = node
+    for _ in range(6):
+        parent = parent.parent if parent is not None else None
+        if parent is None or parent.tag not in ("tr", "li", "article", "dl", "section", "div", "p", "td"):
+            continue
+        if parent.tag in ("tr", "li", "article"):
+            text = " ".join(parent.text().split())
+            anchor = next((a for a in anchors if a in text), None)
+            return (parent.tag, anchor) if anchor else None
+    return None
+
+
+def _css(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def urls_in(answer: Answer) -> Iterator[tuple[dict[str, str], str]]:
+    """Every address in an answer with the source it can be taken from: headers, links, forms, JSON strings."""
+    for name in ("location", "content-location", "link"):
+        for header in answer.all(name):
+            yield {"header": name}, unquote(header)
+    if answer.is_html:
+        for attribute in ("href", "action", "src"):
+            for node in answer.html.css(f"[{attribute}]"):
+                yield {"css": f"{node.tag}[{attribute}]", "attr": attribute}, unquote(node.attributes[attribute] or "")
+    elif answer.json is not None:
+        for path, leaf in json_leaves(answer.json):
+            if isinstance(leaf, str) and "/" in leaf:
+                for extract in _json_offers(path, answer.json, ()):
+                    yield {"json": str(extract.json_)}, leaf
+
+
+def _number_in_urls(answer: Answer, role: str, value: str, anchors: Sequence[str]) -> tuple[Extract, str] | None:
+    wanted = re.compile(rf"{re.escape(unquote(role))}{re.escape(value)}(?![A-Za-z0-9_])")
+    group = "".join(re.escape(p.text) if p.kind in ("text", "number") else r"[^/?#\s\"'<>]+" for p in pieces(unquote(role)))
+    for where, url in urls_in(answer):
+        if not wanted.search(url):
+            continue
+        tail = url[wanted.search(url).end() :] if wanted.search(url) else ""  # type: ignore[union-attr]
+        follow = re.escape(re.split(r"[?#\d]", tail)[0])[:40]
+        base = Extract(**where, regex=rf"{group}(\d+){follow}")
+        offers = [base]
+        if "css" in where:
+            for node in answer.html.css(where["css"]):
+                if unquote(node.attributes.get(where["attr"]) or "") == url and (row := _row(node, anchors)):
+                    offers.insert(0, Extract(css=row[0], text=row[1], attr="outerHTML", regex=base.regex))
+        for extract in offers:
+            if proved := _proved(extract, answer, value):
+                return proved, f"that answer links to {url[:60]}"
+    return None
+
+
+def _around(text: str, value: str) -> str:
+    """A pattern for `value` by the constant text around its first occurrence in `text`."""
+    start = text.index(value)
+    left, right = text[max(0, start - 40) : start], text[start + len(value) : start + len(value) + 12]
+    left = left[max(left.rfind("\n"), -1) + 1 :]
+    right = right.split("\n")[0]
+    tokens = list(pieces(left))
+    # Context that varies itself is weak; what stands between the value and the last varying piece is enough if it says something.
+    for index in range(len(tokens) - 1, -1, -1):
+        if tokens[index].kind != "text" and sum(len(t.text) for t in tokens[index + 1 :]) >= 6:
+            tokens = tokens[index + 1 :]
+            break
+    lead = "".join(re.escape(p.text) if p.kind == "text" else r"[^/?#&\s\"'<>]+?" for p in tokens)
+    if start < 40 and sum(len(t.text) for t in tokens) == start:
+        lead = "^" + lead
+    follow = next(iter(pieces(right)), None)
+    tail = re.escape(follow.text[:8]) if follow is not None and follow.kind == "text" else ("$" if not right else "")
+    body = r"([^/?#&;\s\"'<>,)}\]]+)" if not re.search(r"[/?#&;\s\"'<>,)}\]]", value) else "(.+?)"
+    if body != "(.+?)" and tail and not re.match(r"[/?#&;\s\"'<>,)}\]$\\]", tail):
+        body = body.replace("]+)", "]+?)")
+    return f"{lead}{body}{tail}"
