@@ -1,0 +1,135 @@
+"""Is this the name of a secret? One rule for form fields, headers, query parameters, cookies and members of JSON.
+
+Names are compared by their words, so that `X-CSRFToken`, `csrf_token` and `csrfToken` are one name while `footprint`
+(which contains `otp`), `token_type` and `max_tokens` are none.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator
+
+__all__ = ["Names"]
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+
+_INSIDE = (  # found anywhere in the joined words
+    ("csrf", "csrf"),
+    ("xsrf", "csrf"),
+    ("antiforgery", "csrf"),
+    ("authenticitytoken", "csrf"),
+    ("verificationtoken", "csrf"),
+    ("password", "password"),
+    ("passwd", "password"),
+    ("passphrase", "password"),
+    ("passcode", "password"),
+    ("apikey", "apikey"),
+    ("accesskey", "apikey"),
+    ("privatekey", "apikey"),
+    ("secretkey", "apikey"),
+    ("authkey", "apikey"),
+    ("signingkey", "apikey"),
+    ("encryptionkey", "apikey"),
+    ("sessionid", "session"),
+    ("sessionkey", "session"),
+    ("sessid", "session"),
+    ("authorization", "authorization"),
+    ("credential", "credential"),
+    ("secret", "secret"),
+)
+_WORDS = {"otp": "otp", "totp": "otp"}  # a word of its own
+_WHOLE = {"pw": "password", "pass": "password", "userpass": "password", "loginpass": "password", "jwt": "token"}
+_ABOUT = re.compile(  # `…_<word>` describes the secret, it is not the secret
+    r"types?|counts?|polic(y|ies)|hint|ur[li]|endpoint|names?|label|title|placeholder|strength|length|len|min|max|at|in"
+    r"|expir(es|y|ation)|created|updated|changed|headers?|enabled|required|requirements|valid|help|errors?|messages?"
+    r"|format|param(eter)?|age|ttl|scheme|algorithm|limit|exempt|rules"
+)
+_ASKS = re.compile(r"has|is|show|forgot(ten)?|allow|requires?|use|enable|hide")  # `<word>_password`
+_NUMBERS = frozenset({"password", "otp", "apikey", "secret", "configured"})
+_COOKIE = re.compile(r"sess|sid$|auth|remember|jwt|login|ticket|identity|account", re.IGNORECASE)
+
+# One of these stands (in lower case) in every text that holds a secret's name: the cheap question asked first.
+_NEEDLES = (
+    "srf",
+    "pass",
+    "token",
+    "key",
+    "secret",
+    "credential",
+    "authoriz",
+    "sess",
+    "pwd",
+    "otp",
+    "forgery",
+    "pw",
+    "jwt",
+)
+_BEFORE_KEY = ("api", "access", "private", "secret", "auth", "signing", "encryption", "session")
+_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.$"
+
+
+class Names:
+    """The names of secrets: the built-in ones and those of `RECORDER_REDACT`."""
+
+    def __init__(self, extra: Iterable[str] = ()) -> None:
+        self._extra = frozenset("".join(_words(name)) for name in extra) - {""}
+        self._needles = _NEEDLES + tuple(sorted({_words(name)[0] for name in extra if _words(name)} - set(_NEEDLES)))
+        self.kind = functools.lru_cache(4096)(self._kind)
+
+    def _kind(self, name: str) -> str | None:
+        """Return which kind of secret has this name, or None."""
+        if not 1 < len(name) <= 128:
+            return None
+        words = _words(name)
+        if any("".join(words[start:]) in self._extra for start in range(len(words))):
+            return "configured"
+        while words and words[-1].isdigit():
+            words.pop()
+        if not words or _ABOUT.fullmatch(words[-1]) or (len(words) > 1 and _ASKS.fullmatch(words[0])):
+            return None
+        joined = "".join(words)
+        for part, kind in _INSIDE:
+            if part in joined and not (part == "secret" and "secretar" in joined):
+                return kind
+        for word in words:
+            if word in _WORDS:
+                return _WORDS[word]
+        if joined.endswith(("token", "tokenvalue", "tokenhash")):
+            return "token"
+        if joined.endswith("pwd"):
+            return "password"
+        return _WHOLE.get(joined)
+
+    def secret_number(self, name: str) -> bool:
+        """Return whether even a number under this name is a secret (a PIN as `password`, but never `token: 5`)."""
+        return self.kind(name) in _NUMBERS and name.lower() != "pass"
+
+    def credential_cookie(self, name: str) -> bool:
+        """Return whether a cookie of this name carries what logs somebody in (others may hold mere preferences)."""
+        return self.kind(name) is not None or _COOKIE.search(name) is not None
+
+    def find(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Yield (start, end, kind) of every secret's name in a text, in no particular order."""
+        low = text.lower()
+        if len(low) != len(text):  # a few letters change their length
+            low = "".join(char.lower() if char.isascii() else char for char in text)
+        seen = set()
+        for needle in self._needles:
+            at = low.find(needle)
+            while at >= 0:
+                if needle != "key" or low[max(0, at - 11) : at].rstrip("-_. ").endswith(_BEFORE_KEY):
+                    before = text[max(0, at - 100) : at]
+                    start = at - len(before) + len(before.rstrip(_NAME_CHARACTERS))
+                    after = text[at : at + 128]
+                    end = at + len(after) - len(after.lstrip(_NAME_CHARACTERS))
+                    if start not in seen:
+                        seen.add(start)
+                        kind = self.kind(text[start:end])
+                        if kind is not None:
+                            yield start, end, kind
+                at = low.find(needle, at + len(needle))
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name)]

@@ -1,0 +1,614 @@
+"""Takes the secrets out of what is about to be written.
+
+Three rules, in docs/formats.md with examples: by name (`recorder.names`), by shape (JWT, bearer, basic, PEM, the
+password in a URL), and whatever is already known to be secret in the same exchange, in whichever escaping it stands.
+A text is first *scanned*, which marks what rules one and two find and remembers it as known; when the whole exchange
+has been seen it is *rendered*, with all that became known. Only the marked characters change.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import html
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from html.entities import codepoint2name
+from typing import NamedTuple, TypedDict
+from urllib.parse import quote_plus, unquote, unquote_plus
+
+from recorder.jsonwalk import Scalar, decode_string, pointer, walk
+from recorder.media import Kind
+from recorder.names import Names
+from recorder.pseudonyms import PSEUDONYM, Pseudonyms, canonical
+
+__all__ = ["Redaction", "Redactor", "Scanned", "StreamRedactor"]
+
+KNOWN_LENGTH = 12  # shorter values occur by chance
+_KNOWN_LIMIT = 256
+_KNOWN_LONGEST = 8192
+_STAYS = frozenset({"", "true", "false", "null", "undefined"})
+
+_WORD = r"(?:[A-Z]?[a-z]{1,15}\d{0,4}|[A-Z]{1,15}|\d{1,6}[a-z]?)"
+_HARMLESS = re.compile(
+    rf"{_WORD}(?:[-_ .+:/,;]{{1,2}}{_WORD})*"  # words, names, run ids, dates
+    r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # a UUID
+    r"|[^@\s]+@[^@\s]+\.\w+|https?://\S*|/[\w/.-]*"
+)
+_HEADER_HINT = re.compile(r"[?&@]|eyJ|[Bb]earer |[Bb]asic |BEGIN ")
+
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
+_PEM = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.{0,16384}?-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----", re.S
+)
+_BEARER = re.compile(r"\b[Bb]earer\s+((?=[^\s\"'<>]*\d)[A-Za-z0-9._~+/-]{16,}=*)")
+_BASIC = re.compile(r"\b[Bb]asic\s+([A-Za-z0-9+/_-]{6,}={0,2})")
+_USERINFO = re.compile(r"://[^\s/?#:@\"'<>\\]{0,200}:([^\s/?#@\"'<>\\${}]{1,500})@")
+
+_QUOTE = r"\\*[\"']|`|&(?:quot|apos|#0*3[49]|#[xX]0*2[27]);|\\+u002[27]|\\+x2[27]"
+_ASSIGNED = re.compile(rf"(?P<close>{_QUOTE})?\s*\]?\s*(?P<sign>=>|:=|[:=])\s*(?P<open>{_QUOTE})")
+_PASSED = re.compile(rf"(?P<close>{_QUOTE})\s*(?P<sign>,)\s*(?P<open>{_QUOTE})")
+_CALL = re.compile(rf"\(\s*(?:{_QUOTE})\Z")
+_CLOSED_BY = {mark: re.compile(rf"[^{mark}\\\n]*+(?:\\.[^{mark}\\\n]*+)*+(?={mark})") for mark in "\"'`"}
+_PARAMETER = re.compile(r"(?:\]|%5[Dd])*=([^\s\"'<>&#;\\)$\[{(]+)")
+_LINE = re.compile(r"[ \t]*[:=][ \t]*([^\s\"'#;]+)[ \t\r]*(?:$|[#;])", re.M)
+_LINE_START = re.compile(r"(?:^|\n)[ \t]*(?:export |[-#;] ?)?\Z")
+_ELEMENT_START = re.compile(r"<(?:[\w.-]+:)?\Z")
+_ELEMENT = re.compile(r"(?:\s[^<>]*)?>(?:<!\[CDATA\[)?([^<>]+?)(?:\]\]>)?</")
+_MEMBER = re.compile(r"</name>\s*<value>\s*(?:<string>)?([^<>]+)<")  # XML-RPC
+_TAG = re.compile(r"<(input|meta|textarea|param)\b((?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+)>?", re.I)
+_ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'=<>`]+)))?")
+_BUTTONS = frozenset({"submit", "button", "checkbox", "radio", "image", "reset", "file"})
+
+
+class Redaction(TypedDict):
+    """One replaced value: where it stands, and what stands there now."""
+
+    pointer: str
+    pseudonym: str
+
+
+class Mark(NamedTuple):
+    """A stretch of text that must not be written, what to write instead, and the pseudonyms in that."""
+
+    start: int
+    end: int
+    text: str
+    pseudonyms: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Scanned:
+    """A text that rules one and two have been through."""
+
+    text: str
+    kind: Kind
+    marks: list[Mark] = field(default_factory=list)
+    scalars: list[Scalar] | None = None
+
+
+class Redactor:
+    """Redacts one exchange: its headers and bodies share what is known to be secret."""
+
+    def __init__(self, names: Names, pseudonyms: Pseudonyms) -> None:
+        self._names = names
+        self._pseudonyms = pseudonyms
+        self._known: dict[str, _Known] = {}
+        self.public: set[str] = set()  # what stands openly in the path: ids, never to be taken for secrets
+
+    # Headers, cookies, queries
+
+    def headers(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return the header fields (names in lower case), redacted."""
+        redacted = [(name, self._header(name, value)) for name, value in headers]
+        if self._known:
+            return [(name, self.known(value) if len(value) >= KNOWN_LENGTH else value) for name, value in redacted]
+        return redacted
+
+    def query(self, query: str) -> str:
+        """Return a raw query, redacted."""
+        return self.render(self.scan(query, "form"))[0] if query else query
+
+    def known(self, text: str) -> str:
+        """Return the text without the values that are known to be secret in this exchange."""
+        return _replace(text, _merged(self._known_marks(text)))
+
+    def _header(self, name: str, value: str) -> str:
+        if name == "cookie":
+            return ";".join(self._cookie(pair) for pair in value.split(";"))
+        if name == "set-cookie":
+            pair, semicolon, attributes = value.partition(";")
+            return self._cookie(pair) + semicolon + attributes
+        if name in ("authorization", "proxy-authorization"):
+            return self._authorization(value)
+        kind = self._names.kind(name)
+        if kind is not None and value.lower() not in _STAYS:
+            scheme, space, token = value.partition(" ")
+            if space and scheme.lower() in ("bearer", "token"):
+                return f"{scheme} {self._secret(token, kind)}"
+            return self._secret(value, kind)
+        if _HEADER_HINT.search(value):
+            return self.render(self.scan(value, "text"))[0]
+        return value
+
+    def _cookie(self, pair: str) -> str:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            name, value = "", pair
+        bare = value.strip()
+        if bare in ("", '""', "deleted"):
+            return pair
+        harmless = not self._names.credential_cookie(name.strip()) and self._harmless(canonical(bare))
+        pseudonym = self._secret(bare, "cookie", known=not harmless)
+        return name + equals + value.replace(bare, pseudonym, 1)
+
+    def _harmless(self, value: str) -> bool:
+        return value in self.public or _HARMLESS.fullmatch(value) is not None
+
+    def _authorization(self, value: str) -> str:
+        scheme, space, rest = value.partition(" ")
+        if not space:
+            return self._secret(value, "authorization") if value else value
+        if scheme.lower() == "basic":
+            return f"{scheme} {self._basic(rest.strip())}"
+        return f"{scheme} {self._secret(rest.strip(), 'bearer' if scheme.lower() == 'bearer' else 'authorization')}"
+
+    def _basic(self, blob: str) -> str:
+        user, colon, password = _decode_base64(blob).partition(":")
+        if not colon:
+            return self._secret(blob, "basic")
+        self._remember(blob, self._pseudonyms.of(blob, "basic"))
+        if not password and not self._harmless(user):  # an API key in the place of the user
+            user = self._secret(user, "apikey")
+        return f"{user}:{self._secret(password, 'password') if password else ''}"
+
+    # What is known
+
+    def _secret(self, value: str, kind: str, *, known: bool = True) -> str:
+        pseudonym = self._pseudonyms.of(value, kind)
+        if known and pseudonym is not value:
+            self._remember(value, pseudonym)
+        return pseudonym
+
+    def _remember(self, value: str, pseudonym: str) -> None:
+        value = canonical(value)
+        if KNOWN_LENGTH <= len(value) <= _KNOWN_LONGEST and len(self._known) < _KNOWN_LIMIT:
+            self._known.setdefault(value, _Known(value, pseudonym))
+
+    def _known_marks(self, text: str) -> list[Mark]:
+        return [
+            Mark(start, end, known.pseudonym, (known.pseudonym,))
+            for known in self._known.values()
+            for start, end in known.find(text)
+        ]
+
+    # Texts
+
+    def scan(self, text: str, kind: Kind) -> Scanned:
+        """Mark the secrets in a text by name and by shape, and remember them as known."""
+        scanned = Scanned(text, kind, self._by_shape(text))
+        if kind == "form":
+            scanned.marks += self._by_name_in_form(text)
+            return scanned
+        found = list(self._names.find(text))
+        if found and kind == "json":
+            try:
+                scanned.scalars = list(walk(text))
+            except ValueError:
+                scanned.kind = "text"
+            else:
+                scanned.marks += self._by_name_in_json(text, scanned.scalars, found)
+                return scanned
+        if found:
+            scanned.marks += self._by_name(text, kind, found)
+        return scanned
+
+    def render(self, scanned: Scanned) -> tuple[str, list[Redaction]]:
+        """Return the text to be written, with everything known by now replaced, and a list of what was replaced."""
+        text = scanned.text
+        marks = scanned.marks
+        if self._known:
+            marks = marks + self._known_marks(text)
+        if not marks:
+            return text, []
+        marks = _merged(marks)
+        locate = self._locator(scanned)
+        redactions: list[Redaction] = []
+        shift = 0
+        for mark in marks:
+            where = locate(mark.start)
+            for pseudonym in mark.pseudonyms:
+                at = mark.start + shift + mark.text.find(pseudonym)
+                redactions.append({"pointer": f"/@{at}" if where is None else where, "pseudonym": pseudonym})
+            shift += len(mark.text) - (mark.end - mark.start)
+        return _replace(text, marks), redactions
+
+    def _locator(self, scanned: Scanned) -> Callable[[int], str | None]:
+        if scanned.kind == "form":
+            fields = _form_pointers(scanned.text)
+            starts = [start for start, _, _ in fields]
+
+            def in_form(at: int) -> str | None:
+                index = bisect_right(starts, at) - 1
+                return fields[index][2] if index >= 0 else None
+
+            return in_form
+        if scanned.kind != "json":
+            return lambda at: None
+        if scanned.scalars is None:
+            try:
+                scanned.scalars = list(walk(scanned.text))
+            except ValueError:
+                return lambda at: None
+        scalars = sorted(scanned.scalars, key=lambda scalar: scalar.start)
+        begins = [scalar.start for scalar in scalars]
+
+        def in_json(at: int) -> str | None:
+            index = bisect_right(begins, at) - 1
+            found = index >= 0 and at < max(scalars[index].end, scalars[index].start + 1)
+            return pointer(scalars[index].path) if found else None
+
+        return in_json
+
+    def _mark(self, start: int, end: int, value: str, kind: str) -> Mark:
+        pseudonym = self._secret(value, kind)
+        return Mark(start, end, pseudonym, (pseudonym,))
+
+    def _by_shape(self, text: str) -> list[Mark]:
+        marks: list[Mark] = []
+        if "eyJ" in text:
+            marks += [self._mark(*found.span(), found[0], "jwt") for found in _JWT.finditer(text)]
+        if "PRIVATE KEY-----" in text:
+            for found in _PEM.finditer(text):
+                value = found[0].replace("\\r", "").replace("\\n", "\n").replace("\r", "")
+                marks.append(self._mark(*found.span(), value, "pem"))
+        if "earer" in text:
+            marks += [self._mark(*found.span(1), found[1], "bearer") for found in _BEARER.finditer(text)]
+        if "asic" in text:
+            for found in _BASIC.finditer(text):
+                user, colon, password = _decode_base64(found[1]).partition(":")
+                if colon and password and user.isprintable() and password.isprintable():
+                    mark = self._mark(*found.span(1), password, "password")
+                    named = re.fullmatch(r"[\w.@+-]*", user) is not None
+                    marks.append(mark._replace(text=f"{user}:{mark.text}") if named else mark)
+        if "://" in text and "@" in text:
+            for found in _USERINFO.finditer(text):
+                marks.append(self._mark(*found.span(1), unquote(found[1]), "password"))
+        return marks
+
+    def _by_name_in_form(self, text: str) -> list[Mark]:
+        marks: list[Mark] = []
+        for _, name, value_start, end in _pairs(text):
+            raw = text[value_start:end]
+            if not raw:
+                continue
+            kind = self._names.kind(name)
+            value = unquote_plus(raw)
+            if kind is not None and value.lower() not in _STAYS:
+                marks.append(self._mark(value_start, end, value, kind))
+            elif len(value) > KNOWN_LENGTH and ("=" in value or ":" in value):  # JSON, a URL or a page inside a field
+                nested, redactions = self.render(self.scan(value, "json" if value[0] in "{[" else "text"))
+                if redactions:
+                    pseudonyms = tuple(redaction["pseudonym"] for redaction in redactions)
+                    marks.append(Mark(value_start, end, quote_plus(nested), pseudonyms))
+        return marks
+
+    def _by_name_in_json(self, text: str, scalars: list[Scalar], found: list[tuple[int, int, str]]) -> list[Mark]:
+        marks: list[Mark] = []
+        starts = sorted(start for start, _, _ in found)
+        for scalar in scalars:
+            name = scalar.label or scalar.key
+            kind = self._names.kind(name) if name else None
+            raw = text[scalar.start : scalar.end]
+            if not scalar.is_string:
+                if kind is not None and name and self._names.secret_number(name):
+                    mark = self._mark(scalar.start, scalar.end, raw, kind)
+                    marks.append(mark._replace(text=f'"{mark.text}"'))
+            elif kind is not None:
+                value = decode_string(raw)[0]
+                if value.lower() not in _STAYS:
+                    marks.append(self._mark(scalar.start, scalar.end, value, kind))
+            elif bisect_right(starts, scalar.end) > bisect_right(starts, scalar.start - 1):
+                value, places = decode_string(raw)
+                inner = self._by_name(value, "text", list(self._names.find(value)))
+                for mark in inner:
+                    start, end = (mark.start, mark.end) if places is None else (places[mark.start], places[mark.end])
+                    marks.append(mark._replace(start=scalar.start + start, end=scalar.start + end))
+        return marks
+
+    def _by_name(self, text: str, kind: Kind, found: list[tuple[int, int, str]]) -> list[Mark]:
+        marks = self._in_tags(text) if kind != "script" else []
+        for start, end, name_kind in found:
+            before = text[max(0, start - 80) : start]
+            place = self._parameter(text, before, end) or self._literal(text, before, end, kind, name_kind)
+            if place is None and "<" in before:
+                place = self._element(text, before, end)
+            if place is None and kind in ("text", "unknown"):
+                line = _LINE.match(text, end) if _LINE_START.search(before) else None
+                place = (*line.span(1), line[1]) if line and _credential(line[1]) else None
+            if place is not None and place[2].lower() not in _STAYS:
+                marks.append(self._mark(*place, name_kind))
+        return marks
+
+    def _parameter(self, text: str, before: str, end: int) -> tuple[int, int, str] | None:
+        """`?token=X` in a URL that stands in a text."""
+        if not before.endswith(("?", "&", "&amp;", "\\u0026", "[")) or before.endswith("&&"):
+            return None
+        found = _PARAMETER.match(text, end)
+        return (*found.span(1), unquote_plus(found[1])) if found else None
+
+    def _literal(self, text: str, before: str, end: int, kind: Kind, name_kind: str) -> tuple[int, int, str] | None:
+        """`csrfToken = "X"`, `"csrfToken": "X"`, `data-csrf-token="X"`, `set("X-CSRFToken", "X")`, however quoted."""
+        found = _ASSIGNED.match(text, end)
+        if found is None:
+            found = _PASSED.match(text, end)
+            if found is None or not _CALL.search(before):
+                return None
+        mark = found["open"]
+        start = found.end()
+        if mark in _CLOSED_BY:
+            closed = _CLOSED_BY[mark].match(text, start)
+            stop = closed.end() if closed else -1
+        else:
+            stop = text.find(mark, start, start + _KNOWN_LONGEST)
+            while stop > start and text[stop - 1] == "\\" and not mark.startswith("\\"):
+                stop = text.find(mark, stop + 1, start + _KNOWN_LONGEST)
+        if stop <= start:
+            return None
+        value = text[start:stop]
+        if "&" in value and (kind in ("html", "xml") or mark.startswith("&")):
+            value = html.unescape(value)
+        if "\\" in value:
+            value = decode_string(value)[0]
+        if name_kind == "configured" or kind == "xml":
+            return start, stop, value
+        if self._names.kind(value) is not None and not any(char.isdigit() for char in value):
+            return None  # the name of another field, not a value
+        as_in_json = found["sign"] == ":" and found["close"] is not None and kind != "script"
+        if any(char.isspace() for char in value):
+            good = as_in_json and name_kind == "password"
+        elif as_in_json:
+            good = True
+        elif name_kind in ("csrf", "apikey", "session"):
+            good = len(value) >= 8
+        else:
+            good = _credential(value)
+        return (start, stop, value) if good else None
+
+    def _element(self, text: str, before: str, end: int) -> tuple[int, int, str] | None:
+        """`<password>X</password>`, and the member of a struct in XML-RPC."""
+        if _ELEMENT_START.search(before):
+            found = _ELEMENT.match(text, end)
+        elif before.endswith("<name>"):
+            found = _MEMBER.match(text, end)
+        else:
+            return None
+        return (*found.span(1), html.unescape(found[1])) if found and found[1].strip() else None
+
+    def _in_tags(self, text: str) -> list[Mark]:
+        """`<input name="csrf_token" value="X">`, `<meta name="csrf-token" content="X">`, `<textarea name=secret>X<`."""
+        marks: list[Mark] = []
+        for tag in _TAG.finditer(text):
+            attributes: dict[str, tuple[int, int]] = {}
+            for attribute in _ATTRIBUTE.finditer(text, *tag.span(2)):
+                group = attribute.lastindex or 1
+                attributes.setdefault(attribute[1].lower(), attribute.span(group) if group > 1 else (0, 0))
+
+            def of(name: str, attributes: dict[str, tuple[int, int]] = attributes) -> str:
+                return html.unescape(text[slice(*attributes.get(name, (0, 0)))])
+
+            element = tag[1].lower()
+            kind = self._names.kind(of("name")) or (self._names.kind(of("id")) if element != "meta" else None)
+            if element == "input" and of("type").lower() == "password":
+                kind = kind or "password"
+            if kind is None or (element == "input" and of("type").lower() in _BUTTONS):
+                continue
+            start, end = attributes.get("content" if element == "meta" else "value", (0, 0))
+            if element == "textarea":
+                start = tag.end()
+                end = text.find("<", start)
+            value = html.unescape(text[start:end]) if end > start else ""
+            if value.strip().lower() not in _STAYS:
+                marks.append(self._mark(start, end, value, kind))
+        return marks
+
+
+class StreamRedactor:
+    """Redacts a text too large for memory, window by window; pointers are character offsets in the stored text."""
+
+    WINDOW = 1 << 18
+    CONTEXT = 1 << 13  # what a name may be away from its value, and the longest value that may lie across windows
+
+    def __init__(self, redactor: Redactor, kind: Kind) -> None:
+        self._redactor = redactor
+        self._kind: Kind = "text" if kind in ("json", "form", "unknown") else kind
+        self._form = kind == "form"
+        self._buffer = ""
+        self._done = 0  # characters of the buffer that have been given out
+        self._written = 0
+        self.redactions: list[Redaction] = []
+
+    def feed(self, text: str) -> str:
+        """Take a piece of text and return what can be written now."""
+        self._buffer += text
+        if len(self._buffer) - self._done < self.WINDOW:
+            return ""
+        return self._give(len(self._buffer) - self.CONTEXT)
+
+    def close(self) -> str:
+        """Return the rest."""
+        return self._give(len(self._buffer))
+
+    def _give(self, end: int) -> str:
+        text = "&" + self._buffer if self._form else self._buffer
+        scanned = self._redactor.scan(text, self._kind)
+        shift = len(text) - len(self._buffer)
+        marks = scanned.marks + self._redactor._known_marks(text)
+        marks = [mark._replace(start=mark.start - shift, end=mark.end - shift) for mark in _merged(marks)]
+        marks = [mark for mark in marks if mark.start >= self._done]
+        end = min((mark.start for mark in marks if mark.start < end < mark.end), default=end)
+        marks = [mark for mark in marks if mark.end <= end]
+        out: list[str] = []
+        position = self._done
+        for mark in marks:
+            out += [self._buffer[position : mark.start], mark.text]
+            position = mark.end
+            at = self._written + sum(map(len, out)) - len(mark.text)
+            for pseudonym in mark.pseudonyms:
+                pointer_ = f"/@{at + mark.text.find(pseudonym)}"
+                self.redactions.append({"pointer": pointer_, "pseudonym": pseudonym})
+        out.append(self._buffer[position:end])
+        kept = max(0, end - self.CONTEXT)
+        self._buffer = self._buffer[kept:]
+        self._done = end - kept
+        result = "".join(out)
+        self._written += len(result)
+        return result
+
+
+class _Known:
+    """A value known to be secret, found again in raw, URL-, form-, HTML-, JSON-escaped and base64 form."""
+
+    __slots__ = ("_blobs", "_pattern", "_probe", "pseudonym", "value")
+
+    def __init__(self, value: str, pseudonym: str) -> None:
+        self.value = value
+        self.pseudonym = pseudonym
+        self._probe = max(re.findall(r"[A-Za-z0-9._~]*", value), key=len)
+        self._pattern: re.Pattern[str] | None = None
+        self._blobs: tuple[str, ...] | None = None
+
+    def find(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield (start, end) of its occurrences."""
+        if self._probe in text:
+            if self._pattern is None:
+                self._pattern = re.compile("".join(map(_escaped, self.value)))
+            for found in self._pattern.finditer(text):
+                yield found.span()
+        if len(text) > len(self.value):
+            if self._blobs is None:
+                self._blobs = _base64_cores(self.value)
+            for blob in self._blobs:
+                at = text.find(blob)
+                while at >= 0:
+                    yield at, at + len(blob)
+                    at = text.find(blob, at + len(blob))
+
+
+@functools.lru_cache(1024)
+def _escaped(char: str) -> str:
+    """Return a pattern for a character in whichever escaping."""
+    if char.isascii() and (char.isalnum() or char in "._~"):
+        return re.escape(char)
+    code = ord(char)
+    octets = char.encode("utf-8", "surrogatepass")
+    forms = {
+        re.escape(char),
+        "".join(f"%(?:25)?{octet:02x}" for octet in octets),
+        f"&(?:amp;)?#0*{code};?",
+        f"&(?:amp;)?#x0*{code:x};?",
+        rf"\\+u\{{0*{code:x}\}}",
+        "".join(rf"\\+u{unit}" for unit in char.encode("utf-16-be", "surrogatepass").hex(" ", 2).split()),
+    }
+    if code in codepoint2name:
+        forms.add(f"&(?:amp;)?{codepoint2name[code]};")
+    if code < 256:
+        forms.add(rf"\\+x{code:02x}")
+    if char in "/\"'\\`":
+        forms.add(rf"\\+{re.escape(char)}")
+    if char == "'":
+        forms.add("&apos;")
+    if char == " ":
+        forms.add(r"\+")
+    if char == "\n":
+        forms.add(r"\\+n|\r\n|\\+r\\+n")
+    escaped = r"\\*" if char in "\"'" else ""  # in JSON that stands in an attribute
+    return f"{escaped}(?i:{'|'.join(sorted(forms, key=len, reverse=True))})"
+
+
+def _base64_cores(value: str) -> tuple[str, ...]:
+    """Return what the base64 of any text that contains the value must contain, in both alphabets."""
+    data = value.encode("utf-8", "surrogatepass")
+    cores = set()
+    for shift in range(3):
+        blob = base64.b64encode(b"\0" * shift + data).decode().rstrip("=")
+        core = blob[(0, 2, 3)[shift] : len(blob) - (1 if (shift + len(data)) % 3 else 0)]
+        cores |= {core, core.translate(str.maketrans("+/", "-_"))}
+    return tuple(sorted(cores))
+
+
+def _decode_base64(blob: str) -> str:
+    """Return the text that a base64 blob holds, or an empty one."""
+    padded = blob.translate(str.maketrans("-_", "+/")) + "=" * (-len(blob) % 4)
+    try:
+        data = base64.b64decode(padded, validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _credential(value: str) -> bool:
+    """Return whether a literal looks like a credential rather than like a word or an identifier."""
+    if len(value) < 8 or PSEUDONYM.fullmatch(value):
+        return False
+    letters = any(char.isalpha() for char in value)
+    mixed = value.lower() != value and value.upper() != value
+    return (letters and any(char.isdigit() for char in value)) or (mixed and len(value) >= 16 and "." not in value)
+
+
+def _pairs(text: str) -> Iterator[tuple[int, str, int, int]]:
+    """Yield (start, decoded name, start of the value, end) of the pairs of a form or query."""
+    start = 0
+    while start <= len(text):
+        end = text.find("&", start)
+        end = len(text) if end < 0 else end
+        if end > start:
+            equals = text.find("=", start, end)
+            equals = end if equals < 0 else equals
+            yield start, unquote_plus(text[start:equals]), min(equals + 1, end), end
+        start = end + 1
+
+
+def _form_pointers(text: str) -> list[tuple[int, int, str]]:
+    pairs = list(_pairs(text))
+    names = [name for _, name, _, _ in pairs]
+    repeated = {name for name, count in Counter(names).items() if count > 1}
+    index: dict[str, int] = {}
+    pointers = []
+    for start, name, _, end in pairs:
+        place = "/" + name.replace("~", "~0").replace("/", "~1")
+        if name in repeated:
+            place += f"/{index.setdefault(name, 0)}"
+            index[name] += 1
+        pointers.append((start, end, place))
+    return pointers
+
+
+def _merged(marks: list[Mark]) -> list[Mark]:
+    """Return the marks in order, without overlap: of two that overlap, what is covered by either is replaced."""
+    result: list[Mark] = []
+    for mark in sorted(marks, key=lambda mark: (mark.start, -mark.end)):
+        if not result or mark.start >= result[-1].end:
+            result.append(mark)
+        elif mark.end > result[-1].end:
+            result[-1] = result[-1]._replace(end=mark.end)
+    return result
+
+
+def _replace(text: str, marks: list[Mark]) -> str:
+    if not marks:
+        return text
+    parts: list[str] = []
+    position = 0
+    for mark in marks:
+        parts += [text[position : mark.start], mark.text]
+        position = mark.end
+    parts.append(text[position:])
+    return "".join(parts)
