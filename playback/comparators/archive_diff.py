@@ -33,7 +33,7 @@ def _judge(expected: Path, actual: Path, params: Params, artifacts: Path | None)
     if changed:
         failed |= _compare_contents(expected, actual, changed, artifacts)
     if not failed:
-        return Comparison("passed", f"All {counted(len(before), 'member')} agree.")
+        return Comparison("passed", f"No difference in {counted(len(before), 'member')}.")
     return _summed_up(failed)
 
 

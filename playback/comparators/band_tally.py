@@ -77,7 +77,7 @@ class BandTally:
 
     def __str__(self) -> str:
         if not self.differing:
-            return f"all {counted(self.cells, 'cell')} agree"
+            return f"no difference in {counted(self.cells, 'cell')}"
         one = self.differing == 1
         verb = "differs, at" if one else "differ, the worst at"
         return f"{self.differing:,} of {counted(self.cells, 'cell')} {verb} {self._worst[1]}"

@@ -56,7 +56,8 @@ def reading(path: Path, noun: str, *faults: type[Exception]) -> Iterator[None]:
     try:
         yield
     except faults as fault:
-        words = excerpt(str(fault) or type(fault).__name__, 200)
+        reason = fault.__cause__ or fault  # rasterio says "see previous exception"
+        words = excerpt(str(reason) or type(reason).__name__, 200)
         raise Unreadable(path, f"cannot be read as {noun}: {words}") from fault
 
 

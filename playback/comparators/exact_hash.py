@@ -23,7 +23,7 @@ def _judge(expected: Path, actual: Path, params: Params, artifacts: Path | None)
             if ours != theirs:
                 break
             if not ours:
-                return Comparison("passed", f"Both files hold the same {counted(offset, 'byte')}.")
+                return Comparison("passed", f"No difference in {counted(offset, 'byte')}.")
             offset += len(ours)
     at = shared_start(ours, theirs)
     sizes = f"the sizes are {expected.stat().st_size:,} expected, {actual.stat().st_size:,} actual"

@@ -49,7 +49,7 @@ def compare_documents(expected: Path, actual: Path, same: SameNumber) -> Compari
             compared += 1
             if type(left) is not type(right) or left != right:
                 differences.add(pointer or "the root", _shown(left), _shown(right))
-    return differences.judge(f"All {counted(compared, 'value')} agree.")
+    return differences.judge(f"No difference in {counted(compared, 'value')}.")
 
 
 def _load(path: Path) -> object:

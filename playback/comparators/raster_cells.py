@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from .comparison import reading
@@ -42,7 +42,7 @@ def open_raster(path: Path) -> Any:
     """The rasterio dataset at `path`. Raises Unreadable."""
     with reading(path, "a raster", RasterioError), warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # plain pictures are compared too
-        return rasterio.open(path, driver=_DRIVERS)
+        return DatasetReader(path, driver=_DRIVERS)  # rasterio.open takes no list, whatever its documentation says
 
 
 def read_cells(raster: Any, band: int, window: Window) -> Cells:

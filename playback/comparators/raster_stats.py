@@ -151,8 +151,8 @@ def _agreement(tallies: dict[int, BandTally]) -> str:
     cells = counted(sum(tally.cells for tally in tallies.values()), "cell")
     bands = counted(len(tallies), "band")
     if not differing:
-        return f"All {cells} of {bands} agree."
-    return f"The judged statistics of {bands} agree; {differing:,} of {cells} differ."
+        return f"No difference in {cells} of {bands}."
+    return f"The judged statistics of {bands} are within tolerance; unequal cells: {differing:,} of {cells}."
 
 
 COMPARATOR = Comparator(RasterParams, _judge)

@@ -47,7 +47,7 @@ def _judge(expected: Path, actual: Path, params: SqliteParams, artifacts: Path |
             columns = params.compared(before[name])
             if columns == params.compared(after[name]):
                 rows += _compare_rows(left, right, before[name], columns, differences)
-    return differences.judge(f"All {counted(rows, 'row')} of {counted(len(names), 'table')} agree.")
+    return differences.judge(f"No difference in {counted(rows, 'row')} of {counted(len(names), 'table')}.")
 
 
 def _misnamed(params: SqliteParams, tables: list[Table]) -> str | None:

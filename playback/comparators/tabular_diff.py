@@ -99,7 +99,7 @@ def _judge(expected: Path, actual: Path, params: TabularParams, artifacts: Path 
                     differences.add(f"{name}, column {column}", _shown(was), _shown(now))
             elif not params.same(column, was, now):
                 differences.add(f"{name}, column {column}", _shown(was), _shown(now), _apart(was, now))
-    return differences.judge(f"All {counted(compared, 'row')} of {counted(len(left.columns), 'column')} agree.")
+    return differences.judge(f"No difference in {counted(compared, 'row')} of {counted(len(left.columns), 'column')}.")
 
 
 def _sniff(path: Path) -> str:

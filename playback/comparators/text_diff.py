@@ -46,7 +46,7 @@ def _judge(expected: Path, actual: Path, params: TextParams, artifacts: Path | N
             return Comparison("failed", _sentence(ours, theirs), details)
         before.append(ours)
         compared += 1
-    return Comparison("passed", f"All {counted(compared, 'compared line')} agree.")
+    return Comparison("passed", f"No difference in {counted(compared, 'compared line')}.")
 
 
 def _lines(path: Path, ignored: list[re.Pattern[str]]) -> Iterator[_Line]:
