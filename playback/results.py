@@ -17,11 +17,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from assembler.profile import slug_problem
+from playback.jsontext import dumps
 from playback.junit import junit
 from playback.report import ComparisonOutcome, JobOutcome, Masked, Mismatch, Report, StepOutcome
 from playback.summary import render
 
-__all__ = ["history", "last", "parse", "write"]
+__all__ = ["find", "history", "last", "parse", "write"]
 
 RESULTS = Path("profiles/results")
 LOG_LIMIT = 4 << 20  # bytes kept of one log, from its end
@@ -61,16 +62,25 @@ def history(data_root: Path, slug: str) -> list[Path]:
     return sorted((path.parent for path in (data_root / RESULTS / slug).glob("*/report.json")), reverse=True)
 
 
+def find(data_root: Path, report: Report) -> Path | None:
+    """The directory where `report` was kept, or None."""
+    for folder in history(data_root, report.profile):
+        if _read(folder).get("run_id") == report.run_id:
+            return folder
+    return None
+
+
 def last(data_root: Path, slug: str) -> dict[str, Any] | None:
     """The profile's newest report as plain values, or None."""
-    for folder in history(data_root, slug):
-        try:
-            document = json.loads((folder / "report.json").read_bytes())
-        except (OSError, ValueError):
-            continue
-        if isinstance(document, dict):
-            return document
-    return None
+    return next((document for folder in history(data_root, slug) if (document := _read(folder))), None)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        document = json.loads((folder / "report.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def parse(document: Mapping[str, Any]) -> Report:
@@ -170,7 +180,7 @@ def _put(path: Path, content: bytes) -> None:
 
 
 def _json(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, indent=2, default=str).encode() + b"\n"
+    return dumps(document, indent=2).encode() + b"\n"
 
 
 def _known(kind: Any, document: Mapping[str, Any]) -> dict[str, Any]:
