@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import select
 import signal
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from playback.guard import Guarded
+from playback.guard import PARENT_CHECK, Guarded
 
 FAMILY = """
 import os, sys, time
@@ -21,12 +23,9 @@ time.sleep(600)
 """
 
 
-def wait_for_end(reader: int) -> bytes:
-    """Everything written to the pipe until its last writer is gone."""
-    written = b""
-    while part := os.read(reader, 4096):
-        written += part
-    return written
+def wait_for_end(descriptor: int) -> None:
+    """Until the pipe's last writer, or the process of a pidfd, is gone; AssertionError after 20 s."""
+    assert select.select([descriptor], [], [], 20)[0], "still there after 20 s"
 
 
 def family(tmp_path: Path) -> tuple[Guarded, int]:
@@ -50,19 +49,23 @@ def test_the_exit_status_is_the_programs_own() -> None:
 def test_stopping_ends_the_whole_group(tmp_path: Path) -> None:
     program, reader = family(tmp_path)
     assert program.stop() == 128 + signal.SIGTERM
-    assert wait_for_end(reader) == b""
+    wait_for_end(reader)
+    assert os.read(reader, 5) == b"", "all that held the pipe are gone"
     assert program.stop() == 128 + signal.SIGTERM, "a second time changes nothing"
     os.close(reader)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="absent: PR_SET_PDEATHSIG is Linux only")
-def test_a_killed_watcher_takes_the_program_along() -> None:
-    program = Guarded(["/bin/sh", "-c", "exec sleep 600"])
+def test_a_killed_watcher_takes_the_program_along(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    program = Guarded(["/bin/sh", "-c", "exec sleep 600"], scratch=scratch)
     ended = os.pidfd_open(program.pid)
     program.watcher.kill()
-    program.watcher.wait()
-    assert select.select([ended], [], [], 20)[0]
+    wait_for_end(ended)
     os.close(ended)
+    assert program.stop() == -signal.SIGKILL
+    assert not scratch.exists()
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -76,3 +79,13 @@ def test_the_scratch_folder_goes_with_it(tmp_path: Path) -> None:
     with Guarded(["/bin/sh", "-c", "exec sleep 600"], scratch=scratch):
         assert scratch.exists()
     assert not scratch.exists()
+
+
+def test_it_outlives_the_thread_that_started_it() -> None:
+    """What setting PR_SET_PDEATHSIG from the parent would get wrong."""
+    started: list[Guarded] = []
+    thread = threading.Thread(target=lambda: started.append(Guarded(["/bin/sh", "-c", "exec sleep 600"])))
+    thread.start()
+    thread.join()
+    with started[0] as program, pytest.raises(subprocess.TimeoutExpired):
+        program.watcher.wait(3 * PARENT_CHECK)
