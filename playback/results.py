@@ -9,7 +9,6 @@ import os
 import platform
 import re
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from importlib import metadata
@@ -17,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from assembler.profile import slug_problem
+from assembler.storage import write_text
 from playback.jsontext import dumps
 from playback.junit import junit
 from playback.report import ComparisonOutcome, JobOutcome, Masked, Mismatch, Report, StepOutcome
@@ -45,13 +45,13 @@ def write(report: Report, data_root: Path, attachments: Mapping[str, bytes | str
         _attach(diagnostics, attachments or {})
         if report.run_dir:
             _copy_logs(Path(report.run_dir), diagnostics / "logs", _seconds(report.started_at))
-        _put(diagnostics / "versions.json", _json(_versions()))
+        write_text(diagnostics / "versions.json", _json(_versions()))
         report.diagnostics = str(diagnostics)
-        _put(diagnostics / "report.json", _json(report.as_json()))
-        _put(diagnostics / "summary.txt", (render(report) + "\n").encode(errors="replace"))
-    _put(folder / "junit.xml", junit([report]))
-    _put(folder / "report.json", _json(report.as_json()))
-    _put(data_root / RESULTS / "latest.json", _json(report.as_json()))
+        write_text(diagnostics / "report.json", _json(report.as_json()))
+        write_text(diagnostics / "summary.txt", render(report) + "\n")
+    write_text(folder / "junit.xml", junit([report]))
+    write_text(folder / "report.json", _json(report.as_json()))
+    write_text(data_root / RESULTS / "latest.json", _json(report.as_json()))
     return folder
 
 
@@ -117,8 +117,7 @@ def _attach(folder: Path, attachments: Mapping[str, bytes | str | Path]) -> None
             raise ValueError(f"{name!r} does not name a file below the diagnostics")
         if isinstance(content, Path):
             content = content.read_bytes()
-        (folder / inside).parent.mkdir(parents=True, exist_ok=True)
-        _put(folder / inside, content.encode() if isinstance(content, str) else content)
+        write_text(folder / inside, content)
 
 
 def _copy_logs(workspace: Path, folder: Path, since: float) -> None:
@@ -129,9 +128,7 @@ def _copy_logs(workspace: Path, folder: Path, since: float) -> None:
             size = os.fstat(descriptor).st_size
             file.seek(max(0, size - LOG_LIMIT))
             content = file.read(LOG_LIMIT)
-        target = folder / path.relative_to(workspace)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _put(target, content)
+        write_text(folder / path.relative_to(workspace), content)
 
 
 def _logs(workspace: Path, since: float) -> list[Path]:
@@ -163,24 +160,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _put(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` so that a reader, or a crash, sees the old or the new document."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            os.fchmod(descriptor, 0o644)
-            file.flush()
-            os.fsync(descriptor)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _json(document: Mapping[str, Any]) -> bytes:
-    return dumps(document, indent=2).encode() + b"\n"
+def _json(document: Mapping[str, Any]) -> str:
+    return dumps(document, indent=2) + "\n"
 
 
 def _known(kind: Any, document: Mapping[str, Any]) -> dict[str, Any]:
