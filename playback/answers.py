@@ -1,0 +1,405 @@
+"""Compare a live answer with the recorded one: status, media type, redirect, cookies, body.
+
+JSON by value; HTML by visible text, forms and links; other text line by line, all with mapped values (`Bijection`);
+everything else byte for byte.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, unquote_plus, urlsplit
+
+from assembler.correlation import canonical
+from assembler.profile import Ignore
+from assembler.shapes import clock, id_like, pieces, timed_name
+from playback.bijection import Bijection, Moment
+from playback.markup import Form, Page, read_page
+from playback.report import Masked, Mismatch
+
+__all__ = ["Comparer", "Difference"]
+
+_LIMIT = 50
+"""Mismatches listed for one answer; more would not help anybody."""
+
+
+@dataclass
+class Difference:
+    """A pair of numbers that must name the same thing before the answer is done, and where it stands."""
+
+    where: str
+    recorded: Any
+    live: Any
+    pairs: list[tuple[str, str]]
+
+
+@dataclass
+class Comparer:
+    """Compares the parts of one answer. `mismatches` and `masked` grow as it goes; call `settle()` at the end."""
+
+    bijection: Bijection
+    moment: Moment
+    step: str
+    ignore: Sequence[Ignore] = ()
+    masked: Masked = field(default_factory=Masked)
+    mismatches: list[Mismatch] = field(default_factory=list)
+    _owed: list[Difference] = field(default_factory=list)
+    _clocks: list[tuple[float, float, str]] = field(default_factory=list)
+
+    # ------------------------------------------------------------------ entry points
+
+    def value(self, where: str, expected: Any, actual: Any, message: str | None = None) -> None:
+        """Two plain values that must be equal."""
+        self.masked.compared += 1
+        if expected != actual:
+            self._differs(where, expected, actual, message)
+
+    def body(self, media_type: str, recorded: bytes, live: bytes, charset: str = "utf-8") -> None:
+        """Two bodies of one media type."""
+        expected, actual = _decoded(recorded), _decoded(live, charset)
+        if expected is None or actual is None:
+            self.masked.compared += 1
+            if recorded != live:
+                self._differs("body", _fingerprint(recorded), _fingerprint(live), "the bytes differ")
+            return
+        self.text_body(media_type, canonical(expected), actual)
+
+    def text_body(self, media_type: str, recorded: str, live: str) -> None:
+        """Two textual bodies; what they are is told from the media type and from what the recorded one holds."""
+        if media_type.endswith("json") or (media_type in ("", "text/plain", "text/javascript") and recorded.lstrip()[:1] in ("{", "[")):
+            try:
+                expected = json.loads(recorded)
+            except ValueError:
+                pass
+            else:
+                try:
+                    actual = json.loads(live)
+                except ValueError:
+                    self._differs("body", _clip(recorded), _clip(live), "the answer is no longer JSON")
+                    return
+                self.json("body:", expected, actual)
+                return
+        if media_type in ("text/html", "application/xhtml+xml") or recorded.lstrip()[:15].lower().startswith(("<!doctype html", "<html")):
+            self._page(read_page(recorded), read_page(live))
+        else:
+            self._lines("body", recorded.splitlines(), live.splitlines(), "line")
+
+    def location(self, recorded: str, live: str | None) -> None:
+        """The target of a redirect."""
+        if live is None:
+            self.value("header:location", recorded, live)
+        else:
+            self.url("header:location", canonical(recorded), live)
+
+    def settle(self) -> None:
+        """Judge what was owed: numbers that differ must by now be known as the same id, clocks must keep their order."""
+        for difference in self._owed:
+            if not all(pair in self.bijection.pairs for pair in difference.pairs):
+                self._differs(difference.where, difference.recorded, difference.live)
+        self._owed.clear()
+        ordered = sorted(self._clocks)
+        for (was, now, _), (later_was, later_now, where) in zip(ordered, ordered[1:], strict=False):
+            if later_was - was > 1.0 and now - later_now > 1.0:
+                self._differs(where, "a later time than another one here", "an earlier one", "the order of two times changed")
+                break
+        self._clocks.clear()
+
+    # ------------------------------------------------------------------ JSON
+
+    def json(self, where: str, recorded: Any, live: Any, name: str = "") -> None:
+        """Two JSON values, by value. `name` is the key they stand under."""
+        if isinstance(recorded, dict) and isinstance(live, dict):
+            self._object(where, recorded, live)
+        elif isinstance(recorded, list) and isinstance(live, list):
+            if len(recorded) != len(live):
+                self.masked.compared += 1
+                self._differs(where, f"{len(recorded)} items", f"{len(live)} items", _list_change(recorded, live))
+                return
+            for index, (expected, actual) in enumerate(zip(recorded, live, strict=True)):
+                self.json(f"{where}/{index}", expected, actual, name)
+        elif isinstance(recorded, str) and isinstance(live, str):
+            if _is_url(recorded):
+                self.url(where, recorded, live)
+            else:
+                self.text(where, recorded, live, name)
+        elif _number(recorded) and _number(live):
+            self._number(where, recorded, live, name)
+        else:
+            self.value(where, recorded, live)
+
+    def _object(self, where: str, recorded: dict[str, Any], live: dict[str, Any]) -> None:
+        missing = [k for k in recorded if k not in live]
+        extra = [k for k in live if k not in recorded]
+        renamed: dict[str, str] = {}
+        if missing and len(missing) == len(extra):
+            # An object keyed by ids: the keys correspond in order, as the values under them must.
+            for was, now in zip(missing, extra, strict=True):
+                if was.isdigit() and now.isdigit():
+                    if self.bijection.bind_number(f"key:{where}", was, now) is None:
+                        renamed[was] = now
+                elif any(p.kind not in ("text", "int", "number") for p in pieces(was)) or was in self.bijection.known:
+                    match = self.bijection.text(was, now, self.moment)
+                    if match.problem is None and not match.owed:
+                        renamed[was] = now
+        for key in missing:
+            if key not in renamed:
+                self.masked.compared += 1
+                self._differs(f"{where}/{_escape(key)}", recorded[key], None, "missing")
+        for key in extra:
+            if key not in renamed.values():
+                self.masked.compared += 1
+                self._differs(f"{where}/{_escape(key)}", None, live[key], "was not there when recorded")
+        # Ids first: they say which numbers elsewhere may differ.
+        for key in sorted(recorded, key=lambda k: not id_like(k)):
+            now = renamed.get(key, key)
+            if now in live:
+                self.json(f"{where}/{_escape(key)}", recorded[key], live[now], key)
+
+    def _number(self, where: str, recorded: int | float, live: int | float, name: str) -> None:
+        self.masked.compared += 1
+        if isinstance(recorded, int) and isinstance(live, int) and id_like(name):
+            if problem := self.bijection.bind_number(f"key:{name}", str(recorded), str(live)):
+                self._differs(where, recorded, live, problem)
+        elif recorded == live:
+            return
+        elif timed_name(name):
+            self._mask("duration")
+        elif (was := clock(repr(recorded))) and (now := clock(repr(live))) and abs(recorded) >= 1e9:
+            if not self.moment.fits(was, now):
+                self._differs(where, recorded, live, "a time that did not move with the clock")
+        elif isinstance(recorded, int) and isinstance(live, int):
+            self._owe(where, recorded, live, [(str(recorded), str(live))])
+        else:
+            self._differs(where, recorded, live)
+
+    # ------------------------------------------------------------------ texts
+
+    def text(self, where: str, recorded: str, live: str, name: str = "") -> bool:
+        """Two texts with mapped values. Returns True when they correspond so far."""
+        self.masked.compared += 1
+        if name and recorded.isdigit() and live.isdigit() and id_like(name):
+            if problem := self.bijection.bind_number(f"key:{name}", recorded, live):
+                self._differs(where, recorded, live, problem)
+                return False
+            return True
+        if name and recorded != live and timed_name(name) and recorded.replace(".", "", 1).isdigit() and live.replace(".", "", 1).isdigit():
+            self._mask("duration")
+            return True
+        match = self.bijection.text(recorded, live, self.moment)
+        for reason in match.masked:
+            self._mask(reason)
+        self._clocks.extend((was, now, where) for was, now in match.clocks)
+        if match.problem is not None:
+            self._differs(where, recorded, live, None if match.problem == "differs" else match.problem)
+            return False
+        if match.owed:
+            self._owe(where, recorded, live, match.owed)
+        return True
+
+    def url(self, where: str, recorded: str, live: str) -> None:
+        """Two addresses: origin, path segment by segment (a counted id is bound in its role), query, fragment."""
+        try:
+            was, now = urlsplit(recorded), urlsplit(live)
+        except ValueError:
+            self.text(where, recorded, live)
+            return
+        if bool(was.netloc) != bool(now.netloc) or (was.netloc and not self._same_origin(was, now)):
+            self.masked.compared += 1
+            self._differs(where, recorded, live, "leads to another place")
+            return
+        before, after = was.path.split("/"), now.path.split("/")
+        if len(before) != len(after):
+            self.masked.compared += 1
+            self._differs(where, recorded, live)
+            return
+        role = ""
+        for segment, other in zip(before, after, strict=True):
+            if not self._segment(where, unquote(segment), unquote(other), role, recorded, live):
+                return
+            role += "/" + ("#" if any(p.kind not in ("text", "number") for p in pieces(segment)) or segment in self.bijection.known else segment)
+        self._query(where, recorded, live, was.query, now.query)
+        if was.fragment or now.fragment:
+            self.text(where, was.fragment, now.fragment)
+
+    def _segment(self, where: str, was: str, now: str, role: str, recorded: str, live: str) -> bool:
+        if was == now and not any(c.isdigit() for c in was) and was not in self.bijection.known:
+            return True
+        stem, dot, ending = was.partition(".")
+        other, other_dot, other_ending = now.partition(".")
+        if stem.isdigit() and other.isdigit() and (dot, ending) == (other_dot, other_ending):
+            self.masked.compared += 1
+            if problem := self.bijection.bind_number(f"path:{role}", stem, other):
+                self._differs(where, recorded, live, problem)
+                return False
+            return True
+        self.masked.compared += 1
+        match = self.bijection.text(was, now, self.moment)
+        if match.problem is not None:
+            self._differs(where, recorded, live, None if match.problem == "differs" else match.problem)
+            return False
+        if match.owed:
+            self._owe(where, recorded, live, match.owed)
+        for reason in match.masked:
+            self._mask(reason)
+        return True
+
+    def _query(self, where: str, recorded: str, live: str, was: str, now: str) -> None:
+        if was == now and not any(c.isdigit() for c in was):
+            return
+        before, after = _pairs(was), _pairs(now)
+        if [k for k, _ in before] != [k for k, _ in after]:
+            self.masked.compared += 1
+            self._differs(where, recorded, live)
+            return
+        for (key, value), (_, other) in zip(before, after, strict=True):
+            if _is_url(value):
+                self.url(where, value, other)
+            else:
+                self.text(where, value, other, key)
+
+    def _same_origin(self, was: Any, now: Any) -> bool:
+        known = self.bijection.known
+        origin = known.get(f"{was.scheme}://{was.netloc}", f"{was.scheme}://{was.netloc}")
+        return origin == f"{now.scheme}://{now.netloc}" or (not was.scheme and known.get(was.netloc, was.netloc) == now.netloc)
+
+    def _lines(self, where: str, recorded: Sequence[str], live: Sequence[str], unit: str) -> None:
+        if len(recorded) == len(live):
+            for index, (was, now) in enumerate(zip(recorded, live, strict=True)):
+                spot = f"{where}:{unit} {index + 1}"
+                if _is_url(was.strip()):
+                    self.url(spot, was.strip(), now.strip())
+                else:
+                    self.text(spot, was, now)
+            return
+        self.masked.compared += 1
+        # Numbers and ids aside, which lines were added or dropped?
+        before, after = [_shape(line) for line in recorded], [_shape(line) for line in live]
+        for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+            if tag != "equal":
+                gone, come = [_clip(s, 200) for s in recorded[i1 : i1 + 5][: i2 - i1]], [_clip(s, 200) for s in live[j1 : j1 + 5][: j2 - j1]]
+                self._differs(f"{where}:{unit} {i1 + 1}", "\n".join(gone) or None, "\n".join(come) or None, f"{len(recorded)} {unit}s became {len(live)}")
+                return
+        self._differs(where, f"{len(recorded)} {unit}s", f"{len(live)} {unit}s")
+
+    # ------------------------------------------------------------------ pages
+
+    def _page(self, recorded: Page, live: Page) -> None:
+        # Addresses and forms first: they tell which numbers in the text are ids.
+        if len(recorded.links) == len(live.links):
+            for index, (was, now) in enumerate(zip(recorded.links, live.links, strict=True)):
+                self.url(f"body:link {index + 1}", was, now)
+        if len(recorded.forms) == len(live.forms):
+            for index, (form, other) in enumerate(zip(recorded.forms, live.forms, strict=True)):
+                self._form(f"body:form {index + 1}", form, other)
+        self._lines("body", recorded.text, live.text, "text")
+        if len(recorded.links) != len(live.links):
+            self._lines("body", recorded.links, live.links, "link")
+        if len(recorded.forms) != len(live.forms):
+            self.value("body:forms", len(recorded.forms), len(live.forms))
+        self.value("body:json scripts", len(recorded.islands), len(live.islands))
+        for index, (island, other_island) in enumerate(zip(recorded.islands, live.islands, strict=False)):
+            self.text_body("application/json", island, other_island)
+            del index
+
+    def _form(self, where: str, recorded: Form, live: Form) -> None:
+        self.value(f"{where} method", recorded.method, live.method)
+        self.url(f"{where} action", recorded.action, live.action)
+        before, after = [(f.name, f.kind) for f in recorded.fields], [(f.name, f.kind) for f in live.fields]
+        if len(before) != len(after):
+            self.value(f"{where} fields", [n for n, _ in before], [n for n, _ in after])
+            return
+        for was, now in zip(recorded.fields, live.fields, strict=True):
+            spot = f"{where} {was.name}"
+            self.text(spot, was.name, now.name)
+            self.value(f"{spot} type", was.kind, now.kind)
+            self.value(f"{spot} chosen", was.chosen, now.chosen)
+            self.text(spot, was.value, now.value, was.name)
+            if len(was.options) != len(now.options):
+                self.value(f"{spot} options", [t for _, t, _ in was.options], [t for _, t, _ in now.options])
+                continue
+            for (value, label, selected), (other_value, other_label, other_selected) in zip(was.options, now.options, strict=True):
+                if value.isdigit() and other_value.isdigit() and value != label:
+                    self.masked.compared += 1
+                    if problem := self.bijection.bind_number(f"option:{was.name}", value, other_value):
+                        self._differs(spot, value, other_value, problem)
+                else:
+                    self.text(spot, value, other_value)
+                self.text(spot, label, other_label)
+                self.value(f"{spot} selected", selected, other_selected)
+
+    # ------------------------------------------------------------------ bookkeeping
+
+    def _owe(self, where: str, recorded: Any, live: Any, pairs: list[tuple[str, str]]) -> None:
+        if not all(pair in self.bijection.pairs for pair in pairs):
+            self._owed.append(Difference(where, recorded, live, pairs))
+
+    def _mask(self, reason: str) -> None:
+        self.masked.masked += 1
+        self.masked.reasons[reason] = self.masked.reasons.get(reason, 0) + 1
+
+    def _differs(self, where: str, expected: Any, actual: Any, message: str | None = None) -> None:
+        for rule in self.ignore:
+            if fnmatch.fnmatchcase(self.step, rule.step) and fnmatch.fnmatchcase(where, rule.where):
+                self._mask(f"ignored: {rule.why}")
+                return
+        if len(self.mismatches) < _LIMIT:
+            self.mismatches.append(Mismatch(where, _clipped(expected), _clipped(actual), message))
+
+
+def _decoded(content: bytes, charset: str = "utf-8") -> str | None:
+    if b"\0" in content[:8192]:
+        return None
+    try:
+        return content.decode(charset)
+    except (UnicodeDecodeError, LookupError):
+        return None
+
+
+def _fingerprint(content: bytes) -> str:
+    return f"{len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:16]}…"
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_url(text: str) -> bool:
+    return len(text) > 1 and (text.startswith(("/", "http://", "https://"))) and not any(c.isspace() for c in text) and len(text) < 4096
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    return [(unquote_plus(k), unquote_plus(v)) for k, _, v in (part.partition("=") for part in query.split("&") if part)]
+
+
+def _shape(line: str) -> str:
+    return "".join(p.text if p.kind == "text" else f"<{p.kind}>" for p in pieces(line))
+
+
+def _list_change(recorded: Sequence[Any], live: Sequence[Any]) -> str:
+    longer, shorter, verb = (recorded, live, "dropped") if len(recorded) > len(live) else (live, recorded, "added")
+    known = [json.dumps(v, sort_keys=True, default=str) for v in shorter]
+    for index, item in enumerate(longer):
+        if json.dumps(item, sort_keys=True, default=str) not in known:
+            return f"{verb}: item {index}, {_clip(json.dumps(item, default=str), 160)}"
+    return f"{abs(len(recorded) - len(live))} {verb}"
+
+
+def _escape(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _clip(text: str, limit: int = 500) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+def _clipped(value: Any) -> Any:
+    if isinstance(value, str):
+        return _clip(value)
+    if isinstance(value, (dict, list)) and len(shown := json.dumps(value, default=str)) > 500:
+        return _clip(shown)
+    return value

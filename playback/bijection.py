@@ -1,0 +1,277 @@
+"""Recorded values and live values of one replay, matched one to one.
+
+A recorded UUID, token, origin or counted id within its role maps to exactly one live value of its shape for the whole
+replay, in both directions, never to a wildcard. Clocks keep their shape and move with the replay's own clock. What is
+none of these must be equal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from assembler.shapes import SECRET, Clock, Piece, clock, id_like, looks_opaque, pieces, skeleton
+
+__all__ = ["Bijection", "Moment", "TextMatch"]
+
+_DIGEST_LENGTHS = {32, 40, 56, 64, 96, 128}
+_UNITS = re.compile(r"^\s?(?:ms|µs|us|ns|msecs?|milliseconds?|microseconds?|secs?\b|seconds?\b|s\b)")
+_TIMED_BEFORE = re.compile(r"(?:took|elapsed|duration|runtime|latency|time|within|\bin)[^\w]{0,3}$", re.IGNORECASE)
+
+
+@lru_cache(maxsize=65536)
+def _cut(text: str) -> tuple[Piece, ...]:
+    return tuple(pieces(text))
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a step was answered, in the recording and now (seconds since 1970), and how long either has been going on."""
+
+    recorded: float
+    live: float
+    slack: float = 120.0
+
+    def fits(self, was: Clock, now: Clock) -> bool:
+        """True when `now` moved from `was` as the clocks moved, or did not move at all."""
+        if was.seconds == now.seconds:
+            return True
+        slack = self.slack + max(was.resolution, now.resolution)
+        drift = (now.seconds - was.seconds) - (self.live - self.recorded)
+        if was.daily:
+            drift = (drift + 43200) % 86400 - 43200
+        return abs(drift) <= slack
+
+
+@dataclass
+class TextMatch:
+    """The outcome of comparing two texts: why they differ (None: they do not), and what is still owed.
+
+    `owed` are pairs of numbers that may differ only if both are known to name the same thing by the end of the answer.
+    """
+
+    problem: str | None = None
+    owed: list[tuple[str, str]] = field(default_factory=list)
+    masked: list[str] = field(default_factory=list)
+    clocks: list[tuple[float, float]] = field(default_factory=list)
+
+
+class Bijection:
+    """What is known so far of how recorded values correspond to live ones."""
+
+    def __init__(self, digests: Callable[[], Iterable[str]] = tuple) -> None:
+        self._forward: dict[tuple[str, str], str] = {}
+        self._backward: dict[tuple[str, str], str] = {}
+        self._numbers: dict[str, list[tuple[int, int]]] = {}
+        self.pairs: set[tuple[str, str]] = set()
+        self.known: dict[str, str] = {}
+        self._known_pattern: re.Pattern[str] | None = None
+        self._own: set[str] = set()
+        self._digests = digests
+
+    # ------------------------------------------------------------------ learning
+
+    def know(self, recorded: str, live: str) -> None:
+        """From now on `recorded` (a run id, an origin, an extracted value) reads `live`."""
+        if recorded.isdigit():
+            if live.isdigit():
+                self.pairs.add((recorded, live))
+            return
+        if SECRET.fullmatch(recorded):
+            self._forward.setdefault(("secret", recorded[-32:]), live)
+            return
+        if len(recorded) >= 3:
+            self.known[recorded] = live
+            self._known_pattern = None
+
+    def own(self, values: Iterable[str]) -> None:
+        """Values the client itself sent: they must come back as they are."""
+        for value in values:
+            for piece in _cut(value):
+                if piece.kind in ("uuid", "opaque"):
+                    self._own.add(piece.text)
+
+    def bind(self, role: str, recorded: str, live: str) -> str | None:
+        """Bind a pair for the rest of the replay; the reason when it contradicts an earlier one."""
+        bound = self._forward.setdefault((role, recorded), live)
+        if bound != live:
+            return f"{_short(recorded)} was {_short(bound)} before and is {_short(live)} now"
+        back = self._backward.setdefault((role, live), recorded)
+        if back != recorded:
+            return f"{_short(live)} already stands for {_short(back)}, so it cannot be {_short(recorded)} too"
+        return None
+
+    def bind_number(self, role: str, recorded: str, live: str) -> str | None:
+        """Bind a counted id in its role: one to one, and in the same order, for counters only grow."""
+        if problem := self.bind(f"#{role}", recorded, live):
+            return problem
+        r, l = int(recorded), int(live)
+        known = self._numbers.setdefault(role, [])
+        for other_r, other_l in known:
+            if (r < other_r) != (l < other_l) and r != other_r:
+                return f"{recorded} and {other_r} became {live} and {other_l}: their order changed"
+        if (r, l) not in known:
+            known.append((r, l))
+        self.pairs.add((recorded, live))
+        return None
+
+    def secrets(self) -> list[str]:
+        """Live values of everything that was recorded as a secret."""
+        return [live for (role, _), live in self._forward.items() if role == "secret"]
+
+    # ------------------------------------------------------------------ comparing
+
+    def text(self, recorded: str, live: str, moment: Moment) -> TextMatch:
+        """Compare two texts, learning from what corresponds."""
+        if recorded == live and len(recorded) < 6 and recorded not in self.known:
+            return TextMatch()
+        expected = self._pieces(recorded)
+        if recorded == live:
+            return TextMatch(self._unchanged(expected))
+        match = _pattern(tuple(expected)).fullmatch(live)
+        if match is None:
+            return TextMatch("differs")
+        result = TextMatch()
+        groups = iter(match.groups())
+        before = ""
+        for index, (piece, now) in enumerate(expected):
+            if piece.kind == "text" or now is not None:
+                before = piece.text
+                continue
+            found = next(groups)
+            after = expected[index + 1][0].text if index + 1 < len(expected) else ""
+            self._judge(piece, found, before, after, moment, result)
+            before = piece.text
+            if result.problem:
+                return result
+        return result
+
+    def _unchanged(self, expected: list[tuple[Piece, str | None]]) -> str | None:
+        """Equal texts agree, unless a value in them should have changed with the replay."""
+        for piece, now in expected:
+            if now is not None and now != piece.text:
+                return f"still {_short(piece.text)}, which is a value of the recording"
+            if piece.kind in ("uuid", "opaque") and (problem := self.bind(piece.kind, piece.text, piece.text)):
+                return problem
+        return None
+
+    def _judge(self, piece: Piece, live: str, before: str, after: str, moment: Moment, result: TextMatch) -> None:
+        recorded = piece.text
+        if piece.kind in ("int", "number"):
+            if _same_number(recorded, live):
+                return
+            if _UNITS.match(after) and ("." in recorded or _TIMED_BEFORE.search(before) or after.lstrip()[:1] in "mµun"):
+                result.masked.append("duration")
+            elif piece.kind == "int":
+                result.owed.append((recorded, live))
+            else:
+                result.problem = "differs"
+        elif piece.kind == "clock":
+            self._judge_clock(recorded, live, moment, result)
+        elif piece.kind == "secret":
+            known = self._forward.get(("secret", recorded[-32:]))
+            if known is None:
+                self._forward[("secret", recorded[-32:])] = live
+                result.masked.append("secret")
+            elif known != live:
+                result.problem = "is another secret than the one it was before"
+        elif recorded in self._own and recorded != live:
+            result.problem = "the client sent this value and got another one back"
+        elif piece.kind == "opaque" and recorded != live and self._is_digest(recorded):
+            result.problem = "differs (a digest: the content behind it changed)"
+        else:
+            result.problem = self.bind(piece.kind, recorded, live)
+
+    def _judge_clock(self, recorded: str, live: str, moment: Moment, result: TextMatch) -> None:
+        was, now = clock(recorded), clock(live)
+        if recorded == live:
+            return
+        if was is None or now is None:
+            result.problem = "differs"
+        elif not moment.fits(was, now):
+            result.problem = "is a time that did not move with the clock"
+        elif not was.daily:
+            result.clocks.append((was.seconds, now.seconds))
+
+    def _is_digest(self, token: str) -> bool:
+        """A value computed from content stays the same when the content does; a random id does not."""
+        if token in self._digests():
+            return True
+        core = token.lower()
+        if not re.fullmatch(r"[0-9a-f]+", core) or len(core) not in _DIGEST_LENGTHS:
+            return False
+        random_uuid = len(core) == 32 and core[12] in "147" and core[16] in "89ab"
+        return not random_uuid
+
+    def _pieces(self, recorded: str) -> list[tuple[Piece, str | None]]:
+        """The recorded text cut up; a known value with its live counterpart, others with None."""
+        if not self.known:
+            return [(p, None) for p in _cut(recorded)]
+        if self._known_pattern is None:
+            names = sorted(self.known, key=len, reverse=True)
+            self._known_pattern = re.compile("|".join(rf"(?<![A-Za-z0-9]){re.escape(n)}(?![A-Za-z0-9])" for n in names))
+        result: list[tuple[Piece, str | None]] = []
+        end = 0
+        for match in self._known_pattern.finditer(recorded):
+            result.extend((p, None) for p in _cut(recorded[end : match.start()]))
+            result.append((Piece("text", match.group()), self.known[match.group()]))
+            end = match.end()
+        result.extend((p, None) for p in _cut(recorded[end:]))
+        return result
+
+    def number(self, name: str, recorded: str, live: str) -> str | None:
+        """Two different whole numbers under `name`: bound when the name says id, else a reason."""
+        return self.bind_number(name, recorded, live) if id_like(name) else "differs"
+
+
+_CLASSES = {"int": r"(\d+)", "number": r"(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)", "secret": r"([^\s\"'<>&;,]+?)"}
+
+
+@lru_cache(maxsize=16384)
+def _pattern(expected: tuple[tuple[Piece, str | None], ...]) -> re.Pattern[str]:
+    return re.compile("".join(_one(piece, now) for piece, now in expected), re.DOTALL)
+
+
+def _one(piece: Piece, now: str | None) -> str:
+    if now is not None:
+        return re.escape(now)
+    if piece.kind == "text":
+        return re.escape(piece.text)
+    if piece.kind == "uuid":
+        return r"([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})"
+    if piece.kind == "opaque":
+        size = len(piece.text)
+        if re.fullmatch(r"[0-9a-fA-F]+", piece.text):
+            return rf"([0-9a-fA-F]{{{size}}})"
+        return rf"([A-Za-z0-9_.~=-]{{{max(4, size // 2)},{size * 2}}}?)"
+    if piece.kind == "clock":
+        return f"({_clock_pattern(piece.text)})"
+    return _CLASSES[piece.kind]
+
+
+def _clock_pattern(text: str) -> str:
+    """Any time written the way `text` is: numbers may differ, a fraction may be missing, months and days have names."""
+    build = re.sub(r"(:\d{2})[.,]\d+", r"\1", text)
+    out = ""
+    for token in re.findall(r"\d+|[A-Za-z]+\.?|.", build, re.DOTALL):
+        out += r"\d+" if token[0].isdigit() else r"[A-Za-z]+\.?" if token[0].isalpha() else r"\s+" if token.isspace() else re.escape(token)
+    seconds = re.sub(r"(\\d\+:\\d\+:\\d\+)", r"\1(?:[.,]\\d+)?", out)
+    if re.fullmatch(r"\d+(?:\.\d+)?", text):
+        return r"\d+(?:\.\d+)?"
+    return seconds
+
+
+def _same_number(recorded: str, live: str) -> bool:
+    return recorded == live or ("." in recorded + live and float(recorded) == float(live) and len(recorded) == len(live))
+
+
+def same_build(recorded: str, live: str) -> bool:
+    """True when two words are built alike: `brave-otter` and `mild-tiger`, `levels_2` and `levels_9`."""
+    return skeleton(recorded) == skeleton(live) or (looks_opaque(recorded) and looks_opaque(live))
+
+
+def _short(text: str | None) -> str:
+    text = text or ""
+    return repr(text if len(text) <= 60 else f"{text[:40]}…{text[-12:]}")

@@ -1,0 +1,104 @@
+"""What an HTML page says and offers: its visible text, its forms, its links. Everything else is decoration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+__all__ = ["Field", "Form", "Page", "read_page"]
+
+_SILENT = {"script", "style", "template", "noscript", "head", "svg"}
+
+
+@dataclass
+class Field:
+    """One control of a form: its name, kind, value, whether it is chosen, and the options of a select."""
+
+    name: str
+    kind: str
+    value: str
+    chosen: bool = False
+    options: list[tuple[str, str, bool]] = field(default_factory=list)
+
+
+@dataclass
+class Form:
+    """One form: where it goes, how, and what it would send."""
+
+    method: str
+    action: str
+    fields: list[Field] = field(default_factory=list)
+
+
+@dataclass
+class Page:
+    """The comparable content of a page, each list in document order. `islands` are its JSON script blocks."""
+
+    text: list[str] = field(default_factory=list)
+    forms: list[Form] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    islands: list[str] = field(default_factory=list)
+
+
+def read_page(source: str) -> Page:
+    """Parse a page; malformed markup is read as a browser would (WHATWG HTML)."""
+    tree = LexborHTMLParser(source)
+    page = Page()
+    title = tree.css_first("title")
+    if title is not None and (text := _folded(title.text())):
+        page.text.append(text)
+    if tree.body is not None:
+        _walk(tree.body, page)
+    for node in tree.css("form"):
+        page.forms.append(_form(node))
+    for node in tree.css("a[href], area[href], img[src], iframe[src], link[rel=next], link[rel=prev], link[rel=canonical]"):
+        target = node.attributes.get("href") or node.attributes.get("src")
+        if target and not target.startswith("data:"):
+            page.links.append(target)
+    for node in tree.css('script[type="application/json"], script[type="application/ld+json"]'):
+        page.islands.append(node.text())
+    return page
+
+
+def _walk(root: LexborNode, page: Page) -> None:
+    for node in root.traverse(include_text=True):
+        if node.tag == "-text":
+            parent = node.parent
+            if parent is None or _hidden(parent) or parent.tag == "textarea":
+                continue
+            if text := _folded(node.text(deep=False)):
+                page.text.append(text)
+
+
+def _hidden(node: LexborNode) -> bool:
+    parent: LexborNode | None = node
+    while parent is not None:
+        if parent.tag in _SILENT:
+            return True
+        parent = parent.parent
+    return False
+
+
+def _form(node: LexborNode) -> Form:
+    form = Form((node.attributes.get("method") or "get").lower(), node.attributes.get("action") or "")
+    for control in node.css("input, select, textarea, button"):
+        name = control.attributes.get("name")
+        if not name or "disabled" in control.attributes:
+            continue
+        kind = (control.attributes.get("type") or control.tag or "").lower()
+        if control.tag == "select":
+            options = [
+                (o.attributes.get("value") if o.attributes.get("value") is not None else _folded(o.text()), _folded(o.text()), "selected" in o.attributes)
+                for o in control.css("option")
+            ]
+            form.fields.append(Field(name, "select", "", options=[(v or "", t, s) for v, t, s in options]))
+        elif control.tag == "textarea":
+            form.fields.append(Field(name, "textarea", (control.text() or "").removeprefix("\n")))
+        else:
+            form.fields.append(Field(name, kind, control.attributes.get("value") or "", "checked" in control.attributes))
+    return form
+
+
+def _folded(text: str | None) -> str:
+    return " ".join((text or "").split())

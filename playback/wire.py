@@ -1,0 +1,234 @@
+"""Send a step's request as it was recorded: raw path and query, header order, multipart order, the client's own cookies.
+
+Cookies, Host, Origin and Referer belong to the public origin; the bytes go where the target was resolved to.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, quote_plus, urlencode, urlsplit
+
+import httpx
+
+from assembler.cookies import Jar
+from assembler.profile import Part, Step
+from playback.errors import TargetRefused
+from playback.target import Target
+from playback.template import Scope, fill
+
+__all__ = ["Client", "Request", "compose", "curl"]
+
+_BLOCK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request with every place filled: what will be sent, and what the client made itself."""
+
+    method: str
+    path: str
+    query: str
+    headers: list[tuple[str, str]]
+    cookies: dict[str, str]
+    content: bytes | None = None
+    stream: Multipart | FileBody | None = None
+    own: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """Path and query as they stand in the request line."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+class FileBody:
+    """A file below the profile, sent as it is. Length in bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.length = path.stat().st_size
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                yield block
+
+
+class Multipart:
+    """multipart/form-data (RFC 7578) with the recorded order, names, filenames and types. Length in bytes."""
+
+    def __init__(self, parts: Iterable[tuple[Part, str]], folder: Path) -> None:
+        self.boundary = secrets.token_hex(16)
+        self._pieces: list[bytes | Path] = []
+        for part, value in parts:
+            head = f'--{self.boundary}\r\nContent-Disposition: form-data; name="{_quoted(part.name)}"'
+            if part.filename is not None:
+                head += f'; filename="{_quoted(part.filename)}"'
+            if part.media_type:
+                head += f"\r\nContent-Type: {part.media_type}"
+            self._pieces.append(f"{head}\r\n\r\n".encode())
+            self._pieces.append(folder / part.file if part.file is not None else value.encode())
+            self._pieces.append(b"\r\n")
+        self._pieces.append(f"--{self.boundary}--\r\n".encode())
+        self.length = sum(p.stat().st_size if isinstance(p, Path) else len(p) for p in self._pieces)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                yield from FileBody(piece)
+
+
+def _quoted(name: str) -> str:
+    # As browsers do (WHATWG HTML, multipart/form-data encoding algorithm).
+    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def compose(step: Step, scope: Scope, folder: Path, rewrite: Mapping[str, str]) -> Request:
+    """The request of `step`. `rewrite` maps the recorded run id to the live one. Raises `Unknown`, `TargetRefused`."""
+    own: list[str] = []
+
+    def text(template: str, where: str = "") -> str:
+        own.append(template)
+        return _rewritten(fill(template, scope), rewrite)
+
+    path = step.path or "/"
+    whole = re.fullmatch(r"\{\{[^{}]+\}\}", path.strip())
+    own.append(path)
+    path = fill(path, scope) if whole else fill(path, scope, lambda v: quote(v, safe="/:@!$&'()*+,;=-._~"))
+    query = fill(step.query or "", scope, lambda v: quote_plus(v, safe=""))
+    own.append(step.query or "")
+    if whole and "://" in path:
+        parts = urlsplit(path)
+        if f"{parts.scheme}://{parts.netloc}" != scope.values.get("origin"):
+            raise TargetRefused(f"Step {step.id} would be sent to {parts.scheme}://{parts.netloc}, which is not the target.")
+        path, query = parts.path, parts.query or query
+    elif whole and "?" in path:
+        path, _, query = path.partition("?")
+    path, query = _rewritten_path(path, rewrite), _rewritten_path(query, rewrite)
+    headers: list[tuple[str, str]] = []
+    for name, values in step.headers.items():
+        for value in values if isinstance(values, list) else [values]:
+            headers.append((name, text(value)))
+    headers = [(n, _basic(v)) if n.lower() == "authorization" else (n, v) for n, v in headers]
+    content: bytes | None = None
+    stream: Multipart | FileBody | None = None
+    if step.form is not None:
+        content = urlencode([(text(n), text(v)) for n, v in step.form]).encode()
+        _default(headers, "content-type", "application/x-www-form-urlencoded")
+    elif step.json_ is not None:
+        own.append(step.json_)
+        content = _rewritten(fill(step.json_, scope, _json_text), rewrite).encode()
+        _default(headers, "content-type", "application/json")
+    elif step.text is not None:
+        content = text(step.text).encode()
+    elif step.multipart is not None:
+        stream = Multipart([(part, text(part.value or "")) for part in step.multipart], folder)
+        headers = [h for h in headers if h[0].lower() != "content-type"]
+        headers.append(("content-type", f"multipart/form-data; boundary={stream.boundary}"))
+    elif step.body is not None:
+        stream = FileBody(folder / step.body)
+    cookies = {name: text(value) for name, value in step.cookies.items()}
+    return Request(step.method, path, query, headers, cookies, content, stream, tuple(own))
+
+
+def _json_text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)[1:-1]
+
+
+def _basic(value: str) -> str:
+    """`Basic user:password`, as the profile shows it, becomes what RFC 7617 wants on the wire."""
+    scheme, _, credential = value.partition(" ")
+    if scheme.lower() == "basic" and ":" in credential:
+        return f"{scheme} {base64.b64encode(credential.encode()).decode()}"
+    return value
+
+
+def _default(headers: list[tuple[str, str]], name: str, value: str) -> None:
+    if not any(n.lower() == name for n, _ in headers):
+        headers.append((name, value))
+
+
+def _rewritten(text: str, rewrite: Mapping[str, str]) -> str:
+    """Whole text values, and path segments of texts that are addresses."""
+    for was, now in rewrite.items():
+        if text == was:
+            return now
+        if was in text:
+            text = _rewritten_path(text, {was: now})
+    return text
+
+
+def _rewritten_path(path: str, rewrite: Mapping[str, str]) -> str:
+    for was, now in rewrite.items():
+        for spelled in {was, quote(was, safe=""), quote(was)}:
+            path = re.sub(rf"(?<![^/?&=:]){re.escape(spelled)}(?![^/?&#])", now.replace("\\", r"\\"), path)
+    return path
+
+
+class Client:
+    """One recorded browser or program: its connection, its cookies, its standing headers."""
+
+    def __init__(self, target: Target, headers: Mapping[str, str | list[str]], timeout: float) -> None:
+        self.target = target
+        self.jar = Jar()
+        self._headers = headers
+        self._http = httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False, http2=False)
+        self._http.headers.clear()
+
+    def send(self, request: Request, timeout: float | None = None) -> httpx.Response:
+        """The answer, read whole. Raises `httpx.RequestError`. Cookies it sets are kept."""
+        url = f"{self.target.origin}{request.path}"
+        headers: list[tuple[str, str]] = [("host", self.target.host)]
+        given = {n.lower() for n, _ in request.headers}
+        for name, values in self._headers.items():
+            if name.lower() not in given:
+                headers.extend((name, v) for v in (values if isinstance(values, list) else [values]))
+        headers += request.headers
+        headers.append(("accept-encoding", "gzip, deflate"))
+        cookies = {**self.jar.cookies(url), **request.cookies}
+        if cookies:
+            headers.append(("cookie", "; ".join(f"{n}={v}" for n, v in cookies.items())))
+        if request.stream is not None:
+            headers.append(("content-length", str(request.stream.length)))
+        elif request.content is not None or request.method in ("POST", "PUT", "PATCH"):
+            headers.append(("content-length", str(len(request.content or b""))))
+        message = httpx.Request(
+            request.method,
+            self.target.connect_origin,
+            headers=[(n.encode("latin-1", "replace"), v.encode("utf-8")) for n, v in headers],
+            content=iter(request.stream) if request.stream is not None else request.content,
+            extensions={
+                "target": request.target.encode("ascii", "replace"),
+                "sni_hostname": self.target.tls_name,
+                "timeout": httpx.Timeout(timeout).as_dict() if timeout else self._http.timeout.as_dict(),
+            },
+        )
+        if "transfer-encoding" in message.headers:
+            del message.headers["transfer-encoding"]
+        response = self._http.send(message)
+        self.jar.receive(url, response.headers.get_list("set-cookie"))
+        return response
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def curl(target: Target, client: Client, request: Request) -> str:
+    """The request as a `curl` line for a person; cookies and credentials are left for them to fill in."""
+    words = ["curl", "-i", "-X", request.method]
+    for name, value in request.headers:
+        shown = "…" if name.lower() in ("authorization", "cookie") or "csrf" in name.lower() or "token" in name.lower() else value
+        words += ["-H", f"{name}: {shown}"]
+    if request.content:
+        words += ["--data-binary", "@-" if len(request.content) > 2000 else request.content.decode("utf-8", "replace")]
+    if client.jar:
+        words += ["-b", "cookies.txt"]
+    words.append(f"{target.origin}{request.target}")
+    return " ".join(w if re.fullmatch(r"[\w@%+=:,./-]+", w) else "'" + w.replace("'", "'\\''") + "'" for w in words)
