@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rq import Queue, Retry, get_current_job
+from rq import Queue, Retry, SimpleWorker, get_current_job
 
 
 def add(left: int, right: int, **options: Any) -> int:
@@ -50,3 +50,33 @@ class Mill:
     def grind(self, grain: str) -> str:
         """Return it ground."""
         return f"{grain} flour"
+
+
+def hold(key: str) -> None:
+    """Say on a Redis list that it has begun, and wait to be let go."""
+    current = get_current_job()
+    assert current is not None
+    current.connection.rpush(f"{key}:begun", "1")
+    current.connection.blpop([f"{key}:go"], timeout=30)
+
+
+def login(user: str, password: str, **options: Any) -> dict[str, str]:
+    """Take a secret and give one back."""
+    if options.get("wrong"):
+        raise PermissionError(f'rejected: password="{password}"')
+    return {"user": user, "access_token": "tok-" + password}
+
+
+class DeafWorker(SimpleWorker):
+    """Works in this process and listens to no commands: RQ's listener takes up to a second to stop."""
+
+    def subscribe(self) -> None:
+        """Do not."""
+
+    def unsubscribe(self) -> None:
+        """Do not."""
+
+
+def work(queue: Queue) -> None:
+    """Perform every job in the queue, and those that come of them."""
+    DeafWorker([queue], connection=queue.connection).work(burst=True)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from rq import Queue, SimpleWorker
+from rq import Queue
 from rq.job import Dependency
 from rq.serializers import JSONSerializer
 
 from recorder import jobs
-from tests.apps.rq_tasks import Mill, add, again, die, fail, nest, never
+from tests.apps.rq_tasks import Mill, add, again, die, fail, nest, never, work
 
 
 @pytest.fixture
@@ -29,10 +29,6 @@ def redis(redis_url: str) -> Iterator[Redis]:
 @pytest.fixture
 def queue(redis: Redis) -> Queue:
     return Queue("default", connection=redis)
-
-
-def work(queue: Queue) -> None:
-    SimpleWorker([queue], connection=queue.connection).work(burst=True)
 
 
 def by_function(tree: jobs.Tree) -> dict[str, Any]:

@@ -1,0 +1,20 @@
+"""The Django application: it has no models, it only sees to it that RQ is hooked."""
+
+from __future__ import annotations
+
+import importlib
+
+import wrapt
+from django.apps import AppConfig
+
+
+class RecorderConfig(AppConfig):  # type: ignore[misc]  # Django brings no types
+    """Loads `recorder.rq` as soon as RQ is imported, and at once when it has been."""
+
+    name = "recorder.django"
+    label = "recorder"
+    verbose_name = "Profile recorder"
+
+    def ready(self) -> None:
+        """Register the hook."""
+        wrapt.register_post_import_hook(lambda module: importlib.import_module("recorder.rq"), "rq")

@@ -1,0 +1,256 @@
+"""What is recorded about background jobs, free of RQ's own code: jobs are only read, never imported for.
+
+A job is noted as an *intent* when it is made, becomes an `rq_enqueue` event when it is really in Redis, and each
+*execution* of it, perhaps in another process, becomes a pair of `rq_job` events.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+import traceback
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from recorder.core import Recorder, get_recorder
+from recorder.events import Operation, RunContext, Session, Stage, current_operation, jsonable, ulid
+from recorder.log import LOG_NAME
+from recorder.names import Names
+from recorder.pseudonyms import Pseudonyms
+from recorder.redaction import Redactor
+from recorder.settings import Settings
+
+__all__ = ["META", "Execution", "Intent", "intend", "performing"]
+
+META = "recorder"  # the key in a job's meta
+LIMIT = 65_536  # bytes of JSON; longer arguments and results are told by the beginning of their repr
+TRACEBACK_LIMIT = 16_384  # characters, from the end
+
+performing: ContextVar[str | None] = ContextVar("recorder.performing", default=None)
+"""The id of the job that is being performed in this context."""
+
+
+class Intent(NamedTuple):
+    """A job that was made and is not enqueued yet: what its `rq_enqueue` will say."""
+
+    recorder: Recorder
+    operation_id: str
+    cause: Operation | None
+    capture_ids: tuple[str, ...]
+    parent_job: str | None
+    parameters: tuple[str, ...]
+
+    def enqueued(self, job: Any, queue: str, status: str, scheduled_for: datetime | None) -> None:
+        """Record that the job is in Redis: `queued`, `deferred` or `scheduled`."""
+        arguments = _arguments(self.recorder, job, self.parameters)
+        when = scheduled_for.astimezone(UTC).isoformat(timespec="microseconds") if scheduled_for else None
+        payload = {
+            "job_id": job.id,
+            "queue": queue,
+            "function": function_name(job),
+            **arguments,
+            "depends_on": list(job._dependency_ids),
+            "status": status,
+            "scheduled_for": when and when.replace("+00:00", "Z"),
+        }
+        cause = self.cause
+        self.recorder.emit(
+            "rq_enqueue",
+            None,
+            payload,
+            operation_id=self.operation_id,
+            parent_id=cause.operation_id if cause else None,
+            run_context=cause.run_context if cause else None,
+            session=cause.session if cause else None,
+            capture_ids=self.capture_ids,
+            log_dir=cause.log_dir if cause else None,
+        )
+
+
+def intend(job: Any, function: object = None) -> Intent | None:
+    """Put what a worker has to know into the job's meta, and return the intent; None when recording is switched off.
+
+    `function` is what the job was made of: a callable tells the names of its positional arguments.
+    """
+    cause = current_operation.get()
+    recorder = (cause.recorder if cause else None) or get_recorder()
+    if not recorder.settings.enabled:
+        return None
+    # What no request caused (cron, scripts) belongs to whoever captures everything.
+    capture_ids = tuple(cause.capture_ids if cause else recorder.captures.covering(None, None))
+    intent = Intent(recorder, ulid(), cause, capture_ids, performing.get(), _parameters(function))
+    context = (cause.run_context if cause else None) or {"run_id": None, "config": None}
+    in_run = cause is not None and cause.log_dir != recorder.root_logs
+    tag = {
+        "v": 1,
+        "operation_id": intent.operation_id,
+        "log": str(cause.log_dir / LOG_NAME) if cause and in_run else None,
+        "root": str(recorder.settings.root),
+        "run_id": context["run_id"],
+        "config": context["config"],
+        "capture_ids": list(capture_ids),
+        "session": cause.session if cause else None,
+        "parent_job": intent.parent_job,
+    }
+    job.meta = {**(job.meta or {}), META: tag}  # a new dict: the caller may use one for many jobs
+    return intent
+
+
+@dataclass(slots=True)
+class Execution:
+    """One execution of a job, from `started` to its end; its events share `operation.operation_id`."""
+
+    operation: Operation
+    recorder: Recorder
+    parent_id: str | None
+    job_id: str
+    queue: str
+    function: str | None
+    begun: int  # CLOCK_MONOTONIC, nanoseconds
+
+    @classmethod
+    def of(cls, job: Any) -> Execution | None:
+        """Return a new execution of the job, by what its meta says; None when recording is switched off."""
+        found = job.meta.get(META) if isinstance(job.meta, dict) else None
+        tag: dict[str, Any] = found if isinstance(found, dict) and found.get("v") == 1 else {}
+        recorder = _recorder_of(tag)
+        if not recorder.settings.enabled:
+            return None
+        context: RunContext | None = None
+        if tag.get("run_id") is not None:
+            context = {"run_id": tag["run_id"], "config": tag.get("config")}
+        session: Session | None = tag.get("session")
+        captures = tag["capture_ids"] if "capture_ids" in tag else recorder.captures.covering(None, None)
+        log_dir = Path(tag["log"]).parent if tag.get("log") else recorder.root_logs
+        operation = Operation(ulid(), log_dir, context, session, tuple(captures), recorder)
+        return cls(
+            operation,
+            recorder,
+            tag.get("operation_id"),
+            job.id,
+            job.origin,
+            function_name(job),
+            time.monotonic_ns(),
+        )
+
+    def started(self) -> None:
+        """Record the beginning. The time that `duration_ms` tells counts from here."""
+        self.begun = time.monotonic_ns()
+        self._emit("started", duration_ms=None)
+
+    def finished(self, result: object) -> None:
+        """Record success."""
+        self._emit("finished", result=_redacted(self.recorder, _limited(result)))
+
+    def failed(
+        self, stage: Stage, error: BaseException | None, text: str = "", kind: str = "WorkHorseTerminated"
+    ) -> None:
+        """Record another end: `failed`, `retried` or `stopped`, with the exception, else what RQ says and its kind."""
+        if error is not None:
+            kind, message = type(error).__name__, _message(error)
+            text = text or "".join(traceback.format_exception(error))
+        else:
+            message = text.strip()
+        redactor = _redactor(self.recorder.settings)
+        texts = [redactor.scan(each, "text") for each in (message[:LIMIT], text[-TRACEBACK_LIMIT:])]
+        message, text = (redactor.render(scanned)[0] for scanned in texts)
+        self._emit(stage, error={"type": kind, "message": message, "traceback": text})
+
+    def _emit(self, stage: Stage, **more: object) -> None:
+        payload: dict[str, Any] = {
+            "job_id": self.job_id,
+            "queue": self.queue,
+            "function": self.function,
+            "status": stage,
+            "duration_ms": round((time.monotonic_ns() - self.begun) / 1e6, 3),
+            "result": None,
+            "error": None,
+        }
+        self.recorder.emit(
+            "rq_job",
+            stage,
+            payload | more,
+            operation_id=self.operation.operation_id,
+            parent_id=self.parent_id,
+            run_context=self.operation.run_context,
+            session=self.operation.session,
+            capture_ids=self.operation.capture_ids,
+            log_dir=self.operation.log_dir,
+        )
+
+
+def function_name(job: Any) -> str | None:
+    """The import string of what a job calls; None when the job cannot be read here."""
+    try:
+        instance, name = job.instance, job.func_name
+    except Exception:  # rq.exceptions.DeserializationError, or whatever a class's own unpickling raises
+        return None
+    if instance is None:
+        return str(name)
+    owner = instance if isinstance(instance, type) else type(instance)
+    return f"{owner.__module__}.{owner.__qualname__}.{name}"
+
+
+def _recorder_of(tag: dict[str, Any]) -> Recorder:
+    """The recorder of a job that runs where it was enqueued; else that of RECORDER_*, else that of the job's root."""
+    operation = current_operation.get()
+    if operation is not None and operation.recorder is not None:
+        return operation.recorder
+    settings = Settings.from_env()
+    if "RECORDER_ROOT" not in os.environ and tag.get("root") and Path(tag["root"]).is_dir():
+        settings = replace(settings, root=Path(tag["root"]))
+    return get_recorder(settings)
+
+
+def _parameters(function: object) -> tuple[str, ...]:
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return ()
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+    return names[1:] if hasattr(function, "__self__") else names
+
+
+def _arguments(recorder: Recorder, job: Any, parameters: tuple[str, ...]) -> dict[str, Any]:
+    """The job's `args` and `kwargs`, redacted; a positional argument goes by the name of its parameter."""
+    try:
+        args, kwargs = job.args, job.kwargs
+    except Exception:  # as in `function_name`
+        return {"args": None, "kwargs": None}
+    names = [*parameters, *[""] * len(args)]
+    named = [{name: value} for name, value in zip(names, map(_limited, args), strict=False)]
+    safe = _redacted(recorder, {"args": named, "kwargs": {key: _limited(value) for key, value in kwargs.items()}})
+    return {"args": [next(iter(each.values())) for each in safe["args"]], "kwargs": safe["kwargs"]}
+
+
+def _limited(value: object) -> Any:
+    plain = jsonable(value)
+    if len(orjson.dumps(plain)) <= LIMIT:
+        return plain
+    return {"repr": repr(plain)[:500], "type": f"{type(value).__module__}.{type(value).__qualname__}"}
+
+
+def _redacted(recorder: Recorder, plain: Any) -> Any:
+    redactor = _redactor(recorder.settings)
+    text, redactions = redactor.render(redactor.scan(orjson.dumps(plain).decode(), "json"))
+    return orjson.loads(text) if redactions else plain
+
+
+def _redactor(settings: Settings) -> Redactor:
+    return Redactor(_names(settings.redact), _pseudonyms(settings))
+
+
+_names = functools.lru_cache(8)(Names)
+_pseudonyms = functools.lru_cache(8)(Pseudonyms.of_settings)
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as failure:  # a host's __str__ may do anything
+        return f"<str failed: {type(failure).__name__}>"
