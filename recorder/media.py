@@ -45,8 +45,8 @@ def charset(media_type: str | None) -> str | None:
     """Return the announced charset as Python knows it; None when none was announced or it is unknown."""
     name = _parameter(media_type, "charset")
     try:
-        return codecs.lookup(name).name if name else None
-    except LookupError:
+        return codecs.lookup(name).name if name and b"".decode(name) == "" else None
+    except (LookupError, ValueError):  # unknown, or one of Python's that are not for text
         return None
 
 

@@ -15,7 +15,7 @@ import html
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html.entities import codepoint2name
 from typing import NamedTuple, TypedDict
@@ -102,11 +102,11 @@ class Redactor:
 
     # Headers, cookies, queries
 
-    def headers(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    def headers(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Return the header fields (names in lower case), redacted."""
         redacted = [(name, self._header(name, value)) for name, value in headers]
-        if self._known:
-            return [(name, self.known(value) if len(value) >= KNOWN_LENGTH else value) for name, value in redacted]
+        if self._known and self._known_marks("\n".join([value for _, value in redacted])):
+            return [(name, self.known(value)) for name, value in redacted]
         return redacted
 
     def query(self, query: str) -> str:
@@ -129,8 +129,8 @@ class Redactor:
         if kind is not None and value.lower() not in _STAYS:
             scheme, space, token = value.partition(" ")
             if space and scheme.lower() in ("bearer", "token"):
-                return f"{scheme} {self._secret(token, kind)}"
-            return self._secret(value, kind)
+                return f"{scheme} {self.secret(token, kind)}"
+            return self.secret(value, kind)
         if _HEADER_HINT.search(value):
             return self.render(self.scan(value, "text"))[0]
         return value
@@ -143,7 +143,7 @@ class Redactor:
         if bare in ("", '""', "deleted"):
             return pair
         harmless = not self._names.credential_cookie(name.strip()) and self._harmless(canonical(bare))
-        pseudonym = self._secret(bare, "cookie", known=not harmless)
+        pseudonym = self.secret(bare, "cookie", known=not harmless)
         return name + equals + value.replace(bare, pseudonym, 1)
 
     def _harmless(self, value: str) -> bool:
@@ -152,23 +152,28 @@ class Redactor:
     def _authorization(self, value: str) -> str:
         scheme, space, rest = value.partition(" ")
         if not space:
-            return self._secret(value, "authorization") if value else value
+            return self.secret(value, "authorization") if value else value
         if scheme.lower() == "basic":
             return f"{scheme} {self._basic(rest.strip())}"
-        return f"{scheme} {self._secret(rest.strip(), 'bearer' if scheme.lower() == 'bearer' else 'authorization')}"
+        return f"{scheme} {self.secret(rest.strip(), 'bearer' if scheme.lower() == 'bearer' else 'authorization')}"
 
     def _basic(self, blob: str) -> str:
         user, colon, password = _decode_base64(blob).partition(":")
         if not colon:
-            return self._secret(blob, "basic")
+            return self.secret(blob, "basic")
         self._remember(blob, self._pseudonyms.of(blob, "basic"))
         if not password and not self._harmless(user):  # an API key in the place of the user
-            user = self._secret(user, "apikey")
-        return f"{user}:{self._secret(password, 'password') if password else ''}"
+            user = self.secret(user, "apikey")
+        return f"{user}:{self.secret(password, 'password') if password else ''}"
 
     # What is known
 
-    def _secret(self, value: str, kind: str, *, known: bool = True) -> str:
+    def kind(self, name: str) -> str | None:
+        """Return which kind of secret a field of this name holds, or None."""
+        return self._names.kind(name)
+
+    def secret(self, value: str, kind: str, *, known: bool = True) -> str:
+        """Return the pseudonym of a secret, and remember the secret as known in this exchange."""
         pseudonym = self._pseudonyms.of(value, kind)
         if known and pseudonym is not value:
             self._remember(value, pseudonym)
@@ -177,7 +182,7 @@ class Redactor:
     def _remember(self, value: str, pseudonym: str) -> None:
         value = canonical(value)
         if KNOWN_LENGTH <= len(value) <= _KNOWN_LONGEST and len(self._known) < _KNOWN_LIMIT:
-            self._known.setdefault(value, _Known(value, pseudonym))
+            self._known.setdefault(value, _known(value, pseudonym))
 
     def _known_marks(self, text: str) -> list[Mark]:
         return [
@@ -255,7 +260,7 @@ class Redactor:
         return in_json
 
     def _mark(self, start: int, end: int, value: str, kind: str) -> Mark:
-        pseudonym = self._secret(value, kind)
+        pseudonym = self.secret(value, kind)
         return Mark(start, end, pseudonym, (pseudonym,))
 
     def _by_shape(self, text: str) -> list[Mark]:
@@ -489,7 +494,7 @@ class _Known:
                 self._pattern = re.compile("".join(map(_escaped, self.value)))
             for found in self._pattern.finditer(text):
                 yield found.span()
-        if len(text) > len(self.value):
+        if len(text) > len(self.value) + 8:
             if self._blobs is None:
                 self._blobs = _base64_cores(self.value)
             for blob in self._blobs:
@@ -497,6 +502,12 @@ class _Known:
                 while at >= 0:
                     yield at, at + len(blob)
                     at = text.find(blob, at + len(blob))
+
+
+@functools.lru_cache(256)
+def _known(value: str, pseudonym: str) -> _Known:
+    """A session's secrets come with each of its requests."""
+    return _Known(value, pseudonym)
 
 
 @functools.lru_cache(1024)

@@ -1,0 +1,224 @@
+"""The recorder for ASGI applications (https://asgi.readthedocs.io/en/latest/specs/www.html).
+
+Messages pass through unchanged and at once, in both directions; what is seen in passing is told to an `Exchange`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import suppress
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+from recorder.core import (
+    MARK,
+    MAX_API_BODY,
+    Exchange,
+    Headers,
+    LogUnavailableError,
+    Recorder,
+    Request,
+    Response,
+    get_recorder,
+    refusal,
+    too_large,
+    watch_rq,
+)
+from recorder.settings import Settings
+
+__all__ = ["RecorderMiddleware"]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_PIECE = 256 << 10
+
+
+class RecorderMiddleware:
+    """Records the HTTP requests of an ASGI application; lifespan and websockets pass it by.
+
+    Settings come from `RECORDER_*` when not given. Raises ValueError for settings that cannot be meant.
+    """
+
+    def __init__(self, app: App, settings: Settings | None = None) -> None:
+        self.app = app
+        self.recorder: Recorder = get_recorder(settings)
+        self._prefix = self.recorder.settings.prefix
+        self._enabled = self.recorder.settings.enabled
+        if self._enabled:
+            watch_rq()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http" or not self._enabled or MARK in scope:
+            await self.app(scope, receive, send)
+            return
+        recorder = self.recorder
+        below = _below(scope, self._prefix)
+        if below is not None:
+            await _serve_api(recorder, below, scope, receive, send)
+            return
+        path = _raw_path(scope)
+        waits_for = recorder.waits_for(path)
+        if waits_for is not None:
+            await asyncio.to_thread(recorder.wait_ready, waits_for)
+        client = scope.get("client")
+        try:
+            exchange = recorder.begin(
+                scope["method"],
+                scope.get("scheme", "http"),
+                path,
+                scope.get("query_string", b"").decode("latin-1"),
+                _headers(scope["headers"]),
+                scope.get("http_version", "1.1"),
+                client[0] if client else None,
+                scope,
+            )
+        except LogUnavailableError as error:
+            await _send(send, refusal(error))
+            return
+        scope[MARK] = True
+        if any(name == b"x-recorder-request" for name, _ in scope["headers"]):
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-recorder-request"]
+        responder = _Responder(exchange, receive, send)
+        try:
+            await self.app(scope, responder.receive, responder.send)
+        except BaseException as error:
+            exchange.fail(error)
+            raise
+        else:
+            exchange.leave_unfinished()
+        finally:
+            exchange.leave()
+
+
+class _Responder:
+    """One request's `receive` and `send`, as the application sees them."""
+
+    __slots__ = ("_exchange", "_receive", "_send")
+
+    def __init__(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+        self._exchange = exchange
+        self._receive = receive
+        self._send = send
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._exchange.request_chunk(message.get("body", b""))
+        elif message["type"] == "http.disconnect":
+            self._exchange.disconnect()
+        return message
+
+    async def send(self, message: Message) -> None:
+        exchange = self._exchange
+        kind = message["type"]
+        if kind == "http.response.start":
+            exchange.response_start(message["status"], _headers(message.get("headers", ())))
+            if exchange.bodiless:
+                exchange.finish()
+        elif kind == "http.response.body":
+            exchange.response_chunk(message.get("body", b""), not message.get("more_body", False))
+        elif kind == "http.response.pathsend":
+            await asyncio.to_thread(_read_path, exchange, message["path"])
+        elif kind == "http.response.zerocopysend":
+            await asyncio.to_thread(_read_descriptor, exchange, message)
+        try:
+            await self._send(message)
+        except OSError:
+            exchange.disconnect()
+            raise
+
+
+def _headers(raw: Any) -> Headers:
+    return [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw]
+
+
+def _raw_path(scope: Scope) -> str:
+    raw = scope.get("raw_path")
+    if raw:
+        raw = raw.partition(b"?")[0]
+        return raw.decode("ascii") if raw.isascii() else quote(raw, safe="/%!$&'()*+,;=:@~-._")
+    return quote(scope["path"], safe="/!$&'()*+,;=:@~-._")
+
+
+def _below(scope: Scope, prefix: str) -> str | None:
+    """Return the part of the path below the recorder's prefix, or None."""
+    path: str = scope["path"]
+    if prefix not in path:
+        return None
+    root: str = scope.get("root_path", "")
+    if root and path.startswith(root + "/"):
+        path = path[len(root) :]
+    return path[len(prefix) :] or "/" if path == prefix or path.startswith(prefix + "/") else None
+
+
+def _read_path(exchange: Exchange, path: str) -> None:
+    """Read again what the server is about to send by its path."""
+    try:
+        with open(path, "rb") as file:
+            exchange.response_pieces(iter(lambda: file.read(_PIECE), b""))
+    except OSError:
+        exchange.response_omitted("unavailable")
+
+
+def _read_descriptor(exchange: Exchange, message: Message) -> None:
+    """Read again what the server is about to send from a descriptor, without moving its position."""
+
+    def pieces() -> Iterator[bytes]:
+        descriptor = message["file"] if isinstance(message["file"], int) else message["file"].fileno()
+        offset = message.get("offset")
+        offset = os.lseek(descriptor, 0, os.SEEK_CUR) if offset is None else offset
+        left = message.get("count")
+        while left is None or left > 0:
+            piece = os.pread(descriptor, _PIECE if left is None else min(left, _PIECE), offset)
+            if not piece:
+                return
+            offset += len(piece)
+            left = None if left is None else left - len(piece)
+            yield piece
+
+    try:
+        exchange.response_pieces(pieces(), last=not message.get("more_body", False))
+    except (OSError, ValueError):
+        exchange.response_omitted("unavailable")
+
+
+async def _serve_api(recorder: Recorder, below: str, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a call of the recorder's own API, off the event loop."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return
+        body += message.get("body", b"")
+        if len(body) > MAX_API_BODY:
+            await _send(send, too_large())
+            return
+        if not message.get("more_body", False):
+            break
+    client = scope.get("client")
+    request = Request(
+        scope["method"],
+        below,
+        scope.get("query_string", b"").decode("latin-1"),
+        _headers(scope["headers"]),
+        body,
+        scope.get("scheme", "http"),
+        client[0] if client else None,
+        scope,
+    )
+    with suppress(OSError):
+        await _send(send, await asyncio.to_thread(recorder.respond, request))
+
+
+async def _send(send: Send, response: Response) -> None:
+    status, headers, body = response
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
