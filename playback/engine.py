@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Mapping
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playback.report import Report
+import httpx
+
+from assembler.document import BadDocument, load_profile
+from assembler.profile import Comparison, Ignore, Profile, Step
+from assembler.secrets import resolve
+from playback import catalogue, comparators, results
+from playback.answers import Comparer
+from playback.clone import clone
+from playback.dryrun import listing
+from playback.enqueue import Enqueuer
+from playback.errors import BadProfile, TargetRefused, Unjudgeable
+from playback.login import admin_steps, form_login
+from playback.redact import hide, redacted
+from playback.report import ComparisonOutcome, Report, StepOutcome
+from playback.session import Session
+from playback.target import check_target, refuse_production
+from playback.template import Scope
+from playback.trash import discard
+from playback.waits import AppStatus, JobSource, RecorderJobs, RedisJobs
+from playback.wire import Request
 
 __all__ = ["Options", "Progress", "replay"]
 
@@ -41,4 +64,301 @@ def replay(
 
     Raises `UnknownProfile`, `BadProfile` or `TargetRefused` before anything is sent; everything after that is in the report.
     """
-    raise NotImplementedError
+    path = catalogue.find(slug, data_root)
+    try:
+        profile = load_profile(path)
+    except BadDocument as error:
+        raise BadProfile(str(error)) from None
+    return _Replay(slug, profile, path.parent, data_root, options, environ, progress, cancelled or threading.Event()).run()
+
+
+class _Replay:
+    def __init__(
+        self, slug: str, profile: Profile, folder: Path, data_root: Path, options: Options,
+        environ: Mapping[str, str], progress: Progress, cancelled: threading.Event,
+    ) -> None:  # fmt: skip
+        self.slug, self.folder, self.data_root, self.options = slug, folder, data_root, options
+        self.environ, self.progress, self.cancelled = environ, progress, cancelled
+        self.profile, self.base_url = self._overlaid(profile)
+        self.seed = self._asset(self.profile.metadata.seed_dir, "seed")
+        self.baseline = self._asset(self.profile.metadata.baseline_dir, "baseline")
+        self._check_files()
+        self.target = check_target(self.base_url, environ.get("PROFILE_PLAYBACK_INTERNAL_URL"), environ)
+        self.mode = self.profile.metadata.run or ("clone" if (self.seed / "run").is_dir() else "none")
+        self.hex = uuid.uuid4().hex
+        self.run_id = f"profile;;tmp;;{self.hex}" if self.mode == "clone" else None
+        self.run_dir: Path | None = None
+        self.report = Report(
+            slug, self.run_id or self.hex, "error", datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"), 0.0, self.target.origin, None
+        )
+
+    # ------------------------------------------------------------------ before anything is sent
+
+    def _overlaid(self, profile: Profile) -> tuple[Profile, str]:
+        name = self.options.overlay
+        overlay = None
+        if name is not None:
+            overlay = profile.overlays.get(name)
+            if overlay is None:
+                raise BadProfile(f"{self.slug} has no overlay {name!r}; it has: {', '.join(profile.overlays) or 'none'}.")
+            metadata = profile.metadata.model_copy(
+                update={k: v for k, v in (("seed_dir", overlay.seed_dir), ("baseline_dir", overlay.baseline_dir)) if v}
+            )
+            profile = profile.model_copy(update={"metadata": metadata, "ignore": [*profile.ignore, *overlay.ignore]})
+        base_url = self.options.base_url or (overlay.base_url if overlay else None) or self.environ.get("PROFILE_PLAYBACK_BASE_URL")
+        if not base_url:
+            raise BadProfile("Where is the application? Give --base-url, or set PROFILE_PLAYBACK_BASE_URL.")
+        return profile, base_url
+
+    def _asset(self, given: str | None, default: str) -> Path:
+        if given is None:
+            return self.folder / default
+        repository = self.profile.metadata.data_repo
+        for root in [self.data_root, *([self.data_root / repository] if repository else [])]:
+            if (root / given).is_dir():
+                return root / given
+        return self.data_root / given
+
+    def _check_files(self) -> None:
+        named = [
+            (step.id, name)
+            for step in [*self.profile.prologue, *self.profile.steps]
+            for name in [*(p.file for p in step.multipart or []), step.body, step.expect.body if step.expect else None]
+            if name is not None
+        ]
+        for step_id, name in named:
+            path = self.folder / name
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise BadProfile(f"Step {step_id} names {name!r}, which lies outside the profile.")
+            if not path.is_file():
+                raise BadProfile(f"Step {step_id} needs {name}, and {path} does not exist. Restore it, or record the profile again.")
+        for comparison in self.profile.comparisons:
+            if Path(comparison.target).is_absolute() or ".." in Path(comparison.target).parts:
+                raise BadProfile(f"The comparison of {comparison.target!r} would leave the run directory.")
+            if comparison.method != "mapped":
+                try:
+                    comparators.validate_params(comparison.method, comparison.params)
+                except ValueError as error:
+                    raise BadProfile(f"The comparison of {comparison.target}: {error}") from None
+        if self.profile.metadata.run == "clone" and not (self.seed / "run").is_dir():
+            raise BadProfile(f"The profile's run is cloned from {self.seed / 'run'}, which does not exist.")
+
+    # ------------------------------------------------------------------ the run
+
+    def run(self) -> Report:
+        """Replay, compare, and write the report."""
+        began = time.monotonic()
+        session: Session | None = None
+        try:
+            if self.mode == "clone":
+                self.run_dir = self._workspace()
+                self.report.run_dir = str(self.run_dir)
+            self.progress({"event": "run_started", "profile": self.slug, "run_id": self.report.run_id, "run_dir": self.report.run_dir, "steps": len(self.profile.steps)})
+            with httpx.Client(trust_env=False) as http:
+                refuse_production(self.target, http, self.environ.get("RECORDER_PREFIX", "/recorder"))
+                session = self._session(http)
+                if self.options.dry_run:
+                    self.report.steps = listing(self.profile, session)
+                    self.report.result = "passed"
+                    self.report.notes.append("Dry run: nothing was sent.")
+                    return self.report
+                self._steps(session)
+                if not self.report.failing_step or self.options.keep_going:
+                    self._compare(session)
+        except (Unjudgeable, BadProfile, TargetRefused) as error:
+            if isinstance(error, TargetRefused) and not self.report.steps:
+                self._clean_up(passed=True)
+                raise
+            self.report.result, self.report.error = "error", str(error)
+        except KeyboardInterrupt:
+            self.cancelled.set()
+        finally:
+            if session is not None:
+                session.close()
+        return self._conclude(session, began)
+
+    def _workspace(self) -> Path:
+        root = Path(self.environ.get("PROFILE_PLAYBACK_RUN_ROOT") or self.data_root / "playback_runs")
+        root.mkdir(parents=True, exist_ok=True)
+        target = root / self.hex
+        clone(self.seed / "run", target)
+        return target
+
+    def _session(self, http: httpx.Client) -> Session:
+        recorded = self.profile.metadata.recorded_with
+        scope = Scope(environ=self.environ)
+        scope.values["origin"] = self.target.origin
+        config = recorded.config
+        if self.run_dir is not None:
+            configs = sorted(self.run_dir.glob("*.cfg"))
+            config = config or (configs[0].stem if len(configs) == 1 else None)
+            scope.values["run_id"] = self.run_id or ""
+        if config:
+            scope.values["config"] = config
+        if self.profile.metadata.login == "admin":
+            self.profile = admin_steps(self.profile, self.environ)
+        scope.secrets = resolve(self.profile, self.environ)
+        connection = self._redis()
+        rewrite = {recorded.run_id: self.run_id} if recorded.run_id and self.run_id else {}
+        session = Session(
+            self.profile, self.folder, self.target, scope, rewrite, self.run_dir, [],
+            Enqueuer(connection, self.environ.get("PROFILE_PLAYBACK_JOBS", "tasks.*")) if connection is not None else None,
+            step_timeout=self.options.timeout, cancelled=self.cancelled, progress=self.progress, masked=self.report.masked,
+        )  # fmt: skip
+        session.job_sources.extend(self._sources(connection, http, session))
+        self._sign_in(session)
+        return session
+
+    def _redis(self) -> Any:
+        """The application's Redis, when one is named. Workers are checked before the first step."""
+        url = self.environ.get("PROFILE_PLAYBACK_REDIS_URL") or self.environ.get("REDIS_URL")
+        required = self.profile.metadata.rq_required
+        if not url:
+            return None
+        import redis
+
+        connection = redis.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=5)
+        try:
+            connection.ping()
+        except redis.RedisError as error:
+            if not required:
+                return None
+            raise Unjudgeable(f"The profile needs background jobs, and Redis at {url} does not answer ({error}).") from None
+        if required and not self.options.dry_run:
+            listening = Enqueuer(connection).queues()
+            wanted = [s.removeprefix("rq worker on queue ") for s in self.profile.prerequisites.services if s.startswith("rq worker on queue ")]
+            idle = [q for q in wanted if q not in listening]
+            if idle or not listening:
+                queue = ", ".join(idle) or "any queue"
+                raise Unjudgeable(f"No RQ worker listens on {queue} at {url}; the profile's jobs would never run. Start one: rq worker {idle[0] if idle else '<queue>'}.")
+        return connection
+
+    def _sources(self, connection: Any, http: httpx.Client, session: Session) -> Iterator[JobSource]:
+        if connection is not None:
+            yield RedisJobs(connection)
+        prefix = self.environ.get("RECORDER_PREFIX", "/recorder")
+        if token := self.environ.get("RECORDER_TOKEN"):
+            yield RecorderJobs(self.target, http, prefix, token)
+        page = self.profile.metadata.run_page or ""
+        base = page.partition("/runs/")[0] if "/runs/" in page else self.target.base_path.rstrip("/")
+        path = self.environ.get("PROFILE_PLAYBACK_JOBSTATUS", base + "/rq/api/jobstatus/{job_id}")
+
+        def ask(job_id: str) -> httpx.Response:
+            request = Request("GET", path.replace("{job_id}", job_id), "", [("accept", "application/json")], {})
+            return session.client(next(iter(session.clients), "main")).send(request)
+
+        yield AppStatus(ask, time.sleep)
+
+    def _sign_in(self, session: Session) -> None:
+        """A cookie given by hand replaces the recorded prologue; a profile without a login gets the administrator's."""
+        if self.options.cookie:
+            client = session.client("main")
+            host = self.target.host.partition(":")[0] if not self.target.host.startswith("[") else self.target.host
+            for part in self.options.cookie.split(";"):
+                name, equals, value = part.strip().partition("=")
+                if not equals:
+                    raise BadProfile("--cookie takes name=value pairs separated by ';'.")
+                client.jar.put(name, value, host, secure=False)
+            return
+        if not self.options.dry_run and not self._signs_in() and self.environ.get("ADMIN_EMAIL") and self.environ.get("ADMIN_PASSWORD"):
+            form_login(session.client("main"), self.target, self.environ["ADMIN_EMAIL"], self.environ["ADMIN_PASSWORD"])
+
+    def _signs_in(self) -> bool:
+        """True when the recording logs in itself, or needed no login: it has HTTP steps."""
+        return any(step.action in ("http", "upload") for step in [*self.profile.prologue, *self.profile.steps])
+
+    def _steps(self, session: Session) -> None:
+        prologue = [] if self.options.cookie else self.profile.prologue
+        before: list[StepOutcome] = []
+        for outcome in session.run(prologue, keep_going=False, first=True):
+            before.append(outcome)
+            if outcome.result != "passed":
+                self.report.steps.extend(before)
+                self.report.failing_step = outcome.id
+                return
+        for outcome in session.run(self.profile.steps, keep_going=self.options.keep_going, first=not prologue):
+            self.report.steps.append(outcome)
+            if outcome.result != "passed" and self.report.failing_step is None:
+                self.report.failing_step = outcome.id
+
+    # ------------------------------------------------------------------ files
+
+    def _compare(self, session: Session) -> None:
+        for comparison in self.profile.comparisons:
+            if self.cancelled.is_set():
+                return
+            outcome = self._compare_one(comparison, session)
+            self.progress({"event": "compared", "target": outcome.target, "result": outcome.result, "summary": outcome.summary})
+            self.report.comparisons.append(outcome)
+
+    def _compare_one(self, comparison: Comparison, session: Session) -> ComparisonOutcome:
+        target, method = comparison.target, comparison.method
+        expected = next((p for p in (self.baseline / "run" / target, self.baseline / target) if p.is_file()), None)
+        if expected is None:
+            return ComparisonOutcome(target, method, "failed", f"the baseline holds no {target}")
+        if self.run_dir is None:
+            return ComparisonOutcome(target, method, "failed", "the replayed run has no directory that can be read from here")
+        actual = self.run_dir / target
+        if method == "mapped":
+            return self._mapped(comparison, expected, actual, session)
+        artifacts = self.data_root / "playback_runs" / ".artifacts" / self.hex
+        found = comparators.compare(method, expected, actual, comparison.params, artifacts)
+        self.report.masked.compared += 1
+        return ComparisonOutcome(target, method, found.result, found.summary, list(found.details), [str(p) for p in found.pictures])
+
+    def _mapped(self, comparison: Comparison, expected: Path, actual: Path, session: Session) -> ComparisonOutcome:
+        """A text of the run against its baseline, with values mapped as in answers."""
+        target = comparison.target
+        if not actual.is_file():
+            return ComparisonOutcome(target, "mapped", "failed", f"{target} was not written")
+        ignore = [*self.profile.ignore, *(Ignore(where=str(w), why="named in the comparison") for w in comparison.params.get("ignore", []))]
+        step = Step(id="comparison", path="/", at=session._recorded_length)
+        comparer = Comparer(session.bijection, session._moment(step), target, ignore, self.report.masked)
+        kind = "application/json" if target.endswith(".json") else "text/plain"
+        comparer.body(kind, expected.read_bytes(), actual.read_bytes())
+        comparer.settle()
+        if not comparer.mismatches:
+            return ComparisonOutcome(target, "mapped", "passed", "the same, with ids and times mapped")
+        first = comparer.mismatches[0]
+        details = [f"{m.where}: expected {m.expected!r}, got {m.actual!r}" + (f" ({m.message})" if m.message else "") for m in comparer.mismatches[:20]]
+        return ComparisonOutcome(target, "mapped", "failed", f"{first.where.removeprefix('body:')}: expected {first.expected!r}, got {first.actual!r}", details)
+
+    # ------------------------------------------------------------------ afterwards
+
+    def _conclude(self, session: Session | None, began: float) -> Report:
+        report = self.report
+        report.duration_s = round(time.monotonic() - began, 3)
+        if session is not None:
+            report.notes.extend(session.notes)
+        if report.error is None:
+            bad = report.failing_step or any(c.result != "passed" for c in report.comparisons)
+            report.result = "interrupted" if self.cancelled.is_set() else "failed" if bad else "passed"
+        secrets = session.secrets_seen() if session is not None else set()
+        redacted(report, secrets)
+        results.write(report, self.data_root, self._attachments(session, secrets))
+        self._clean_up(passed=report.result == "passed")
+        self.progress({"event": "run_finished", "result": report.result, "duration_s": report.duration_s, "failing_step": report.failing_step})
+        return report
+
+    def _attachments(self, session: Session | None, secrets: set[str]) -> dict[str, bytes | str | Path]:
+        if session is None or not self.report.failing_step:
+            return {}
+        failure = session.failures.get(self.report.failing_step)
+        if failure is None:
+            return {}
+        files: dict[str, bytes | str | Path] = {}
+        sent = [f"{failure.request.method} {failure.request.target}", *(f"{n}: {v}" for n, v in failure.request.headers), ""]
+        if failure.request.content:
+            sent.append(failure.request.content.decode("utf-8", "replace"))
+        files["request.txt"] = hide("\n".join(sent), secrets)
+        if failure.answer is not None:
+            head = [f"HTTP {failure.answer.status_code}", *(f"{k}: {v}" for k, v in failure.answer.headers.multi_items() if k != "set-cookie"), ""]
+            files["answer.txt"] = hide("\n".join(head) + "\n" + failure.answer.content.decode("utf-8", "replace"), secrets)
+        if failure.expected is not None:
+            files["expected.txt"] = failure.expected
+        return files
+
+    def _clean_up(self, *, passed: bool) -> None:
+        if self.run_dir is not None and passed and not self.options.keep:
+            with contextlib.suppress(OSError):
+                discard(self.run_dir)

@@ -1,0 +1,101 @@
+"""Drafts that wait for review: list, look at, hand over, throw away."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import zipfile
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from assembler.profile import slug_problem
+
+__all__ = ["Draft", "discard", "export", "folder_of", "list_drafts", "show"]
+
+EXPIRY = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One draft, as its status tells it. `expires` is when housekeeping may remove it (UTC)."""
+
+    slug: str
+    state: str
+    steps: int
+    made: datetime
+    problems: list[str]
+    warnings: list[str]
+    directory: Path
+
+    @property
+    def expires(self) -> datetime:
+        return self.made + EXPIRY
+
+
+def _root(data_root: Path) -> Path:
+    return data_root / "profiles" / "_drafts"
+
+
+def list_drafts(data_root: Path) -> list[Draft]:
+    """Every draft below the data root, oldest first."""
+    found = [_draft(p) for p in _root(data_root).glob("*") if p.is_dir() and not p.name.startswith(".")]
+    return sorted(found, key=lambda d: d.made)
+
+
+def show(slug: str, data_root: Path) -> dict[str, Any]:
+    """Status and preview of a draft. Raises LookupError naming the nearest draft."""
+    folder = folder_of(slug, data_root)
+    document: dict[str, Any] = {"directory": str(folder)}
+    for name in ("status", "preview"):
+        path = folder / f"{name}.json"
+        if path.exists():
+            document[name] = orjson.loads(path.read_bytes())
+    return document
+
+
+def export(slug: str, data_root: Path, target: Path) -> Path:
+    """Pack a draft into the zip file `target`. Raises LookupError, FileExistsError."""
+    folder = folder_of(slug, data_root)
+    if target.exists():
+        raise FileExistsError(f"{target} exists; choose another name.")
+    with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, f"{slug}/{path.relative_to(folder).as_posix()}")
+    return target
+
+
+def discard(slug: str, data_root: Path) -> Path:
+    """Remove a draft. Raises LookupError."""
+    folder = folder_of(slug, data_root)
+    shutil.rmtree(folder)
+    return folder
+
+
+def folder_of(slug: str, data_root: Path) -> Path:
+    """The directory of a draft. Raises ValueError for a name no draft can have, LookupError naming the nearest one."""
+    if problem := slug_problem(slug):
+        raise ValueError(f"{problem}.")
+    folder = _root(data_root) / slug
+    if folder.is_dir():
+        return folder
+    names = [p.name for p in _root(data_root).glob("*") if p.is_dir() and not p.name.startswith(".")]
+    near = difflib.get_close_matches(slug, names, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(names))}." if names else "there are none."
+    raise LookupError(f"No draft is called {slug!r} below {_root(data_root)}; {hint}")
+
+
+def _draft(folder: Path) -> Draft:
+    try:
+        status = orjson.loads((folder / "status.json").read_bytes())
+    except (OSError, ValueError):
+        status = {"state": "assembling"}
+    made = status.get("made") or folder.stat().st_mtime
+    return Draft(
+        folder.name, status.get("state", "assembling"), status.get("steps", 0), datetime.fromtimestamp(made, UTC),
+        status.get("problems", []), status.get("warnings", []), folder,
+    )  # fmt: skip
