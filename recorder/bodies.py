@@ -36,14 +36,20 @@ class Store:
     """The files below a log's `profile.bodies/`, named by their SHA-256."""
 
     def __init__(self, log_dir: Path, *, fsync: bool = False) -> None:
-        self.directory = log_dir / "profile.bodies"
+        self._log_dir = log_dir
         self._fsync = fsync
+
+    @property
+    def directory(self) -> Path:
+        """Where the files are."""
+        return self._log_dir / "profile.bodies"
 
     def open(self) -> Spool:
         """Return a new file to be filled. Raises OSError when it cannot be made."""
-        self.directory.parent.parent.stat()  # never make the directory of a run that is gone
-        self.directory.mkdir(0o750, parents=True, exist_ok=True)
-        return Spool(self, self.directory / f".partial-{ulid()}", self._fsync)
+        self._log_dir.parent.stat()  # never make the directory of a run that is gone
+        directory = self.directory
+        directory.mkdir(0o750, parents=True, exist_ok=True)
+        return Spool(self, directory / f".partial-{ulid()}", self._fsync)
 
     def put(self, content: bytes) -> tuple[str, str]:
         """Keep the content; return its SHA-256 and its `ref`. Raises OSError when it cannot be written."""

@@ -306,6 +306,7 @@ class Exchange:
         recorder = self._recorder
         self._run = run = recorder.runs.of_path(path)
         self._log_dir = recorder.log_dir(run)
+        self._store = Store(self._log_dir, fsync=recorder.settings.fsync)
         self._redactor = redactor = recorder.redactor()
         redactor.public.update(unquote(path).split("/"))
         fields = dict(headers)
@@ -390,8 +391,8 @@ class Exchange:
 
     def response_pieces(self, pieces: Iterator[bytes], last: bool = True) -> None:
         """Note pieces of the answer that are all at hand, up to its Content-Length. Raises what reading them raises."""
-        if self._expected is not None and self._expected > self._recorder.settings.max_body:
-            self.response_omitted("too_large", self._expected)
+        if not self.bodiless and (self._expected or 0) > self._recorder.settings.max_body:
+            self.response_omitted("too_large", self._expected or 0)
         while not self._over:
             piece = next(pieces, None)
             if piece is None:
@@ -487,9 +488,7 @@ class Exchange:
         )
 
     def _tee(self, media_type: str | None, encoding: str | None) -> BodyTee:
-        settings = self._recorder.settings
-        store = Store(self._log_dir, fsync=settings.fsync)
-        return BodyTee(store, self._redactor, media_type, encoding, max_size=settings.max_body)
+        return BodyTee(self._store, self._redactor, media_type, encoding, max_size=self._recorder.settings.max_body)
 
 
 _DISCONNECTED = {

@@ -13,7 +13,6 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +25,7 @@ __all__ = ["LOG_NAME", "MAX_LINE", "BadLine", "Line", "Writer", "parse", "read"]
 
 LOG_NAME = "profile.events.jsonl"
 MAX_LINE = 64 << 20
+MAX_OPEN = 128  # descriptors that one process holds
 
 
 class Writer:
@@ -71,9 +71,17 @@ class Writer:
     def close(self) -> None:
         """Close the file; the next `append` opens it again and goes on counting."""
         with self._lock:
+            _open_writers.pop(self, None)
             if self._descriptor >= 0:
                 os.close(self._descriptor)
                 self._descriptor = -1
+
+    def _close_if_idle(self) -> None:
+        if self._lock.acquire(blocking=False):
+            try:
+                self.close()
+            finally:
+                self._lock.release()
 
     def _write(self, event: Event) -> bool:
         self._sequence += 1
@@ -102,6 +110,9 @@ class Writer:
                 self.directory.mkdir(0o750)  # never its parent: asking for a run does not make it
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
         self._descriptor = os.open(self.path, flags, 0o640)
+        _open_writers[self] = None
+        for idle in list(_open_writers)[:-MAX_OPEN]:
+            idle._close_if_idle()
         if self._sequence == 0:
             self._write(self._opened_record())
         with contextlib.suppress(OSError):
@@ -124,8 +135,13 @@ class Writer:
         return envelope("system_log", None, payload, run_context=self._run.context if self._run else None)
 
 
+_open_writers: dict[Writer, None] = {}  # in the order they were opened; runs are many, descriptors are few
+
+
 def versions() -> dict[str, str]:
     """Return the versions of Python, this package and the frameworks that this process has loaded."""
+    from importlib import metadata  # slow to import, and only needed here
+
     found = {"python": "{}.{}.{}".format(*sys.version_info[:3])}
     for distribution, module in _COMPONENTS:
         if module in sys.modules:

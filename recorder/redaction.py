@@ -590,7 +590,7 @@ def _pairs(text: str) -> Iterator[tuple[int, str, int, int]]:
 def _form_pointers(text: str) -> list[tuple[int, int, str]]:
     pairs = list(_pairs(text))
     names = [name for _, name, _, _ in pairs]
-    repeated = {name for name, count in Counter(names).items() if count > 1}
+    repeated = {name for name, count in Counter(names).items() if count > 1} if len(set(names)) < len(names) else set()
     index: dict[str, int] = {}
     pointers = []
     for start, name, _, end in pairs:

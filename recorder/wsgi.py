@@ -108,7 +108,7 @@ class _Responder:
     def start_response(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Write:
         write = self._start_response(status, headers, *exc_info)
         fields = [(name.lower(), value) for name, value in headers]
-        self._exchange.response_start(int(status[:3]), fields)
+        self._exchange.response_start(int(status[:3]) if status[:3].isdigit() else 0, fields)
         self._started = True
 
         def tee(data: bytes) -> object:
