@@ -85,7 +85,7 @@ def upload_landuse(runid: str, config: str) -> ResponseReturnValue:
 @login_required
 def set_climate(runid: str, config: str) -> ResponseReturnValue:
     run = current_runs().find(runid, config)
-    sent = request.get_json(silent=True)
+    sent: Any = request.get_json(silent=True)
     try:
         erosivity = float(sent["rainfall_erosivity"])
     except (KeyError, TypeError, ValueError):

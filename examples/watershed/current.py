@@ -7,4 +7,5 @@ from runs import Runs
 
 
 def current_runs() -> Runs:
-    return current_app.extensions["runs"]
+    runs: Runs = current_app.extensions["runs"]
+    return runs

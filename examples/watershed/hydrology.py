@@ -113,7 +113,8 @@ def flow_accumulation(filled: Grid, receivers: Cells) -> Cells:
 def downhill_order(filled: Grid) -> list[int]:
     """Return the flat indexes of all cells with a value, highest first; equal cells keep their order."""
     order = np.argsort(-filled, axis=None, kind="stable")  # NaN sorts last
-    return order[: np.count_nonzero(~np.isnan(filled))].tolist()
+    downhill: list[int] = order[: np.count_nonzero(~np.isnan(filled))].tolist()
+    return downhill
 
 
 def ls_factor(accumulation: Cells, gradient: Grid, cell_size: CellSize, longest: float) -> Grid:

@@ -46,14 +46,14 @@ def tree_status(redis: Redis, job_id: str) -> dict[str, Any]:
     if not tree:
         return {"id": job_id, "runid": None, "status": "not_found", "started_at": None, "ended_at": None}
     statuses = {job.get_status(refresh=False) for job in tree}
-    ends = [job.ended_at for job in tree]
+    ends = [job.ended_at for job in tree if job.ended_at]
     root = tree[0]
     return {
         "id": job_id,
         "runid": runid_of(root),
         "status": next((status for status in PRECEDENCE if status in statuses), JobStatus.FINISHED.value),
         "started_at": root.started_at.isoformat() if root.started_at else None,
-        "ended_at": None if None in ends else max(ends).isoformat(),
+        "ended_at": max(ends).isoformat() if len(ends) == len(tree) else None,
     }
 
 

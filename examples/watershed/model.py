@@ -136,7 +136,8 @@ def _loss_of(losses: Grid, hectares: float) -> dict[str, float]:
 
 
 def _inputs(run: Run) -> dict[str, Any]:
-    return json.loads(run.path("wepp/runs/inputs.json").read_bytes())
+    inputs: dict[str, Any] = json.loads(run.path("wepp/runs/inputs.json").read_bytes())
+    return inputs
 
 
 def _values(run: Run, name: str) -> Grid:

@@ -47,6 +47,10 @@ def test_a_whole_run(site: Site, browser: Browser) -> None:
         assert (raster.dtypes, raster.nodata, raster.crs.to_string()) == (("float32",), -9999.0, "EPSG:4326")
         assert raster.transform.f == pytest.approx(36.732917, abs=1e-6)
     assert loss.min() >= 0
+    with rasterio.open(directory_of(site, page) / "watershed" / "channels.tif") as raster:
+        channels = raster.read(1) == 1
+    assert (loss.mask == channels).all()
+    assert 0 < channels.sum() < loss.count()
     assert float(loss.mean()) == pytest.approx(summary["soil_loss"]["mean_t_ha_yr"], rel=1e-4)
     assert float(loss.max()) == pytest.approx(summary["soil_loss"]["highest_t_ha_yr"], rel=1e-4)
 
@@ -109,6 +113,8 @@ def test_status_covers_the_tree_while_the_root_has_long_finished(site: Site, bro
         answer = browser.post(f"{page}rq/api/run-wepp")
         assert answer.status_code == 200
         assert answer.json() == {"Success": False, "Error": "This run is already being computed."}
+        assert others[2].get_status() == "started"
+        assert "hillslopes" not in json.loads((directory_of(site, page) / "watershed.json").read_text())
     wait_until(lambda: browser.job_status(job_id)["status"] == "finished", "the tree has finished")
 
 

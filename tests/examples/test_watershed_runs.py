@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import rasterio
+from redis import Redis
 
 from tests.examples.watershed_site import TABLE, WATERSHED, Browser, Site, crop, directory_of, geotiff
 
@@ -141,6 +143,32 @@ def test_bad_land_use_and_climate_are_refused(browser: Browser) -> None:
         assert answer.status_code == 200
         assert answer.json()["Success"] is False
         assert answer.json()["Error"].startswith("rainfall_erosivity has to")
+
+
+def test_edits_of_state_come_one_after_the_other(
+    watershed_module: Callable[[str], ModuleType], tmp_path: Path, redis_url: str
+) -> None:
+    run = watershed_module("runs").Run("mossy-fern", "rusle-90m", tmp_path, Redis.from_url(redis_url))
+
+    def count_up(_: int) -> None:
+        with run.editing("counter") as counter:
+            counter["count"] = counter.get("count", 0) + 1
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(count_up, range(60)))
+    assert run.state("counter") == {"count": 60}
+
+
+def test_an_edit_that_fails_changes_nothing(
+    watershed_module: Callable[[str], ModuleType], tmp_path: Path, redis_url: str
+) -> None:
+    run = watershed_module("runs").Run("mossy-fern", "rusle-90m", tmp_path, Redis.from_url(redis_url))
+    with run.editing("climate") as climate:
+        climate["rainfall_erosivity"] = 1.0
+    with pytest.raises(ZeroDivisionError), run.editing("climate") as climate:
+        climate["rainfall_erosivity"] = 1 / 0
+    assert run.state("climate") == {"rainfall_erosivity": 1.0}
+    assert [path.name for path in tmp_path.iterdir()] == ["climate.json"]
 
 
 def test_web_processes_share_one_signing_key(watershed_module: Callable[[str], ModuleType], tmp_path: Path) -> None:
