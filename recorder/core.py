@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import unquote
 
+import orjson
+
 from recorder.bodies import Body, BodyTee, Omission, Store
 from recorder.events import (
     Category,
@@ -60,7 +62,7 @@ Headers: TypeAlias = Sequence[tuple[str, str]]
 
 
 MARK = "recorder.exchange"  # in environ or scope: this request is being recorded
-MAX_API_BODY = 16 << 20
+MAX_API_BODY = 64 << 10
 
 
 class LogUnavailableError(RuntimeError):
@@ -147,6 +149,11 @@ class Recorder:
                     writer = Writer(log_dir, self.settings.root, own, fsync=self.settings.fsync)
                     self._writers[log_dir] = writer
         return writer
+
+    @property
+    def written(self) -> int:
+        """How many records this process has written, to all logs."""
+        return sum(writer.written for writer in list(self._writers.values()))
 
     @property
     def pseudonyms(self) -> Pseudonyms:
@@ -258,7 +265,7 @@ class Recorder:
             return response
         except Exception as error:
             self.fault("respond", error)
-            return _plain(500, "The recorder failed; its log says why.\n")
+            return _told(500, "The recorder failed; the log of the application says why.")
 
     def waits_for(self, path: str) -> str | None:
         """Return the id of the run that a raw path names, if its directory is being snapshotted and requests wait."""
@@ -537,7 +544,13 @@ def refusal(error: LogUnavailableError) -> Response:
 
 def too_large() -> Response:
     """Return the answer to a call of the API whose body is beyond `MAX_API_BODY`."""
-    return _plain(413, f"The recorder takes bodies of up to {MAX_API_BODY >> 20} MiB.\n")
+    return _told(413, f"A call of the recorder may bring {MAX_API_BODY >> 10} KiB; this one brings more.")
+
+
+def _told(status: int, sentence: str) -> Response:
+    body = orjson.dumps({"error": sentence}) + b"\n"
+    headers = [("X-Recorder", "1"), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    return status, headers, body
 
 
 def _plain(status: int, text: str) -> Response:

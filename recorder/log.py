@@ -55,6 +55,11 @@ class Writer:
         """False in a process other than the one that made this writer."""
         return self._pid == os.getpid()
 
+    @property
+    def written(self) -> int:
+        """How many records it has numbered, those that were lost included."""
+        return self._sequence
+
     def append(self, event: Event) -> bool:
         """Write the event, numbered; return whether all of it is in the log."""
         with self._lock:
