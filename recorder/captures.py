@@ -254,14 +254,15 @@ class Captures:
         )
 
     def _of_run(self, run_id: str, directory: Path | None) -> Manifest | None:
+        if len(self._directories) > 4096:
+            self._directories.clear()
+        if directory is not None:
+            self._directories[run_id] = directory  # told by a request's path; asked for later by the id alone
+        elif run_id not in self._directories:
+            self._directories[run_id] = self._recorder.runs.directory(run_id)
+        directory = self._directories[run_id]
         if directory is None:
-            if run_id not in self._directories:
-                if len(self._directories) > 4096:
-                    self._directories.clear()
-                self._directories[run_id] = self._recorder.runs.directory(run_id)
-            directory = self._directories[run_id]
-            if directory is None:
-                return None
+            return None
         manifest = self._runs.get(directory)
         if manifest is None:
             if len(self._runs) > 4096:
@@ -282,6 +283,10 @@ class Captures:
         for manifest in self._every_manifest():
             for capture in self._on_disk(manifest):
                 yield capture, manifest
+
+    def log_dirs(self) -> list[Path]:
+        """Return every `_logs` directory of the deployment, the root's first."""
+        return [manifest.log_dir for manifest in self._every_manifest()]
 
     def _every_manifest(self) -> list[Manifest]:
         """The root's manifest and those of every run whose log was ever opened."""

@@ -6,7 +6,6 @@ A job is noted as an *intent* when it is made, becomes an `rq_enqueue` event whe
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 import traceback
@@ -21,9 +20,6 @@ import orjson
 from recorder.core import Recorder, get_recorder
 from recorder.events import Operation, RunContext, Session, Stage, current_operation, jsonable, ulid
 from recorder.log import LOG_NAME
-from recorder.names import Names
-from recorder.pseudonyms import Pseudonyms
-from recorder.redaction import Redactor
 from recorder.settings import Settings
 
 __all__ = ["META", "Execution", "Intent", "intend", "performing"]
@@ -153,11 +149,11 @@ class Execution:
     ) -> None:
         """Record another end: `failed`, `retried` or `stopped`, with the exception, else what RQ says and its kind."""
         if error is not None:
-            kind, message = type(error).__name__, _message(error)
+            kind, message = _kind(error), _message(error)
             text = text or "".join(traceback.format_exception(error))
         else:
             message = text.strip()
-        redactor = _redactor(self.recorder.settings)
+        redactor = self.recorder.redactor()
         texts = [redactor.scan(each, "text") for each in (message[:LIMIT], text[-TRACEBACK_LIMIT:])]
         message, text = (redactor.render(scanned)[0] for scanned in texts)
         self._emit(stage, error={"type": kind, "message": message, "traceback": text})
@@ -236,17 +232,14 @@ def _limited(value: object) -> Any:
 
 
 def _redacted(recorder: Recorder, plain: Any) -> Any:
-    redactor = _redactor(recorder.settings)
+    redactor = recorder.redactor()
     text, redactions = redactor.render(redactor.scan(orjson.dumps(plain).decode(), "json"))
     return orjson.loads(text) if redactions else plain
 
 
-def _redactor(settings: Settings) -> Redactor:
-    return Redactor(_names(settings.redact), _pseudonyms(settings))
-
-
-_names = functools.lru_cache(8)(Names)
-_pseudonyms = functools.lru_cache(8)(Pseudonyms.of_settings)
+def _kind(error: BaseException) -> str:
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _message(error: BaseException) -> str:

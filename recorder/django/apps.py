@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
-import wrapt
 from django.apps import AppConfig
+
+from recorder.core import watch_rq
 
 
 class RecorderConfig(AppConfig):  # type: ignore[misc]  # Django brings no types
@@ -17,4 +16,4 @@ class RecorderConfig(AppConfig):  # type: ignore[misc]  # Django brings no types
 
     def ready(self) -> None:
         """Register the hook."""
-        wrapt.register_post_import_hook(lambda module: importlib.import_module("recorder.rq"), "rq")
+        watch_rq()
