@@ -24,9 +24,15 @@ class BadEnvFile(ValueError):
 
 
 def environment(
-    data_root: Path, env_file: Path | None = None, environ: Mapping[str, str] | None = None
+    data_root: Path,
+    env_file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    base_url: str | None = None,
 ) -> dict[str, str]:
-    """Return everything that is set for a replay. Raises BadEnvFile for an `env_file` that cannot be read."""
+    """Return everything that is set for a replay. Raises BadEnvFile for an `env_file` that cannot be read.
+
+    A `base_url` asked for this once is reached directly: PROFILE_PLAYBACK_INTERNAL_URL belongs to the one that is set.
+    """
     merged: dict[str, str] = {}
     for folder in dict.fromkeys((Path.cwd(), data_root.absolute())):
         if (folder / DOCKER).is_file():
@@ -35,6 +41,8 @@ def environment(
     if env_file is not None:
         merged.update(read_env_file(env_file))
     merged.update(os.environ if environ is None else environ)
+    if base_url is not None and base_url != merged.get("PROFILE_PLAYBACK_BASE_URL"):
+        merged.pop("PROFILE_PLAYBACK_INTERNAL_URL", None)
     return merged
 
 

@@ -7,15 +7,49 @@ from typing import Any
 
 from playback.summary import visible
 
-__all__ = ["line"]
+__all__ = ["line", "position"]
 
 
 def line(event: Mapping[str, Any]) -> str:
-    """One event in one line: its name, then what it tells."""
-    told = ", ".join(
-        f"{name} {_short(value)}" for name, value in event.items() if name != "event" and value is not None
-    )
-    return f"{visible(str(event.get('event', 'event'))).replace('_', ' ')}: {told}" if told else str(event.get("event"))
+    """One event in one line. Those without words of their own are told as name and values."""
+    name = event.get("event")
+    if name == "step_started":
+        return f"{_step(event)}: {_short(event.get('method'))} {_short(event.get('path'))}"
+    if name == "step_finished":
+        return f"{_step(event)}: {', '.join(_outcome(event))}"
+    if name == "wait_started":
+        return (
+            f"step {_short(event.get('id'))} waits for job {_short(event.get('job'))}, {event.get('limit_s')} s at most"
+        )
+    told = ", ".join(f"{key} {_short(value)}" for key, value in event.items() if key != "event" and value is not None)
+    return f"{_short(name).replace('_', ' ')}{': ' if told else ''}{told}"
+
+
+def position(event: Mapping[str, Any]) -> tuple[int, int] | None:
+    """How many steps are behind this event, and of how many; None when it does not tell."""
+    index, of = event.get("index"), event.get("of")
+    if not isinstance(index, int) or not isinstance(of, int):
+        return None
+    return index + (event.get("event") == "step_finished"), of
+
+
+def _step(event: Mapping[str, Any]) -> str:
+    index, of = event.get("index"), event.get("of")
+    place = f" ({index + 1} of {of})" if isinstance(index, int) else ""
+    return f"step {_short(event.get('id'))}{place}"
+
+
+def _outcome(event: Mapping[str, Any]) -> list[str]:
+    parts = [_short(event.get("result"))]
+    if event.get("status") is not None:
+        parts.append(_short(event["status"]))
+    if event.get("duration_ms") is not None:
+        parts.append(f"{event['duration_ms'] / 1000:.2f} s")
+    if event.get("wait_ms"):
+        parts.append(f"waited {event['wait_ms'] / 1000:.2f} s")
+    if event.get("mismatches"):
+        parts.append(f"{event['mismatches']} differences")
+    return parts
 
 
 def _short(value: object) -> str:

@@ -113,7 +113,7 @@ class ProfileRunner:
             pytest.fail(MISSING_EXTRA, pytrace=False)
         chosen = Options(**{"base_url": self.base_url, **options})
         try:
-            report = replay(slug, self.data_root, chosen, environment(self.data_root))
+            report = replay(slug, self.data_root, chosen, environment(self.data_root, base_url=chosen.base_url))
         except PlaybackError as error:
             pytest.fail(str(error), pytrace=False)
         self.results.append(Result(report))

@@ -103,7 +103,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
         except (ValueError, UnknownProfile) as error:
             return _refusal(error)
         run = runs.add(Run(profile, wanted.options(), wanted.verbose))
-        run.start(data_root, environment(data_root, environ=environ))
+        run.start(data_root, environment(data_root, environ=environ, base_url=wanted.base_url))
         await run.begun()
         if run.refusal and len(run.events) == 1:
             return _refusal(run.refusal)

@@ -115,7 +115,8 @@ def _advice(report: Report) -> Iterator[str]:
 def _mismatch(mismatch: Mismatch) -> str:
     expected, actual = _pair(_text(mismatch.expected), _text(mismatch.actual))
     difference = "" if mismatch.expected is None and mismatch.actual is None else f"expected {expected}, got {actual}"
-    parts = [part for part in (visible(mismatch.message or "").rstrip("."), difference) if part]
+    message = (mismatch.message or "").strip().rpartition("\n")[2]  # of a traceback, what was raised
+    parts = [part for part in (visible(message).rstrip("."), difference) if part]
     return f"{visible(mismatch.where)}: {'; '.join(parts) or 'differs'}"
 
 

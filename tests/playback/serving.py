@@ -65,7 +65,7 @@ class FakeEngine:
             if cancelled and cancelled.is_set():
                 self.cancelled.set()
                 return passed(profile=slug, result="interrupted")
-        progress({"event": "step_finished", "step": "home", "result": "passed"})
+        progress({"event": "step_finished", "id": "home", "result": "passed", "status": 200, "index": 0, "of": 1})
         if self.late:
             raise self.late
         self.report.profile = slug

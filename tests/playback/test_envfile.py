@@ -68,3 +68,10 @@ def test_the_data_root_brings_its_own(tmp_path: Path) -> None:
     (tmp_path / "docker").mkdir()
     (tmp_path / "docker" / ".env").write_text("ADMIN_EMAIL=there\n")
     assert environment(tmp_path, environ={})["ADMIN_EMAIL"] == "there"
+
+
+def test_an_internal_url_belongs_to_the_base_url_that_is_set(tmp_path: Path) -> None:
+    set_ = {"PROFILE_PLAYBACK_BASE_URL": "https://app", "PROFILE_PLAYBACK_INTERNAL_URL": "http://internal"}
+    assert environment(tmp_path, environ=set_) == set_
+    assert environment(tmp_path, environ=set_, base_url="https://app") == set_
+    assert environment(tmp_path, environ=set_, base_url="http://other") == {"PROFILE_PLAYBACK_BASE_URL": "https://app"}

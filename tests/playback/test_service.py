@@ -255,7 +255,7 @@ def test_the_log_can_be_followed_and_holds_no_escape(service: httpx.Client, fake
     log = log_path(tmp_path).read_text()
     assert "begins" in log
     assert "run started: run_dir \\x1b[31m" in log
-    assert "step finished: step home, result passed" in log
+    assert "step home (1 of 1): passed, 200" in log
     assert "ZeroDivisionError" in log
     assert "\x1b" not in log
     assert "hunter2" not in log
