@@ -97,12 +97,12 @@ class Differences:
     def add(self, where: str, expected: str, actual: str, size: float = math.inf) -> None:
         """Note one difference of `size`; what cannot be measured (a missing key, another word) outranks all numbers."""
         self.count += 1
-        # Among equals the first found ranks highest: it is the one a reader meets first in the file.
-        ranked = (size, -self.count, (excerpt(where), excerpt(expected), excerpt(actual)))
-        if len(self._worst) < SHOWN:
-            heapq.heappush(self._worst, ranked)
-        else:
-            heapq.heappushpop(self._worst, ranked)
+        if len(self._worst) == SHOWN:
+            # Among equals the first found ranks highest: it is the one a reader meets first in the file.
+            if size <= self._worst[0][0]:
+                return
+            heapq.heappop(self._worst)
+        heapq.heappush(self._worst, (size, -self.count, (excerpt(where), excerpt(expected), excerpt(actual))))
 
     def judge(self, same: str) -> Comparison:
         """Passed with the sentence `same` when nothing differs, otherwise failed, naming the worst."""

@@ -49,9 +49,11 @@ class TabularParams(Params):
 
     def same(self, column: str, expected: str, actual: str) -> bool:
         """Whether two cells of `column` are equal."""
+        if expected == actual:
+            return True
         left, right = parse_number(expected), parse_number(actual)
-        if expected == actual or left is None or right is None:
-            return expected == actual
+        if left is None or right is None:
+            return False
         limit = self.tolerance.get(column, 0.0) if isinstance(self.tolerance, dict) else self.tolerance
         return same_number(left, right, limit, self.relative)
 

@@ -13,12 +13,12 @@ import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from rasterio.transform import from_origin
 
 from playback.comparators import Comparison, compare, default_method, raster_cells
 from playback.comparators.band_tally import Statistics
 
 NODATA = -9999.0
+NORTH_UP = rasterio.Affine(30, 0, 500_000, 0, -30, 4_000_000)
 BASE = np.arange(100, dtype="float32").reshape(1, 10, 10)
 BASE[0, 0, 0] = NODATA
 BASE[0, 0, 1] = np.nan
@@ -29,7 +29,7 @@ def write(path: Path, cells: np.ndarray, **profile: object) -> None:
     count, height, width = cells.shape
     defaults = {
         "crs": "EPSG:32611",
-        "transform": from_origin(500_000, 4_000_000, 30, 30),
+        "transform": NORTH_UP,
         "nodata": NODATA if cells.dtype.kind == "f" else None,
     }
     profile = {"dtype": cells.dtype, **defaults, **profile}
@@ -116,6 +116,31 @@ def test_the_worst_cell_is_named(judge_cells):
     )
 
 
+def test_unsigned_cells_are_subtracted_without_wrapping(pair):
+    base = np.full((1, 4, 4), 10, dtype="uint8")
+    left, right = pair("small.tif")
+    write(left, base)
+    write(right, changed(((0, 0, 0), 8), ((0, 1, 1), 15), base=base))
+    assert (
+        "the worst at row 1, column 1 (from 0): expected 10, actual 15"
+        in compare("raster_stats", left, right, {}).summary
+    )
+
+
+def test_what_lies_under_a_mask_is_not_compared(pair):
+    left, right = pair("masked.tif")
+    mask = np.full((10, 10), 255, "uint8")
+    mask[5, 5] = 0
+    for path, cell in ((left, 0), (right, np.nan)):
+        write(path, changed(((0, 5, 5), cell)), nodata=None)
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as raster:
+            raster.write_mask(mask)
+    assert compare("raster_stats", left, right, {}).result == "passed"
+    with rasterio.open(right, "r+") as raster:
+        raster.write_mask(np.full_like(mask, 255))
+    assert "expected nodata, actual nan" in compare("raster_stats", left, right, {}).summary
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "uint32", "uint64", "int64", "float64", "complex64"])
 def test_one_changed_cell_fails_in_every_data_type(pair, dtype):
     base = np.arange(100).astype(dtype).reshape(1, 10, 10)
@@ -141,7 +166,7 @@ def test_unequal_integers_of_one_double_differ(pair):
         ({"crs": "EPSG:32612"}, "at CRS: expected EPSG:32611, actual EPSG:32612"),
         ({"crs": None}, "at CRS: expected EPSG:32611, actual None"),
         (
-            {"transform": from_origin(500_000, 4_000_001, 30, 30)},
+            {"transform": rasterio.Affine(30, 0, 500_000, 0, -30, 4_000_001)},
             "at geotransform: expected (500000.0, 30.0, 0.0, 4000000.0",
         ),
         ({"nodata": -1.0}, "at nodata: expected (-9999.0,), actual (-1.0,)"),
@@ -216,6 +241,13 @@ class TestTolerance:
             "Band 1: max may be 0.5 off and is 100 off: expected 99.0, actual 199.0; "
             "1 of 100 cells differs, at row 9, column 9 (from 0): expected 99.0, actual 199.0."
         )
+
+    def test_how_far_off_is_measured_by_the_tolerance(self, judge_cells):
+        outcome = judge_cells(changed(((0, 9, 9), 199)), tolerance={"mean": 0.001, "max": 50})
+        assert outcome.summary.startswith("Band 1: mean may be 0.001 off and is ")
+
+    def test_one_cell_is_a_count_and_not_all_cells(self, judge_cells):
+        assert judge_cells(changed(((0, 9, 9), 1), ((0, 9, 8), 1)), tolerance={"cells": 1}).result == "failed"
 
     def test_what_is_not_judged_is_reported(self, judge_cells):
         outcome = judge_cells(changed(((0, 9, 9), 199)), tolerance={"min": 0})
@@ -342,11 +374,13 @@ def test_the_default_method_of_a_geotiff(tmp_path):
         assert default_method(tmp_path / name) == "raster_stats"
 
 
-def test_many_windows_give_what_one_gives(judge_cells, monkeypatch):
+@pytest.mark.parametrize("side", [16, 1024])
+def test_many_windows_give_what_one_gives(judge_cells, monkeypatch, side):
     cells = np.random.default_rng(2).normal(1e6, 1, (2, 70, 50)).astype("float32")
-    actual = changed(((0, 69, 49), 0), ((1, 3, 4), NODATA), base=cells)
+    actual = changed(((0, 69, 49), 0), ((0, 68, 40), 0), ((1, 3, 4), NODATA), base=cells)
     whole = judge_cells(actual, cells)
     monkeypatch.setattr(raster_cells, "WINDOW_CELLS", 300)
+    monkeypatch.setattr(raster_cells, "_WINDOW_SIDE", side)
     parts = judge_cells(actual, cells)
     assert parts.summary == whole.summary
     assert parts.pictures[0].read_bytes() == whole.pictures[0].read_bytes()
@@ -367,12 +401,13 @@ def test_windows_cover_a_raster_once_and_are_bounded(size, block):
     assert len({(window.row_off, window.col_off) for window in found}) == len(found)
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_memory_stays_bounded(pair):
     left, right = pair("large.tif")
     for path in (left, right):
         with rasterio.open(
             path, "w", driver="GTiff", count=1, height=6000, width=6000, dtype="float32", sparse_ok=True,
-            transform=from_origin(0, 0, 1, 1), tiled=True,
+            tiled=True,
         ):  # fmt: skip
             pass
     tracemalloc.start()
@@ -384,7 +419,7 @@ def test_memory_stays_bounded(pair):
     assert peak < 6000 * 6000 * 4 / 2
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     hnp.arrays("float32", st.integers(0, 40), elements=st.floats(-1e6, 1e6, width=32)),
     st.lists(st.integers(0, 40), max_size=4),
@@ -406,7 +441,7 @@ def test_statistics_of_parts_are_those_of_the_whole(values, cuts):
 cells = hnp.arrays("float32", (1, 3, 4), elements=st.sampled_from([0.0, -0.0, 1.0, 2.5, np.nan, np.inf, NODATA]))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(cells, cells)
 def test_without_tolerance_the_verdict_is_symmetric_and_that_of_the_cells(tmp_path_factory, left, right):
     folder = tmp_path_factory.mktemp("pair")

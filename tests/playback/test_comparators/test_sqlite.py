@@ -225,7 +225,7 @@ rows = st.lists(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(rows, st.randoms(), st.booleans())
 def test_the_order_of_rows_never_counts_and_their_number_does(tmp_path_factory, rows, random, keyed):
     folder = tmp_path_factory.mktemp("pair")
