@@ -21,6 +21,8 @@ def line(event: Mapping[str, Any]) -> str:
         return (
             f"step {_short(event.get('id'))} waits for job {_short(event.get('job'))}, {event.get('limit_s')} s at most"
         )
+    if name == "compared":
+        return f"file {_short(event.get('target'))}: {_short(event.get('result'))}, {_short(event.get('summary'))}"
     told = ", ".join(f"{key} {_short(value)}" for key, value in event.items() if key != "event" and value is not None)
     return f"{_short(name).replace('_', ' ')}{': ' if told else ''}{told}"
 

@@ -37,7 +37,7 @@ from playback.jsontext import dumps
 from playback.pages import CSP, index
 from playback.runs import Run, Runs
 
-__all__ = ["RunRequest", "create_app", "log_path", "main"]
+__all__ = ["PORT", "RunRequest", "create_app", "log_path", "main"]
 
 PORT = 8070
 TOKEN = "PROFILE_PLAYBACK_TOKEN"
@@ -69,9 +69,9 @@ class RunRequest(BaseModel):
         return Options(**self.model_dump(exclude={"verbose", "background"}))
 
 
-def log_path(data_root: Path) -> Path:
-    """Where the service's log is kept, for `wctl logs profile_playback`."""
-    return data_root / "playback_runs" / "profile_playback.log"
+def log_path(data_root: Path, service: str = "profile_playback") -> Path:
+    """Where the log of a service is kept, for `wctl logs`."""
+    return data_root / "playback_runs" / f"{service}.log"
 
 
 def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:

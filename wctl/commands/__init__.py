@@ -1,0 +1,1 @@
+"""The commands of `wctl`: recording, curating, replaying, and what runs beside them."""

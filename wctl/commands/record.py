@@ -1,0 +1,140 @@
+"""Recording: where a capture begins and ends, and the draft that it becomes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+import assembler
+from assembler import DraftStatus
+from recorder.captures import close_capture
+from wctl.console import Refusal, answer, refusing, say
+from wctl.options import BaseUrl, DataRoot, Slug
+
+__all__ = ["assemble", "capture", "lines"]
+
+BASE_URL = "PROFILE_PLAYBACK_BASE_URL"
+WAIT = 15.0  # seconds; the snapshot of a run at the beginning of a capture takes up to 10
+
+capture = typer.Typer(
+    help="Mark where a recorded workflow begins and ends.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Notes = Annotated[str | None, typer.Option(metavar="TEXT", help="What the workflow shows, for whoever reviews it.")]
+
+
+@capture.command()
+def start(
+    slug: Slug,
+    base_url: BaseUrl = None,
+    run_id: Annotated[str | None, typer.Option(metavar="ID", help="Capture one run only.")] = None,
+    scope: Annotated[str | None, typer.Option(metavar="SCOPE", help="run, session or all.")] = None,
+    notes: Notes = None,
+) -> int:
+    """Open a capture on a running application whose recorder accepts RECORDER_TOKEN."""
+    wanted = {"slug": slug, "run_id": run_id, "scope": scope, "notes": notes}
+    opened = _ask(base_url, "captures/start", wanted)
+    say(f"Capturing {opened.get('slug', slug)}. End it with: wctl capture end --capture-id {opened.get('capture_id')}")
+    answer(str(opened.get("capture_id")))
+    return 0
+
+
+@capture.command()
+def end(
+    capture_id: Annotated[str | None, typer.Option(metavar="ID", help="Which one, when several are open.")] = None,
+    base_url: BaseUrl = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="PATH", help="RECORDER_ROOT or run directory: end it without the application."),
+    ] = None,
+    notes: Notes = None,
+) -> int:
+    """Close a capture: over the recorder's API, or with --from while the application is down."""
+    if source is None:
+        closed = _ask(base_url, "captures/end", {"capture_id": capture_id, "notes": notes})
+    else:
+        with refusing(LookupError, ValueError):
+            closed = dict(close_capture(source, capture_id, notes))
+    say(f"Ended. Make the draft with: wctl assemble --from {source or 'RECORDER_ROOT'} --slug {closed.get('slug')}")
+    answer(str(closed.get("capture_id")))
+    return 0
+
+
+def assemble(
+    source: Annotated[Path, typer.Option("--from", metavar="PATH", help="RECORDER_ROOT, or a run directory.")],
+    slug: Annotated[str, typer.Option(metavar="SLUG", help="The capture's name, and the draft's.")],
+    data_root: DataRoot = Path(),
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for the capture to begin and to end.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Keep the files taken earlier, make the rest anew.")
+    ] = False,
+) -> int:
+    """Turn the newest capture called SLUG into a draft profile.
+
+    Exit code 2 when the draft has problems that keep it from being promoted.
+    """
+    status = assembler.assemble(source.absolute(), slug, data_root.absolute(), follow=follow, rebuild=rebuild)
+    say("\n".join(lines(status)))
+    answer(str(status.directory))
+    return 2 if status.problems else 0
+
+
+def lines(status: DraftStatus) -> Iterator[str]:
+    """What became of a draft, and what comes next."""
+    slug = status.directory.name
+    yield f"Draft {slug}: {status.state}, {status.steps} step{'' if status.steps == 1 else 's'}"
+    for warning in status.warnings:
+        yield f"  note: {warning}"
+    for problem in status.problems:
+        yield f"  problem: {problem}"
+    if status.problems:
+        yield f"Edit {status.directory / 'profile.yaml'}, then: wctl promote {slug}"
+    else:
+        yield f"Review it ({status.directory / 'README.md'}), then: wctl promote {slug}"
+
+
+def _recorder_url(base_url: str | None) -> str:
+    """The address of the recorder's API. Raises Refusal when nothing says where the application is."""
+    base = base_url or os.environ.get(BASE_URL)
+    if not base:
+        raise Refusal(f"Where is the application? Say it with --base-url, or set {BASE_URL}.")
+    prefix = os.environ.get("RECORDER_PREFIX") or "/recorder"
+    return f"{base.rstrip('/')}/{prefix.strip('/')}"
+
+
+def _ask(base_url: str | None, call: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """The recorder's answer to a POST. Raises Refusal, which tells the ways apart in which there may be none."""
+    url = _recorder_url(base_url)
+    token = os.environ.get("RECORDER_TOKEN")
+    try:
+        reply = httpx.post(
+            f"{url}/{call}",
+            json={name: value for name, value in wanted.items() if value is not None},
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=WAIT,
+        )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Refusal(
+            f"Nothing answers at {url} ({str(error) or type(error).__name__}); is the application running?"
+        ) from error
+    if "x-recorder" not in reply.headers:
+        raise Refusal(
+            f"{url} answered {reply.status_code}, but not as a recorder; is the middleware installed, "
+            "and RECORDER_PREFIX the same here and there?"
+        )
+    try:
+        document = reply.json()
+    except ValueError:
+        document = {}
+    if reply.is_success and isinstance(document, dict):
+        return document
+    reason = str(document.get("error") or "") if isinstance(document, dict) else ""
+    if reply.status_code in (401, 403):
+        how = "does not accept this RECORDER_TOKEN" if token else "wants a RECORDER_TOKEN; set it here as it is there"
+        raise Refusal(f"The recorder at {url} {how}. {reason}".strip())
+    raise Refusal(reason or f"The recorder at {url} answered {reply.status_code}.")

@@ -1,0 +1,138 @@
+"""Replaying: one profile, or all that have a tag."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from playback import catalogue
+from playback.engine import Options
+from playback.envfile import environment
+from playback.junit import junit
+from playback.report import Report
+from playback.summary import render, visible
+from wctl.console import COLOURS, Refusal, answer_json, say, screen
+from wctl.options import AsJson, BaseUrl, DataRoot, EnvFile, Junit, Slug, Verbose
+from wctl.replaying import replay_all
+
+__all__ = ["run_suite", "run_test_profile"]
+
+VERDICTS = ("passed", "failed", "error", "interrupted")
+
+Cookie = Annotated[
+    str | None, typer.Option(metavar="NAME=VALUE", help="Replay with this session instead of logging in.")
+]
+OverlayName = Annotated[str | None, typer.Option(metavar="NAME", help="The profile's overlay for another environment.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Keep the workspace of a replay that passed, too.")]
+KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Go on after the first step that fails.")]
+Timeout = Annotated[float | None, typer.Option(min=0.001, metavar="SECONDS", help="For every step that has none.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, send nothing.")]
+
+
+def run_test_profile(
+    slug: Slug,
+    base_url: BaseUrl = None,
+    cookie: Cookie = None,
+    env_file: EnvFile = None,
+    data_root: DataRoot = Path(),
+    as_json: AsJson = False,
+    junit_file: Junit = None,
+    verbose: Verbose = False,
+    overlay: OverlayName = None,
+    keep: Keep = False,
+    keep_going: KeepGoing = False,
+    timeout: Timeout = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Replay a profile and judge what the application did.
+
+    Exit code 0: as recorded. 1: it behaves differently. 2: it could not be judged. With PROFILE_PLAYBACK_URL the
+    playback service there replays it, with its own profiles; otherwise it happens in this program.
+    """
+    options = Options(base_url, cookie, overlay, timeout, keep, keep_going, dry_run)
+    environ = environment(data_root, env_file, base_url=base_url)
+    outcomes = replay_all([slug], data_root.absolute(), options, environ, verbose=verbose)
+    if not outcomes:
+        return 2
+    outcome = outcomes[0]
+    if outcome.error is not None:
+        raise outcome.error
+    if as_json:
+        answer_json(outcome.report.as_json())
+    say(render(outcome.report))
+    _write_junit(junit_file, [outcome.report])
+    return outcome.report.exit_code
+
+
+def run_suite(
+    tags: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Only profiles with this tag.")] = None,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="How many replays go at once.")] = 2,
+    base_url: BaseUrl = None,
+    env_file: EnvFile = None,
+    data_root: DataRoot = Path(),
+    as_json: AsJson = False,
+    junit_file: Junit = None,
+    verbose: Verbose = False,
+    keep_going: KeepGoing = False,
+) -> int:
+    """Replay all profiles, or those with a tag, and close with a table.
+
+    The exit code is the worst of all: 2 when one could not be judged, 1 when one failed, 0 when all passed.
+    """
+    slugs = _with_tags(data_root.absolute(), tags or [])
+    options = Options(base_url=base_url, keep_going=keep_going)
+    environ = environment(data_root, env_file, base_url=base_url)
+    outcomes = replay_all(slugs, data_root.absolute(), options, environ, workers=workers, verbose=verbose)
+    reports = [outcome.report for outcome in outcomes]
+    for report in reports:
+        if report.exit_code:
+            say(render(report) + "\n")
+    if as_json:
+        answer_json([report.as_json() for report in reports])
+    left_out = len(slugs) - len(reports)
+    _show_table(reports, left_out)
+    _write_junit(junit_file, reports)
+    return max([report.exit_code for report in reports] + [2 if left_out else 0])
+
+
+def _with_tags(data_root: Path, tags: list[str]) -> list[str]:
+    """The profiles that have one of `tags`; all without any. Raises Refusal when there is none: that is no success."""
+    entries = catalogue.catalogue(data_root)
+    if not entries:
+        raise Refusal(
+            f"There is no profile in {data_root / catalogue.PROFILES}; is --data-root (PROFILE_DATA_ROOT) right?"
+        )
+    if not tags:
+        return [entry.slug for entry in entries]
+    known = sorted({tag for entry in entries if entry.profile for tag in entry.profile.metadata.tags})
+    for tag in tags:
+        if tag not in known:
+            near = difflib.get_close_matches(tag, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known) or 'none'}."
+            raise Refusal(f"No profile has the tag {tag!r}; {hint}")
+    return [entry.slug for entry in entries if entry.profile and set(tags) & set(entry.profile.metadata.tags)]
+
+
+def _show_table(reports: list[Report], left_out: int) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("profile", "result", "steps", "seconds", "where"):
+        table.add_column(column, justify="right" if column in ("steps", "seconds") else "left")
+    for report in reports:
+        steps = sum(step.result != "skipped" for step in report.steps)
+        where = report.failing_step or report.error or ""
+        result = Text(report.result, COLOURS[report.result.upper()])
+        table.add_row(report.profile, result, str(steps), f"{report.duration_s:.1f}", Text(visible(where)[:80]))
+    screen().print(table)
+    results = [report.result for report in reports]
+    counts = [f"{results.count(result)} {result}" for result in VERDICTS if result in results]
+    say(", ".join(counts + ([f"{left_out} not begun"] if left_out else [])))
+
+
+def _write_junit(path: Path | None, reports: list[Report]) -> None:
+    if path is not None:
+        path.write_bytes(junit(reports))

@@ -1,0 +1,144 @@
+"""What runs beside the application: Redis, the playback service, the assembler; their logs; the demo."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import wctl
+from assembler import DraftStatus
+from playback.guard import Guarded
+from playback.redis_server import find_redis, running_redis
+from playback.service import PORT, log_path
+from playback.summary import visible
+from wctl.commands.record import lines
+from wctl.console import Refusal, refusing, say
+from wctl.following import follow as follow_captures
+from wctl.interrupt import interruptible
+from wctl.options import DataRoot
+
+__all__ = ["demo", "logs", "up"]
+
+LOOK = 0.2  # seconds
+SERVICES = ("profile_playback", "assembler")
+
+
+def demo(
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="…", help="Passed on to the demo.")] = None,
+) -> int:
+    """Record a workflow of the sample application, replay it, break the application, and see it caught."""
+    script = Path(wctl.__file__).parent.parent / "examples" / "demo.py"
+    if not script.is_file():
+        raise Refusal(
+            "The demo is part of the repository, not of the installed package: clone it and run `make demo` there."
+        )
+    return subprocess.run([sys.executable, str(script), *(arguments or [])], cwd=script.parent.parent).returncode
+
+
+def up(
+    source: Annotated[
+        Path, typer.Option("--from", envvar="RECORDER_ROOT", metavar="PATH", help="The application's RECORDER_ROOT.")
+    ] = Path(".recorder"),
+    data_root: DataRoot = Path(),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the playback service.")] = PORT,
+) -> int:
+    """Run what recording and replaying need, until Ctrl-C: a Redis, the playback service, the assembler."""
+    root = data_root.absolute()
+    root.mkdir(parents=True, exist_ok=True)
+    with interruptible() as stop, contextlib.ExitStack() as running:
+        with refusing(RuntimeError):
+            found = find_redis()
+            url = running.enter_context(running_redis(tcp=True))
+        say(
+            f"Redis: {url}"
+            + (f" ({found.binary}; export REDIS_URL={url} for application and workers)" if found.binary else "")
+        )
+        env = {**os.environ, "REDIS_URL": url, "PROFILE_DATA_ROOT": str(root), "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-m", "playback.service", "--port", str(port)]
+        service = running.enter_context(Guarded(command, env=env, output=sys.stderr.buffer))
+        say(
+            f"Playback service: http://127.0.0.1:{port} (export PROFILE_PLAYBACK_URL=http://127.0.0.1:{port} to use it)"
+        )
+        assembler = threading.Thread(target=_assemble, args=(source.absolute(), root, stop), daemon=True)
+        assembler.start()
+        say(f"Assembler: follows {source.absolute()}")
+        while not stop.wait(LOOK):
+            if service.poll() is not None:
+                raise Refusal(f"The playback service has ended; is port {port} taken? Choose another with --port.")
+            if not assembler.is_alive():
+                raise Refusal("The assembler has ended; what it said stands above.")
+        say("Stopping.")
+        assembler.join()
+    return 0
+
+
+def _assemble(source: Path, data_root: Path, stop: threading.Event) -> None:
+    """Make drafts until `stop`, on the screen and in the assembler's log."""
+    path = log_path(data_root, "assembler")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8", buffering=1) as log:
+
+        def told(status: DraftStatus) -> None:
+            for line in lines(status):
+                say(line)
+                log.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {visible(line)}\n")
+
+        follow_captures(source, data_root, stop, told)
+
+
+def logs(
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help=f"One of: {', '.join(SERVICES)}.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show what comes, until Ctrl-C.")] = False,
+    last: Annotated[int, typer.Option("--lines", "-n", min=0, metavar="N", help="How many of the last lines.")] = 100,
+    data_root: DataRoot = Path(),
+) -> int:
+    """Show the log of a service."""
+    if service not in SERVICES:
+        near = difflib.get_close_matches(service, SERVICES, 1)
+        raise Refusal(
+            f"No service is called {service!r}; "
+            + (f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(SERVICES)}.")
+        )
+    path = log_path(data_root.absolute(), service)
+    if not path.exists() and not follow:
+        raise Refusal(f"There is no log yet at {path}; `wctl up` starts the services.")
+    with interruptible() as stop:
+        position = _show_end(path, last)
+        while follow and not stop.wait(LOOK):
+            position = _show_rest(path, position)
+    return 0
+
+
+def _show_end(path: Path, lines: int) -> int:
+    """Show the last lines of the file and return where it ended."""
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        for line in deque(file, lines):
+            _show(line)
+        return file.tell()
+
+
+def _show_rest(path: Path, position: int) -> int:
+    """Show what came after `position`; the file is a new one when it is shorter than that."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        file.seek(position if os.fstat(file.fileno()).st_size >= position else 0)
+        for line in file:
+            _show(line)
+        return file.tell()
+    return position
+
+
+def _show(line: bytes) -> None:
+    sys.stdout.write(line.decode(errors="replace"))
+    sys.stdout.flush()

@@ -1,0 +1,25 @@
+"""Options that several commands have, spelled once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+__all__ = ["AsJson", "BaseUrl", "DataRoot", "EnvFile", "Junit", "Slug", "Verbose"]
+
+Slug: TypeAlias = Annotated[str, typer.Argument(metavar="SLUG", help="Name of the profile.")]
+DataRoot: TypeAlias = Annotated[
+    Path, typer.Option(envvar="PROFILE_DATA_ROOT", metavar="DIR", help="Directory that holds profiles/.")
+]
+BaseUrl: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Where the application answers (default: PROFILE_PLAYBACK_BASE_URL)."),
+]
+EnvFile: TypeAlias = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="KEY=VALUE lines: secrets and settings of the replay.")
+]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write the result to stdout, as JSON.")]
+Junit: TypeAlias = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JUnit XML, too.")]
+Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Show every event of the replay.")]
