@@ -89,12 +89,12 @@ class TestTextDiff:
         assert "\x1b" not in "".join([outcome.summary, *outcome.details])
 
     def test_a_large_text_is_diffed_in_bounded_time(self, judge):
-        expected = "".join(f"line {n}\n" for n in range(200_000))
+        lines = [f"line {n}\n" for n in range(20_000)]
         begun = time.process_time()
-        outcome = judge("text_diff", expected, expected.replace("line", "row"))
+        outcome = judge("text_diff", "".join(lines), "".join(reversed(lines)))
         assert outcome.result == "failed"
         assert len(outcome.details) <= 40
-        assert time.process_time() - begun < 3  # seconds; difflib would take a minute for all lines
+        assert time.process_time() - begun < 3  # seconds; difflib would take minutes for all lines
 
     @settings(deadline=None, max_examples=50)
     @given(st.text(min_size=1), st.text(min_size=1))

@@ -128,8 +128,12 @@ def test_what_is_not_ignored_still_fails(judge_sql):
     script = "UPDATE outlet SET name = 'z', id = id + 90"
     assert judge_sql(script, ignore_columns=["id"]).result == "failed"
     assert judge_sql(script, ignore_columns=["id", "outlet.name"]).result == "passed"
-    every = ["outlet", "depth"]
-    assert judge_sql("INSERT INTO reading VALUES (7, 7)", ignore_columns=every).result == "failed"
+
+
+def test_the_number_of_rows_counts_even_where_every_column_is_ignored(judge_sql):
+    every = {"ignore_columns": ["outlet", "depth"]}
+    assert judge_sql("UPDATE reading SET outlet = 7, depth = 7", **every).result == "passed"
+    assert "expected no such row" in judge_sql("INSERT INTO reading VALUES (7, 7)", **every).summary
 
 
 @pytest.mark.parametrize("params", [{"ignore_tables": ["outlit"]}, {"ignore_columns": ["outlet.nam"]}])
@@ -179,6 +183,28 @@ def test_rows_are_matched_in_every_encoding(pair, encoding):
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.executemany("INSERT INTO t VALUES (?)", [(name,) for name in order])
     assert compare("sqlite_diff", left, right, {}).result == "passed"
+    for name in names:
+        with closing(sqlite3.connect(right)) as connection, connection:
+            connection.execute("DELETE FROM t WHERE name = ?", (name,))
+        assert compare("sqlite_diff", left, right, {}).summary.startswith("1 difference at table t, row name=")
+        with closing(sqlite3.connect(right)) as connection, connection:
+            connection.execute("INSERT INTO t VALUES (?)", (name,))
+
+
+def test_rows_are_matched_whatever_the_collation(judge_sql):
+    base = "CREATE TABLE t (k TEXT COLLATE NOCASE PRIMARY KEY); INSERT INTO t VALUES ('a'), ('B'), ('C')"
+    outcome = judge_sql("DELETE FROM t WHERE k = 'a'", base)
+    assert outcome.summary == "1 difference at table t, row k='a': expected 'a', actual no such row."
+
+
+def test_a_virtual_table_of_an_unknown_module_is_compared_by_its_schema(judge_sql):
+    base = """
+        PRAGMA writable_schema = ON;
+        INSERT INTO sqlite_master VALUES ('table', 'far', 'far', 0, 'CREATE VIRTUAL TABLE far USING elsewhere (x)');
+    """
+    assert judge_sql("", base).result == "passed"
+    outcome = judge_sql("UPDATE sqlite_master SET sql = 'CREATE VIRTUAL TABLE far USING elsewhere (y)'", base)
+    assert "at table far: " in outcome.summary
 
 
 def test_another_encoding_is_a_difference(pair):
