@@ -46,14 +46,15 @@ ANYTHING = Subject()
 
 
 class ConflictError(ValueError):
-    """What a new capture would cover is covered by an open one, which the message names; `capture` is that one."""
+    """An open capture, `capture`, which the message names, covers the same or has the same slug."""
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture, *, same_scope: bool) -> None:
         what = {"run": f"run {capture['run_id']}", "session": "this session", "all": "everything"}[capture["scope"]]
-        super().__init__(
-            f"Capture {capture['capture_id']} ({capture['slug']}) is open for {what} since {capture['started']}; "
-            "end or discard it first."
-        )
+        found = f"Capture {capture['capture_id']} ({capture['slug']}) is open since {capture['started']}"
+        if same_scope:
+            super().__init__(f"{found} for {what}; end or discard it first.")
+        else:
+            super().__init__(f"{found}: two of one slug would share a draft; end it first, or choose another slug.")
         self.capture = capture
 
 
@@ -139,7 +140,7 @@ class Captures:
             for other in captures:
                 same_scope = all(other[key] == capture[key] for key in ("scope", "run_id", "session"))
                 if other["state"] in OPEN and (same_scope or other["slug"] == slug):
-                    raise ConflictError(other)
+                    raise ConflictError(other, same_scope=same_scope)
             capture["windows"].append([self._note("capture_started", capture, manifest), None])
             captures.append(capture)
         return self._snapshot(capture, manifest) if scope == "run" else capture

@@ -132,6 +132,15 @@ class Recorder:
         """How many records this process could not write, and faults of ours that cost something recorded."""
         return self.faults + sum(writer.lost for writer in list(self._writers.values()))
 
+    def attach(self) -> None:
+        """Begin in a process that serves an application: have RQ watched, and open what RECORDER_CAPTURE names."""
+        watch_rq()
+        if self.settings.capture is not None:
+            try:
+                _ = self.captures
+            except Exception as error:
+                self.fault("RECORDER_CAPTURE", error)
+
     def log_dir(self, run: Run | None) -> Path:
         """Return the `_logs` directory for a run: its own if the run's directory exists, else that of the root."""
         if run is not None and run.directory is not None and run.directory.is_dir():
@@ -579,12 +588,17 @@ _recorders_lock = threading.Lock()
 def get_recorder(settings: Settings | None = None) -> Recorder:
     """Return the process's recorder for these settings, made on first use.
 
-    Without settings: the recorder of the request or job that is going on, else that of the environment.
+    Without settings: the recorder of the request or job that is going on, else that of the environment; where the
+    environment names no RECORDER_ROOT and the process has one recorder, whose settings came from code, that one.
     """
-    if settings is None:
-        operation = current_operation.get()
-        if operation is not None and operation.recorder is not None:
-            return operation.recorder
-        settings = Settings.from_env()
     with _recorders_lock:
-        return _recorders.setdefault(settings, Recorder(settings))
+        if settings is None:
+            operation = current_operation.get()
+            if operation is not None and operation.recorder is not None:
+                return operation.recorder
+            if len(_recorders) == 1 and "RECORDER_ROOT" not in os.environ:
+                return next(iter(_recorders.values()))
+            settings = Settings.from_env()
+        if settings not in _recorders:
+            _recorders[settings] = Recorder(settings)
+        return _recorders[settings]

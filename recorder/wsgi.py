@@ -25,7 +25,6 @@ from recorder.core import (
     get_recorder,
     refusal,
     too_large,
-    watch_rq,
 )
 from recorder.settings import Settings
 
@@ -51,7 +50,7 @@ class RecorderMiddleware:
         self._prefix = self.recorder.settings.prefix
         self._enabled = self.recorder.settings.enabled
         if self._enabled:
-            watch_rq()
+            self.recorder.attach()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""

@@ -90,7 +90,7 @@ def test_a_second_start_for_the_same_names_the_open_one(captures: Captures, subj
 
 def test_two_open_captures_of_one_slug_would_share_a_draft(captures: Captures) -> None:
     captures.start("a", Subject(None, SESSION))
-    with pytest.raises(ConflictError, match="for this session"):
+    with pytest.raises(ConflictError, match="choose another slug"):
         captures.start("a", Subject())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,13 +20,16 @@ from rq.job import Job
 from rq.repeat import Repeat
 from rq.timeouts import JobTimeoutException
 
+import recorder.asgi
 import recorder.rq
+import recorder.wsgi
 from recorder import jobs
 from recorder.core import Recorder, get_recorder
 from recorder.events import Operation, current_operation
 from recorder.log import BadLine, read
 from recorder.settings import Settings
 from tests.apps.rq_tasks import Mill, add, again, die, fail, hold, login, nest, work
+from tests.recorder.watching import call_asgi, call_wsgi, environ, events, exchanges, scope
 from tests.support import ROOT, clean_environ
 
 REQUEST = "01REQUEST00000000000000000"
@@ -76,9 +80,9 @@ def logged(recording: Recorder, *categories: str) -> list[dict[str, Any]]:
     root = recording.settings.root
     paths = [path / "_logs" / "profile.events.jsonl" for path in (root, root.parent / "run")]
     lines = [line for path in paths if path.exists() for line in read(path)]
-    events = [line.event for line in lines if not isinstance(line, BadLine)]
-    events.sort(key=lambda event: event["mono_ns"])
-    return [event for event in events if event["category"] in (categories or ("rq_enqueue", "rq_job"))]
+    found = [line.event for line in lines if not isinstance(line, BadLine)]
+    found.sort(key=lambda event: event["mono_ns"])
+    return [event for event in found if event["category"] in (categories or ("rq_enqueue", "rq_job"))]
 
 
 def told(recording: Recorder) -> list[str]:
@@ -179,8 +183,8 @@ def test_many_at_once(queue: Queue, recording: Recorder) -> None:
             queue.prepare_data(add, (3, 3), depends_on=open_),
         ]
     )
-    events = logged(recording)[before:]
-    assert sorted((event["payload"]["args"][0], event["payload"]["status"]) for event in events) == [
+    found = logged(recording)[before:]
+    assert sorted((event["payload"]["args"][0], event["payload"]["status"]) for event in found) == [
         (1, "queued"), (2, "queued"), (3, "deferred"),
     ]  # fmt: skip
 
@@ -359,12 +363,12 @@ def test_request_to_enqueue_to_job_to_nested_enqueue(queue: Queue, recording: Re
     with request(recording):
         job = queue.enqueue(nest, 2)
     run_rq_worker(redis_url, "-c", "recorder.rq")  # where to write, it learns from the job
-    events = logged(recording)
+    told_of = logged(recording)
     assert told(recording).count("queued") == 3
     cause = REQUEST
     for depth in (2, 1, 0):
-        (enqueue,) = [event for event in events if event["parent_id"] == cause and event["category"] == "rq_enqueue"]
-        started, finished = [event for event in events if event["parent_id"] == enqueue["operation_id"]]
+        (enqueue,) = [event for event in told_of if event["parent_id"] == cause and event["category"] == "rq_enqueue"]
+        started, finished = [event for event in told_of if event["parent_id"] == enqueue["operation_id"]]
         assert finished["payload"]["result"] == depth
         assert finished["capture_ids"] == [CAPTURE]
         cause = started["operation_id"]
@@ -379,6 +383,38 @@ def test_request_to_enqueue_to_job_to_nested_enqueue(queue: Queue, recording: Re
     child = Job.fetch(nodes[1]["id"], connection=queue.connection)
     assert child.meta["recorder"]["parent_job"] == job.id
     assert 0 < queue.connection.ttl(jobs.children_key(job.id)) <= jobs.CHILDREN_TTL
+
+
+@pytest.mark.parametrize("kind", ["asgi", "wsgi"])
+def test_a_real_request_is_the_cause(kind: str, queue: Queue, redis_url: str, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "dry-creek").mkdir(parents=True)
+    settings = Settings(
+        root=tmp_path / "root", run_pattern="/runs/(?P<run_id>[^/]+)", run_root=f"{tmp_path}/runs/{{run_id}}"
+    )
+    if kind == "wsgi":
+
+        def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            queue.enqueue(nest, 1)
+            start_response("200 OK", [])
+            return [b"ok"]
+
+        call_wsgi(recorder.wsgi.RecorderMiddleware(application, settings), environ("/runs/dry-creek/go", "POST"))
+    else:
+
+        async def enqueueing(scope: Any, receive: Any, send: Any) -> None:
+            await asyncio.to_thread(queue.enqueue, nest, 1)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"ok"})
+
+        call_asgi(recorder.asgi.RecorderMiddleware(enqueueing, settings), scope("/runs/dry-creek/go", "POST"))
+    run_rq_worker(redis_url, "-c", "recorder.rq")
+    log = tmp_path / "runs" / "dry-creek" / "_logs"
+    ((request, _),) = exchanges(log)
+    outer, inner = events(log, "rq_enqueue")
+    executions = {event["parent_id"]: event["operation_id"] for event in events(log, "rq_job")}
+    assert outer["parent_id"] == request["operation_id"]
+    assert inner["parent_id"] == executions[outer["operation_id"]]
+    assert [event["stage"] for event in events(log, "rq_job")] == ["started", "finished"] * 2
 
 
 def test_a_worker_with_its_own_root_and_queues(
