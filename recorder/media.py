@@ -45,9 +45,11 @@ def charset(media_type: str | None) -> str | None:
     """Return the announced charset as Python knows it; None when none was announced or it is unknown."""
     name = _parameter(media_type, "charset")
     try:
-        return codecs.lookup(name).name if name and b"".decode(name) == "" else None
-    except (LookupError, ValueError):  # unknown, or one of Python's that are not for text
+        codec = codecs.lookup(name) if name else None
+    except (LookupError, ValueError):
         return None
+    # Python also has codecs that are not for text, such as rot13.
+    return codec.name if codec is not None and getattr(codec, "_is_text_encoding", True) else None
 
 
 def boundary(media_type: str | None) -> str | None:

@@ -29,7 +29,7 @@ from recorder.pseudonyms import PSEUDONYM, Pseudonyms, canonical
 __all__ = ["Redaction", "Redactor", "Scanned", "StreamRedactor"]
 
 KNOWN_LENGTH = 12  # shorter values occur by chance
-_KNOWN_LIMIT = 256
+_KNOWN_LIMIT = 64  # each is looked for in every text of the exchange
 _KNOWN_LONGEST = 8192
 _STAYS = frozenset({"", "true", "false", "null", "undefined"})
 
@@ -457,21 +457,17 @@ class StreamRedactor:
         marks = [mark for mark in marks if mark.start >= self._done]
         end = min((mark.start for mark in marks if mark.start < end < mark.end), default=end)
         marks = [mark for mark in marks if mark.end <= end]
-        out: list[str] = []
-        position = self._done
+        shift = self._written - self._done
         for mark in marks:
-            out += [self._buffer[position : mark.start], mark.text]
-            position = mark.end
-            at = self._written + sum(map(len, out)) - len(mark.text)
             for pseudonym in mark.pseudonyms:
-                pointer_ = f"/@{at + mark.text.find(pseudonym)}"
-                self.redactions.append({"pointer": pointer_, "pseudonym": pseudonym})
-        out.append(self._buffer[position:end])
+                at = mark.start + shift + mark.text.find(pseudonym)
+                self.redactions.append({"pointer": f"/@{at}", "pseudonym": pseudonym})
+            shift += len(mark.text) - (mark.end - mark.start)
+        result = _replace(self._buffer[:end], marks, self._done)
+        self._written += len(result)
         kept = max(0, end - self.CONTEXT)
         self._buffer = self._buffer[kept:]
         self._done = end - kept
-        result = "".join(out)
-        self._written += len(result)
         return result
 
 
@@ -483,7 +479,7 @@ class _Known:
     def __init__(self, value: str, pseudonym: str) -> None:
         self.value = value
         self.pseudonym = pseudonym
-        self._probe = max(re.findall(r"[A-Za-z0-9._~]*", value), key=len)
+        self._probe = max(re.findall(r"[A-Za-z0-9]*", value), key=len)
         self._pattern: re.Pattern[str] | None = None
         self._blobs: tuple[str, ...] | None = None
 
@@ -494,7 +490,7 @@ class _Known:
                 self._pattern = re.compile("".join(map(_escaped, self.value)))
             for found in self._pattern.finditer(text):
                 yield found.span()
-        if len(text) > len(self.value) + 8:
+        if len(text) > len(self.value):
             if self._blobs is None:
                 self._blobs = _base64_cores(self.value)
             for blob in self._blobs:
@@ -513,7 +509,7 @@ def _known(value: str, pseudonym: str) -> _Known:
 @functools.lru_cache(1024)
 def _escaped(char: str) -> str:
     """Return a pattern for a character in whichever escaping."""
-    if char.isascii() and (char.isalnum() or char in "._~"):
+    if char.isascii() and char.isalnum():
         return re.escape(char)
     code = ord(char)
     octets = char.encode("utf-8", "surrogatepass")
@@ -613,11 +609,9 @@ def _merged(marks: list[Mark]) -> list[Mark]:
     return result
 
 
-def _replace(text: str, marks: list[Mark]) -> str:
-    if not marks:
-        return text
+def _replace(text: str, marks: list[Mark], position: int = 0) -> str:
+    """Return the text from a position on, with the marked stretches replaced."""
     parts: list[str] = []
-    position = 0
     for mark in marks:
         parts += [text[position : mark.start], mark.text]
         position = mark.end

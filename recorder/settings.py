@@ -168,10 +168,11 @@ def _check_pattern(pattern: str) -> None:
 def _check_template(template: str) -> None:
     try:
         fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
-        template.format(run_id="run", config="config")
-    except (ValueError, KeyError, IndexError, AttributeError) as error:
+        unknown = [field for field in fields if field not in ("run_id", "config")]
+        if not unknown:
+            template.format(run_id="run", config="config")
+    except (ValueError, IndexError) as error:
         raise ValueError(f"RECORDER_RUN_ROOT={template!r} is not a template: {error}.") from None
-    unknown = [field for field in fields if field not in ("run_id", "config")]
     if unknown:
         raise ValueError(
             f"RECORDER_RUN_ROOT={template!r} uses {{{unknown[0]}}}; {_nearest(unknown[0], ('run_id', 'config'))}."

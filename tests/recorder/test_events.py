@@ -1,0 +1,86 @@
+"""The event: every key, and one line of JSON whatever a value is."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recorder.events import boot_id, encode, envelope, jsonable, now, ulid
+
+
+def test_every_key_is_always_there() -> None:
+    event = envelope("system_log", None, {"kind": "error"})
+    assert list(event) == [
+        *("v", "id", "operation_id", "parent_id", "writer", "sequence", "timestamp", "boot_id", "mono_ns"),
+        *("category", "stage", "payload", "session", "run_context", "capture_ids"),
+    ]
+    assert event["v"] == 1
+    assert event["operation_id"] == event["id"]
+    assert event["boot_id"] == boot_id
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", event["timestamp"])
+
+
+def test_ulids_sort_by_time_and_are_unique() -> None:
+    assert ulid(0).startswith("0" * 10)
+    assert ulid(1) < ulid(2) < ulid(1 << 47)
+    assert len({ulid() for _ in range(5000)}) == 5000
+    assert re.fullmatch("[0-9A-HJKMNP-TV-Z]{26}", ulid())
+
+
+def test_now_is_utc_with_microseconds() -> None:
+    assert len(now()) == 27
+
+
+class Hostile:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (math.nan, {"repr": "NaN", "type": "builtins.float"}),
+        (-math.inf, {"repr": "-Infinity", "type": "builtins.float"}),
+        (1 << 70, {"repr": str(1 << 70), "type": "builtins.int"}),
+        (b"\xff", {"repr": "b'\\xff'", "type": "builtins.bytes"}),
+        ((1, "a", None, True), [1, "a", None, True]),
+        ({1: 2, None: 3, True: 4, (1,): 5}, {"1": 4, "null": 3, "(1,)": 5}),
+        ("a\ud800b", "a\ufffdb"),
+        ("\ud83d\ude00", "\U0001f600"),
+        (Hostile(), {"repr": "<repr failed: RuntimeError>", "type": f"{__name__}.Hostile"}),
+    ],
+)
+def test_what_json_has_no_form_for(value: Any, expected: Any) -> None:
+    assert jsonable(value) == expected
+
+
+def test_deep_and_cyclic_values_end() -> None:
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    assert json.loads(encode({"payload": cycle}))
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.binary(max_size=8)
+    | st.text(st.characters(exclude_categories=[]), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.integers(), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(anything)
+def test_encoding_never_raises_and_is_one_line(value: Any) -> None:
+    line = encode(envelope("system_log", None, {"kind": "x", "value": jsonable(value)}))
+    assert b"\n" not in line
+    assert json.loads(line)["payload"]["value"] == jsonable(value)
+    assert json.loads(encode(envelope("system_log", None, {"value": value})))
