@@ -21,7 +21,7 @@ from .comparison import Comparator, Comparison, counted, excerpt, shared_start
 from .params import Params
 
 _CONTEXT = 3  # lines before a difference
-_WINDOW = 200  # lines from the first difference on that are diffed: difflib's time grows with their square
+_WINDOW = 200  # lines from the first difference on that are held and diffed; difflib is quadratic at worst
 _SHOWN = 40  # lines of the diff in the report
 
 _Line = tuple[int, str]  # its number in the file, from 1, and its text with its line end
