@@ -22,7 +22,7 @@ from playback.junit import junit
 from playback.report import ComparisonOutcome, JobOutcome, Masked, Mismatch, Report, StepOutcome
 from playback.summary import render
 
-__all__ = ["find", "history", "last", "parse", "write"]
+__all__ = ["find", "history", "last", "parse", "recent", "short_id", "write"]
 
 RESULTS = Path("profiles/results")
 LOG_LIMIT = 4 << 20  # bytes kept of one log, from its end
@@ -62,12 +62,25 @@ def history(data_root: Path, slug: str) -> list[Path]:
     return sorted((path.parent for path in (data_root / RESULTS / slug).glob("*/report.json")), reverse=True)
 
 
-def find(data_root: Path, report: Report) -> Path | None:
-    """The directory where `report` was kept, or None."""
-    for folder in history(data_root, report.profile):
-        if _read(folder).get("run_id") == report.run_id:
-            return folder
+def recent(data_root: Path, limit: int) -> list[dict[str, Any]]:
+    """The newest kept reports of all profiles, as plain values."""
+    folders = (path.parent for path in (data_root / RESULTS).glob("*/*/report.json"))
+    newest = sorted(folders, key=lambda folder: folder.name, reverse=True)[:limit]
+    return [document for folder in newest if (document := _read(folder))]
+
+
+def find(data_root: Path, run_id: str) -> tuple[Path, dict[str, Any]] | None:
+    """Directory and report of the run with this id, or None. `profile;;tmp;;` before the id does not matter."""
+    for path in sorted((data_root / RESULTS).glob("*/*/report.json"), key=lambda path: path.parent.name, reverse=True):
+        document = _read(path.parent)
+        if short_id(document.get("run_id")) == short_id(run_id):
+            return path.parent, document
     return None
+
+
+def short_id(run_id: object) -> str:
+    """A run's id without the `profile;;tmp;;` before it: what stands in addresses."""
+    return str(run_id).rpartition(";")[2]
 
 
 def last(data_root: Path, slug: str) -> dict[str, Any] | None:

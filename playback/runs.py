@@ -17,6 +17,7 @@ from playback.engine import Options
 from playback.errors import PlaybackError
 from playback.progress import line
 from playback.report import Report
+from playback.results import short_id
 from playback.summary import headline, render, visible
 
 __all__ = ["Run", "Runs"]
@@ -146,6 +147,8 @@ class Run:
         self._tell(last, ended=True)
 
     def _tell(self, event: dict[str, Any], *, ended: bool = False) -> None:
+        if run_id := event.get("run_id"):
+            self.id = short_id(run_id)  # the engine's own, which also stands in the report
         self.events.append(event)
         self.ended = ended
         for wake in list(self._wakers):
@@ -153,28 +156,26 @@ class Run:
 
 
 class Runs:
-    """The runs of one service, newest last; the oldest finished ones are forgotten."""
+    """The runs of one service; the oldest finished ones are forgotten."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, Run] = {}
+        self._runs: list[Run] = []
 
     def __iter__(self) -> Iterator[Run]:
         """All kept runs, newest first."""
-        return iter(list(self._runs.values())[::-1])
+        return iter(self._runs[::-1])
 
     def add(self, run: Run) -> Run:
         """Keep `run` and return it."""
-        self._runs[run.id] = run
-        finished = [kept.id for kept in self._runs.values() if kept.ended]
+        finished = [kept for kept in self._runs if kept.ended]
         for old in finished[: max(0, len(finished) - KEPT)]:
-            del self._runs[old]
+            self._runs.remove(old)
+        self._runs.append(run)
         return run
 
     def get(self, run_id: str) -> Run | None:
-        """The run with this id: ours, or the one in its report."""
-        if run_id in self._runs:
-            return self._runs[run_id]
-        return next((run for run in self if run.report and run.report.run_id == run_id), None)
+        """The run with this id."""
+        return next((run for run in self if run.id == short_id(run_id)), None)
 
     def stop(self, wait: float = 0.0) -> None:
         """Ask all running replays to end, and give each `wait` seconds for that."""

@@ -42,6 +42,7 @@ __all__ = ["PORT", "RunRequest", "create_app", "log_path", "main"]
 PORT = 8070
 TOKEN = "PROFILE_PLAYBACK_TOKEN"
 BODY_LIMIT = 64 * 1024
+LISTED = 100  # runs
 LOG_LIMIT = 10 << 20
 STOP = 10.0  # seconds that running replays have to end when the service ends
 STATUS = {UnknownProfile: 404, TargetRefused: 409, BadProfile: 422}
@@ -118,13 +119,17 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
         return _Json(run.report.as_json()) if run.report else _refusal(run.refusal)
 
     @app.get("/runs")
-    async def list_runs() -> list[dict[str, Any]]:
-        return [run.as_json(whole=False) for run in runs]
+    async def list_runs() -> Response:
+        running = [run.as_json(whole=False) for run in runs if run.state != "finished"]
+        kept = await asyncio.to_thread(results.recent, data_root, LISTED)
+        return _Json(running + [_finished(report, whole=False) for report in kept])
 
     @app.get("/runs/{run_id}")
     async def one_run(run_id: str) -> Response:
-        run = runs.get(run_id)
-        return _Json(run.as_json()) if run else _no_run(run_id)
+        if run := runs.get(run_id):
+            return _Json(run.as_json())
+        found = await asyncio.to_thread(results.find, data_root, run_id)
+        return _Json(_finished(found[1])) if found else _no_run(run_id)
 
     @app.get("/runs/{run_id}/events")
     async def events(run_id: str, request: Request) -> Response:
@@ -139,13 +144,13 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
 
     @app.get("/runs/{run_id}/files/{path:path}")
     async def files(run_id: str, path: str) -> Response:
-        run = runs.get(run_id)
-        folder = results.find(data_root, run.report) if run and run.report else None
-        if run is None or folder is None:
+        found = await asyncio.to_thread(results.find, data_root, run_id)
+        if found is None:
             return _no_run(run_id)
+        folder, _ = found
         if not path:
-            return JSONResponse([str(found.relative_to(folder)) for found in _files(folder)])
-        wanted = next((found for found in _files(folder) if str(found.relative_to(folder)) == path), None)
+            return JSONResponse([str(file.relative_to(folder)) for file in _files(folder)])
+        wanted = next((file for file in _files(folder) if str(file.relative_to(folder)) == path), None)
         if wanted is None:
             return JSONResponse({"error": f"Run {run_id} has no file {path!r}; see /runs/{run_id}/files/"}, 404)
         return FileResponse(wanted, filename=wanted.name, headers=_UNTRUSTED)
@@ -218,6 +223,19 @@ def _refusal(error: Exception | None) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 422)
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
     return JSONResponse({"error": str(error)}, status)
+
+
+def _finished(report: dict[str, Any], *, whole: bool = True) -> dict[str, Any]:
+    """A run of which the report is left, in the form of `Run.as_json`."""
+    document = {
+        "run_id": results.short_id(report.get("run_id")),
+        "profile": report.get("profile"),
+        "state": "finished",
+        "started_at": report.get("started_at"),
+        "result": report.get("result"),
+        "error": None,
+    }
+    return {**document, "report": report} if whole else document
 
 
 def _no_run(run_id: str) -> JSONResponse:

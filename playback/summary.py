@@ -18,6 +18,7 @@ WIDTH = 72  # characters of one value
 KEPT = 16  # characters shown before the first difference of two long values
 MISMATCHES = 10
 STEPS = 5
+CURL = 400  # characters of a command that are worth showing; a longer request is among the diagnostics
 TRACEBACK = 4  # last lines of a job's traceback
 BAD = ("failed", "error")
 
@@ -62,7 +63,7 @@ def _lines(report: Report) -> Iterator[str]:
     for number, step in bad[:STEPS]:
         first, *rest = step_lines(step)
         yield ""
-        yield f"Step {visible(step.id)} ({number} of {len(report.steps)}) {step.result}: {first}"
+        yield f"Step {number}, {visible(step.id)}, {step.result}: {first}"
         yield from rest
     if len(bad) > STEPS:
         yield f"… and {_count(len(bad) - STEPS, 'step')} more that failed, all in report.json"
@@ -101,7 +102,7 @@ def _advice(report: Report) -> Iterator[str]:
     skipped = sum(step.result == "skipped" for step in report.steps)
     if report.result == "failed":
         curl = next((step.curl for step in report.steps if step.id == report.failing_step and step.curl), None)
-        if curl:
+        if curl and len(curl) <= CURL:
             yield f"send the request again: {visible(curl)}"
         if skipped:
             yield f"{_count(skipped, 'step')} did not run; --keep-going replays them too"

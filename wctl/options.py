@@ -21,5 +21,5 @@ EnvFile: TypeAlias = Annotated[
     Path | None, typer.Option(metavar="FILE", help="KEY=VALUE lines: secrets and settings of the replay.")
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write the result to stdout, as JSON.")]
-Junit: TypeAlias = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JUnit XML, too.")]
+Junit: TypeAlias = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML, too.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Show every event of the replay.")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -60,15 +61,16 @@ class FakeEngine:
         self.calls.append((slug, options, environ))
         if self.error:
             raise self.error
-        progress({"event": "run_started", "run_dir": "\x1b[31m"})
+        run_id = f"profile;;tmp;;{uuid.uuid4().hex}"
+        progress({"event": "run_started", "run_id": run_id, "run_dir": "\x1b[31m"})
         while not self.go.wait(0.01):
             if cancelled and cancelled.is_set():
                 self.cancelled.set()
-                return passed(profile=slug, result="interrupted")
+                return passed(profile=slug, run_id=run_id, result="interrupted")
         progress({"event": "step_finished", "id": "home", "result": "passed", "status": 200, "index": 0, "of": 1})
         if self.late:
             raise self.late
-        self.report.profile = slug
+        self.report.profile, self.report.run_id = slug, run_id
         write(self.report, data_root)
         return self.report
 

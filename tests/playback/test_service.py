@@ -127,7 +127,7 @@ def test_progress_as_ndjson(service: httpx.Client, fake: FakeEngine) -> None:
     with service.stream("POST", "/run/other", headers={"Accept": "application/x-ndjson"}) as answer:
         assert answer.headers["content-type"] == "application/x-ndjson"
         lines = answer.iter_lines()
-        assert json.loads(next(lines)) == {"event": "run_started", "run_dir": "\x1b[31m"}  # while it still runs
+        assert json.loads(next(lines))["event"] == "run_started"  # while it still runs
         fake.go.set()
         events = [json.loads(line) for line in lines]
     assert [event["event"] for event in events] == ["step_finished", "report"]
@@ -163,8 +163,21 @@ def test_in_the_background_and_followed_later(service: httpx.Client, fake: FakeE
     assert service.get(f"/runs/{run_id}/events", headers={"Last-Event-ID": "3"}).status_code == 204
     document = service.get(f"/runs/{run_id}").json()
     assert (document["state"], document["result"], document["report"]) == ("finished", "passed", fake.report.as_json())
+    assert fake.report.run_id == f"profile;;tmp;;{run_id}"
     assert service.get(f"/runs/{fake.report.run_id}").json() == document
-    assert [run["run_id"] for run in service.get("/runs").json()] == [run_id]
+    assert [(run["run_id"], run["state"]) for run in service.get("/runs").json()] == [(run_id, "finished")]
+
+
+def test_a_run_of_an_earlier_service_is_still_there(fake: FakeEngine, tmp_path: Path) -> None:
+    promote(tmp_path, "other")
+    environ = {"PROFILE_DATA_ROOT": str(tmp_path)}
+    with serving(environ) as url:
+        run_id = httpx.post(f"{url}/run/other", json={"background": True}).json()["run_id"]
+        before = [httpx.get(f"{url}/runs/{run_id}/events").status_code, httpx.get(f"{url}/runs/{run_id}").json()]
+    with serving(environ) as url:
+        assert httpx.get(f"{url}/runs/{run_id}").json() | {"started_at": None} == before[1] | {"started_at": None}
+        assert [run["run_id"] for run in httpx.get(f"{url}/runs").json()] == [run_id]
+        assert "report.json" in httpx.get(f"{url}/runs/{run_id}/files/").json()
 
 
 def test_an_error_after_the_first_event_is_the_last_event(service: httpx.Client, fake: FakeEngine) -> None:
@@ -254,7 +267,7 @@ def test_the_log_can_be_followed_and_holds_no_escape(service: httpx.Client, fake
     service.post("/run/other", json={"verbose": True, "cookie": "session=hunter2"})
     log = log_path(tmp_path).read_text()
     assert "begins" in log
-    assert "run started: run_dir \\x1b[31m" in log
+    assert "run_dir \\x1b[31m" in log
     assert "step home (1 of 1): passed, 200" in log
     assert "ZeroDivisionError" in log
     assert "\x1b" not in log

@@ -26,7 +26,7 @@ def test_a_failed_replay_says_what_where_and_what_next() -> None:
         "FAILED at step run-wepp  small-watershed  2 steps, 1 file, 12.4 s",
         "  target http://127.0.0.1:5000",
         "",
-        "Step run-wepp (2 of 3) failed: POST /runs/x/rusle-10m/run",
+        "Step 2, run-wepp, failed: POST /runs/x/rusle-10m/run",
         "  status: expected 200, got 500",
         '  body:/message: expected "done", got ' + SHOWN,
         "  job tasks.run_wepp: failed after 0.8 s (4f2c)",
