@@ -165,6 +165,7 @@ class _Answer:
             piece = next(self._iterator)
         except StopIteration:
             self._exchange.response_chunk(b"", last=True)
+            self._exchange.leave()
             raise
         except BaseException as error:
             self._exchange.fail(error)

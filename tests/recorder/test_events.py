@@ -50,7 +50,7 @@ class Hostile:
         (1 << 70, {"repr": str(1 << 70), "type": "builtins.int"}),
         (b"\xff", {"repr": "b'\\xff'", "type": "builtins.bytes"}),
         ((1, "a", None, True), [1, "a", None, True]),
-        ({1: 2, None: 3, True: 4, (1,): 5}, {"1": 4, "null": 3, "(1,)": 5}),
+        ({1: 2, None: 3, False: 4, (1,): 5}, {"1": 2, "null": 3, "false": 4, "(1,)": 5}),
         ("a\ud800b", "a\ufffdb"),
         ("\ud83d\ude00", "\U0001f600"),
         (Hostile(), {"repr": "<repr failed: RuntimeError>", "type": f"{__name__}.Hostile"}),

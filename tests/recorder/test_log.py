@@ -181,11 +181,11 @@ def test_runs_are_many_and_descriptors_few(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(log, "MAX_OPEN", 3)
     recorder = Recorder(Settings(root=tmp_path / "root"))
     directories = [tmp_path / f"run{number}" for number in range(9)]
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for directory in directories * 2:
         directory.mkdir(exist_ok=True)
         recorder.append(event(), directory / "_logs")
-    assert len(os.listdir("/proc/self/fd")) - before <= 3
+    assert len(list(Path("/proc/self/fd").iterdir())) - before <= 3
     assert [[record["sequence"] for record in events(directory / "_logs")] for directory in directories] == [
         [1, 2, 3]
     ] * 9

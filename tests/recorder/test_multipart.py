@@ -142,7 +142,8 @@ def test_anything_may_come(body: bytes, cuts: list[int]) -> None:
 
 
 def test_preamble_epilogue_padding_and_folded_headers() -> None:
-    body = b'before\r\n--b \t\r\nContent-Disposition: form-data;\r\n name="a"\r\nX:\r\n\r\n1\r\n--b\r\n\r\n\r\n--b--\r\nafter --b\r\n'
+    body = b'before\r\n--b \t\r\nContent-Disposition: form-data;\r\n name="a"\r\nX:\r\n\r\n1\r\n'
+    body += b"--b\r\n\r\n\r\n--b--\r\nafter --b\r\n"
     parser, collected = parse(body, [1] * len(body), "b")
     assert parser.complete
     assert collected.parts == [([("content-disposition", 'form-data; name="a"'), ("x", "")], b"1"), ([], b"")]
