@@ -17,13 +17,13 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import orjson
 
 from recorder import endpoints
 from recorder.core import MAX_API_BODY, Recorder, Request, Response
-from recorder.endpoints import Answer, Call, Refusal
+from recorder.endpoints import Answer, Call, Refusal, split
 
 __all__ = ["ROLES", "respond"]
 
@@ -33,12 +33,12 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row of the table in docs: who has any of `roles` (empty: everyone) may call it."""
+    """A call of the API, and the roles of which one is needed for it (none: everyone may call it)."""
 
     method: str
     path: str
+    roles: frozenset[str]
     endpoint: Callable[[Call], Answer]
-    roles: frozenset[str] = frozenset()
 
     def match(self, path: str) -> dict[str, str] | None:
         """Return the variable parts of a path that fits, else None."""
@@ -51,25 +51,24 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))
 
 
-def _any(*roles: str) -> frozenset[str]:
-    return frozenset(roles)
-
-
+EVERYONE: frozenset[str] = frozenset()
+ANY = ROLES
+CAPTURE, AUDIT, EXPORT = (frozenset({role}) for role in ("capture", "audit", "export"))
 ROUTES = (
-    Route("GET", "/status", endpoints.status),
-    Route("POST", "/captures/start", endpoints.start, _any("capture")),
-    Route("POST", "/captures/end", endpoints.end, _any("capture")),
-    Route("POST", "/captures/pause", endpoints.pause, _any("capture")),
-    Route("POST", "/captures/resume", endpoints.resume, _any("capture")),
-    Route("POST", "/captures/discard", endpoints.discard, _any("capture")),
-    Route("GET", "/captures", endpoints.captures, _any("capture", "audit")),
-    Route("GET", "/captures/{capture_id}/preview", endpoints.preview, _any("capture")),
-    Route("POST", "/captures/{capture_id}/redact", endpoints.redact, _any("capture")),
-    Route("POST", "/events", endpoints.report, ROLES),
-    Route("GET", "/events", endpoints.events, _any("audit")),
-    Route("GET", "/jobs/{job_id}", endpoints.job, _any("capture", "audit")),
-    Route("GET", "/drafts/{slug}/export", endpoints.export, _any("export")),
-    Route("GET", "/recorder.js", endpoints.script),
+    Route("GET", "/status", EVERYONE, endpoints.status),
+    Route("POST", "/captures/start", CAPTURE, endpoints.start),
+    Route("POST", "/captures/end", CAPTURE, endpoints.end),
+    Route("POST", "/captures/pause", CAPTURE, endpoints.pause),
+    Route("POST", "/captures/resume", CAPTURE, endpoints.resume),
+    Route("POST", "/captures/discard", CAPTURE, endpoints.discard),
+    Route("GET", "/captures", CAPTURE | AUDIT, endpoints.captures),
+    Route("GET", "/captures/{capture_id}/preview", CAPTURE, endpoints.preview),
+    Route("POST", "/captures/{capture_id}/redact", CAPTURE, endpoints.redact),
+    Route("POST", "/events", ANY, endpoints.report),
+    Route("GET", "/events", AUDIT, endpoints.events),
+    Route("GET", "/jobs/{job_id}", CAPTURE | AUDIT, endpoints.job),
+    Route("GET", "/drafts/{slug}/export", EXPORT, endpoints.export),
+    Route("GET", "/recorder.js", EVERYONE, endpoints.script),
 )
 
 
@@ -86,7 +85,7 @@ def respond(recorder: Recorder, request: Request) -> Response:
     if isinstance(answer.body, bytes):
         body = answer.body
     else:
-        body = b"" if answer.status == 204 else orjson.dumps(answer.body) + b"\n"
+        body = orjson.dumps(answer.body) + b"\n"
         headers.append(("Content-Type", "application/json"))
     headers.append(("Content-Length", str(len(body))))
     return answer.status, headers, b"" if request.method == "HEAD" else body
@@ -149,7 +148,7 @@ def _roles(recorder: Recorder, request: Request) -> frozenset[str]:
 def _check_page(recorder: Recorder, request: Request, session: str | None) -> None:
     """Raise Refusal unless a page of this origin, which has read GET status, is calling."""
     site = request.header("sec-fetch-site")
-    source = urlsplit(request.header("origin") or request.header("referer") or "").netloc
+    source = split(request.header("origin") or request.header("referer")).netloc
     if not (site == "same-origin" if site else source and source.lower() == (request.header("host") or "").lower()):
         raise Refusal(
             403, "This call must come from a page of the same origin, or bring RECORDER_TOKEN as a bearer token."

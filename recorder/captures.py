@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -161,6 +161,11 @@ class Captures:
         """Open a further window of a paused capture. Raises LookupError when none is paused."""
         return self._change("capturing", ("paused",), of, capture_id, notes)
 
+    def current(self, of: Subject) -> Capture | None:
+        """Return the open capture of the run, else of the session, else of everything; None when there is none."""
+        found = self._nearest(of, OPEN)
+        return found[0] if found else None
+
     def find(self, of: Subject, capture_id: str | None = None, states: Sequence[State] = OPEN) -> Capture:
         """Return the capture of this id; without one that of the run, else of the session, else of everything.
 
@@ -174,17 +179,13 @@ class Captures:
         return self._find(Subject(capture["run_id"]), capture["capture_id"], OPEN)[1].log_dir / LOG_NAME
 
     def _find(self, of: Subject, capture_id: str | None, states: Sequence[State]) -> tuple[Capture, Manifest]:
-        own = self._of_run(of.run_id, of.directory) if of.run_id is not None else None
-        near = [(capture, place) for place in (own, self._root) if place for capture in self._on_disk(place)]
         if capture_id is not None:
-            for capture, place in (*near, *self._everywhere()):
+            for capture, place in (*self._near(of), *self._everywhere()):
                 if capture["capture_id"] == capture_id:
                     return capture, place
             raise LookupError(f"There is no capture {capture_id!r}.")
-        for scope in SCOPES:
-            for capture, place in near:
-                if capture["scope"] == scope and capture["state"] in states and _concerns(capture, of):
-                    return capture, place
+        if (nearest := self._nearest(of, states)) is not None:
+            return nearest
         found = [pair for pair in self._everywhere() if pair[0]["state"] in states] if of == ANYTHING else []
         if len(found) == 1:
             return found[0]
@@ -193,6 +194,18 @@ class Captures:
             raise LookupError(f"No capture is {kind}.")
         names = ", ".join(f"{capture['capture_id']} ({capture['slug']})" for capture, _ in found)
         raise LookupError(f"Several captures are {kind}; name one of them by its capture_id: {names}.")
+
+    def _near(self, of: Subject) -> list[tuple[Capture, Manifest]]:
+        own = self._of_run(of.run_id, of.directory) if of.run_id is not None else None
+        return [(capture, place) for place in (own, self._root) if place for capture in self._on_disk(place)]
+
+    def _nearest(self, of: Subject, states: Sequence[State]) -> tuple[Capture, Manifest] | None:
+        near = self._near(of)
+        for scope in SCOPES:
+            for capture, place in near:
+                if capture["scope"] == scope and capture["state"] in states and _concerns(capture, of):
+                    return capture, place
+        return None
 
     def _change(
         self, state: State, from_: Sequence[State], of: Subject, capture_id: str | None, notes: str | None
@@ -255,20 +268,17 @@ class Captures:
         )
 
     def _of_run(self, run_id: str, directory: Path | None) -> Manifest | None:
-        if len(self._directories) > 4096:
-            self._directories.clear()
         if directory is not None:
-            self._directories[run_id] = directory  # told by a request's path; asked for later by the id alone
-        elif run_id not in self._directories:
-            self._directories[run_id] = self._recorder.runs.directory(run_id)
-        directory = self._directories[run_id]
+            _remember(self._directories, run_id, directory)  # by a request's path; asked for later by the id alone
+        else:
+            directory = self._directories.get(run_id) or self._recorder.runs.directory(run_id)
+            _remember(self._directories, run_id, directory)
         if directory is None:
             return None
         manifest = self._runs.get(directory)
         if manifest is None:
-            if len(self._runs) > 4096:
-                self._runs.clear()
-            manifest = self._runs[directory] = Manifest(directory / "_logs")
+            manifest = Manifest(directory / "_logs")
+            _remember(self._runs, directory, manifest)
         return manifest
 
     def _on_disk(self, manifest: Manifest) -> Sequence[Capture]:
@@ -318,6 +328,12 @@ def check_slug(slug: str) -> None:
         f"{slug!r} cannot be a slug: at most 80 of a-z, 0-9, '.', '_' and '-', a letter or digit first, no '..'; "
         f"try {nearest or 'my-profile'!r}."
     )
+
+
+def _remember(known: dict[Any, Any], key: object, value: object) -> None:
+    if len(known) > 4096 and key not in known:
+        known.clear()
+    known[key] = value
 
 
 def _concerns(capture: Capture, of: Subject) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import orjson
 
@@ -23,8 +23,9 @@ from recorder.captures import Captures, ConflictError, Subject, check_slug
 from recorder.core import Recorder, Request
 from recorder.log import LOG_NAME, BadLine, read
 from recorder.manifest import Capture
+from recorder.runs import Run
 
-__all__ = ["Answer", "Call", "Refusal"]
+__all__ = ["Answer", "Call", "Refusal", "split"]
 
 LONGEST_WAIT = 25.0  # seconds; gunicorn ends a worker that is silent for 30
 WAITERS = threading.BoundedSemaphore(4)  # long polls at once; a further one is answered at once
@@ -91,14 +92,19 @@ class Call:
 
         The run of a page counts only where it has a directory; a run that is named is taken at its word.
         """
-        run_id, runs = self.text("run_id"), self.recorder.runs
-        run = runs.of_path(self.text("path") or urlsplit(self.request.header("referer") or "").path)
+        run_id, run = self.text("run_id"), self.run()
         if run_id is not None:
             known = run.directory if run is not None and run.run_id == run_id else None
-            return Subject(run_id, self.session, known or runs.directory(run_id, self.text("config")))
+            found = known or self.recorder.runs.directory(run_id, self.text("config"))
+            return Subject(run_id, self.session, found)
         if run is not None and self.text("path") and run.directory is not None and run.directory.is_dir():
             return Subject(run.run_id, self.session, run.directory)
         return Subject(None, self.session)
+
+    def run(self) -> Run | None:
+        """Return the run that the calling page belongs to: that of `path`, else of the Referer."""
+        path = self.text("path") or split(self.request.header("referer")).path
+        return self.recorder.runs.of_path(path) if path else None
 
 
 # Status and captures
@@ -107,10 +113,7 @@ class Call:
 def status(call: Call) -> Answer:
     """GET status: what is being captured of the caller; without a role only whether."""
     call.only("run_id", "path", "config")
-    try:
-        capture = call.captures.find(call.subject())
-    except LookupError:
-        capture = None
+    capture = call.captures.current(call.subject())
     answer = {
         "state": capture["state"] if capture else "idle",
         "environment": call.recorder.settings.environment,
@@ -247,7 +250,7 @@ def report(call: Call) -> Answer:
     wait = _BUCKETS.take(call.session or "token", len(reported))
     if wait > 0:
         raise Refusal(429, f"Too many events; send the next in {wait:.1f} s.", [("Retry-After", str(int(wait) + 1))])
-    run = call.recorder.runs.of_path(call.text("path") or urlsplit(call.request.header("referer") or "").path)
+    run = call.run()
     subject = (run.run_id, call.session, run.directory) if run else (None, call.session)
     capture_ids, redactor = call.captures.covering(*subject), call.recorder.redactor()
     for each in reported:
@@ -284,6 +287,8 @@ def _offset_after(path: Path, after: str | None) -> int:
     """Where the record of this id begins. Raises Refusal when it is not in the log."""
     if after is None:
         return 0
+    if path.stat().st_size == 0:
+        raise Refusal(404, "This log is empty.")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         at = content.find(b'{"v":1,"id":"%b"' % after.encode("ascii", "replace"))
     if at < 0:
@@ -415,6 +420,14 @@ def _number(call: Call, name: str, default: Any, least: Any, most: Any) -> Any:
     if value is None or not least <= value <= most:
         raise Refusal(422, f"{name}={text!r} is not a number from {least:g} to {most:g}.")
     return value
+
+
+def split(url: str | None) -> SplitResult:
+    """Return the parts of a URL that somebody sent; of none when it is malformed."""
+    try:
+        return urlsplit(url or "")
+    except ValueError:
+        return urlsplit("")
 
 
 def _sentence(error: LookupError) -> str:

@@ -242,6 +242,7 @@ def test_a_callable_that_fails_grants_nothing(settings: Settings) -> None:
         ({"origin": "http://testserver.evil.example"}, 403),
         ({"origin": "http://testserver", "sec_fetch_site": "cross-site"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://[::1", "referer": "http://testserver/"}, 403),
         ({}, 403),
     ],
 )
