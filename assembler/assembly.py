@@ -113,12 +113,12 @@ def assemble(
     stop = stop or threading.Event()
     while True:
         assembly.read()
-        capture = assembly.newest(slug)
-        if capture is not None:
-            assembly.watch(capture)
-            if capture["state"] in ("ended", "discarded"):
+        newest = assembly.newest(slug)
+        if newest is not None:
+            assembly.watch(newest)
+            if newest["state"] == "ended":
                 assembly.read(rest=True)
-                status = assembly.finish(capture, fresh=False)
+                status = assembly.finish(newest, fresh=False)
                 progress(status)
                 return status
         if stop.wait(_IDLE):
@@ -176,7 +176,11 @@ class Assembly:
         ids = event.get("capture_ids") or ()
         if not ids:
             # Effects of a captured operation belong to its capture even when the window has closed.
-            ids = self._operations.get(event.get("parent_id") or "") or self._operations.get(event.get("operation_id") or "") or ()
+            ids = (
+                self._operations.get(event.get("parent_id") or "")
+                or self._operations.get(event.get("operation_id") or "")
+                or ()
+            )
         if not ids:
             if event["category"] == "http_request":
                 log.before.append(event)
@@ -233,7 +237,9 @@ class Assembly:
     def _runs(self, capture: Mapping[str, Any]) -> dict[str, Path]:
         """Run id to run directory of every run the capture touched."""
         touched = {
-            (e.get("run_context") or {}).get("run_id") for e in self.events.get(capture["capture_id"], ()) if e["category"] in ("http_request", "rq_job")
+            (e.get("run_context") or {}).get("run_id")
+            for e in self.events.get(capture["capture_id"], ())
+            if e["category"] in ("http_request", "rq_job")
         }
         return {
             log.run_id: log.path.parent.parent
@@ -273,32 +279,44 @@ class Assembly:
         late = resolve_late(events, bodies, self.root)
         recording = Recording(events, capture["capture_id"], bodies)
         for log in self.logs.values():
-            recording.notes.extend(f"{log.path.name}: {reason} line at byte {offset} skipped." for offset, reason in log.bad)
+            recording.notes.extend(
+                f"{log.path.name}: {reason} line at byte {offset} skipped." for offset, reason in log.bad
+            )
         if capture["state"] not in ("ended",):
             recording.notes.append("The capture was still open; the draft ends with the last event found.")
         if capture.get("unsnapshotted"):
             recording.notes.append("The run directory could not be copied in time when the capture began.")
         recording.notes.extend(_breaks(captured))
         built = build(recording, capture["slug"], capture, self._baseline(capture))
-        built.late_secrets = late
-        return self._write(capture, built, events, began)
+        return self._write(capture, built, events, late, began)
 
-    def _write(self, capture: Mapping[str, Any], built: Built, events: list[dict[str, Any]], began: float) -> DraftStatus:
+    def _write(
+        self, capture: Mapping[str, Any], built: Built, events: list[dict[str, Any]], late: int, began: float
+    ) -> DraftStatus:
         directory = self.directory(capture["slug"])
         files: dict[str, Path | bytes] = dict(built.files)
-        files["profile.yaml"] = dump(built.document, head=f"Profile {capture['slug']}, drafted from a recording. Every value beside a # comment was worked out; edit what is wrong.").encode()
+        files["profile.yaml"] = dump(
+            built.document,
+            head=f"Profile {capture['slug']}, drafted from a recording. Every value beside a # comment was worked out; edit what is wrong.",
+        ).encode()
         files["README.md"] = readme(built).encode()
         files["events.jsonl"] = b"".join(orjson.dumps(e) + b"\n" for e in sorted(events, key=lambda e: e["id"]))
         files["preview.json"] = orjson.dumps(preview(built), option=orjson.OPT_INDENT_2)
         manifest = {name: hashlib.sha256(_content(source)).hexdigest() for name, source in sorted(files.items())}
-        files["manifest.json"] = orjson.dumps({"v": 1, "files": manifest}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+        files["manifest.json"] = (
+            orjson.dumps({"v": 1, "files": manifest}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+        )
         snapshots = directory / "snapshots"
         if snapshots.is_dir():
-            files.update({f"snapshots/{p.relative_to(snapshots).as_posix()}": p for p in snapshots.rglob("*") if p.is_file()})
+            files.update(
+                {f"snapshots/{p.relative_to(snapshots).as_posix()}": p for p in snapshots.rglob("*") if p.is_file()}
+            )
         previous = self.data_root / "profiles" / "_drafts" / ".previous" / capture["slug"]
-        replace_tree(directory, files, keep=_finished_capture(directory), previous=previous, current=str(capture["capture_id"]))
+        replace_tree(
+            directory, files, keep=_finished_capture(directory), previous=previous, current=str(capture["capture_id"])
+        )
         status = DraftStatus(
-            "ready", directory, built.steps, tuple(built.warnings), tuple(built.problems), len(events), built.late_secrets
+            "ready", directory, built.steps, tuple(built.warnings), tuple(built.problems), len(events), late
         )
         write_json(
             directory / "status.json",
@@ -358,7 +376,9 @@ def _breaks(captured: list[dict[str, Any]]) -> list[str]:
     writers = [(min(e["timestamp"] for e in captured if e["writer"] == w), w) for w in sequences]
     opened = [e for e in captured if e["category"] == "system_log" and e["payload"].get("kind") == "log_opened"]
     if opened and len(writers) > 1:
-        notes.append(f"{len(opened)} processes began to write during the capture: the application was started or restarted.")
+        notes.append(
+            f"{len(opened)} processes began to write during the capture: the application was started or restarted."
+        )
     return notes
 
 
@@ -372,7 +392,11 @@ def _locate(source: Path) -> tuple[Path, Path | None]:
         with log.open("rb") as file:
             for line in file:
                 event = parse(line) if line.strip() else "blank"
-                if isinstance(event, dict) and event["category"] == "system_log" and event["payload"].get("recorder_root"):
+                if (
+                    isinstance(event, dict)
+                    and event["category"] == "system_log"
+                    and event["payload"].get("recorder_root")
+                ):
                     return Path(event["payload"]["recorder_root"]), log
         return source, log
     if (source / "profiles").is_dir() and (source / ".recorder").is_dir():

@@ -17,7 +17,18 @@ from assembler.shapes import pieces, timed_name
 __all__ = ["Baseline", "Output", "config_files", "default_method", "outputs"]
 
 _SKIPPED_FOLDERS = {"_logs", "__pycache__", ".git"}
-_SKIPPED_SUFFIXES = {".log", ".lock", ".pid", ".tmp", ".swp", ".pyc", ".sqlite-wal", ".sqlite-shm", ".db-wal", ".db-shm"}
+_SKIPPED_SUFFIXES = {
+    ".log",
+    ".lock",
+    ".pid",
+    ".tmp",
+    ".swp",
+    ".pyc",
+    ".sqlite-wal",
+    ".sqlite-shm",
+    ".db-wal",
+    ".db-shm",
+}
 _METHODS = {
     ".tif": "raster_stats", ".tiff": "raster_stats", ".csv": "tabular_diff", ".tsv": "tabular_diff", ".json": "json_exact",
     ".geojson": "json_exact", ".sqlite": "sqlite_diff", ".sqlite3": "sqlite_diff", ".db": "sqlite_diff",
@@ -93,7 +104,11 @@ def default_method(path: Path) -> tuple[str, str]:
             document = json.loads(text)
         except ValueError:
             return "exact_hash", "ends in .json but is not JSON"
-        return ("mapped", "JSON with clocks, ids or durations") if _varying_json(document) else ("json_exact", "JSON without varying values")
+        return (
+            ("mapped", "JSON with clocks, ids or durations")
+            if _varying_json(document)
+            else ("json_exact", "JSON without varying values")
+        )
     if _varies(text):
         return "mapped", "text with clocks, ids or tokens"
     if suffix in _METHODS:

@@ -61,7 +61,9 @@ def tell_apart(exchanges: Sequence[Exchange]) -> tuple[list[Owner], dict[str, Re
         needs = sorted({client.setters[n] for n in sent if n in client.setters and n not in extra})
         owners.append(Owner(client.name, extra, needs))
         client.own.update(extra)
-        set_cookies = [v for n, v in exchange.response_headers if n == "set-cookie" and set_cookie_name(v) != OWN_COOKIE]
+        set_cookies = [
+            v for n, v in exchange.response_headers if n == "set-cookie" and set_cookie_name(v) != OWN_COOKIE
+        ]
         client.jar.receive(url, set_cookies)
         for header in set_cookies:
             name = set_cookie_name(header)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from email.message import Message
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
-from typing import cast
 from urllib.request import Request
 
 __all__ = ["Jar", "parse_cookie", "set_cookie_name"]
@@ -40,13 +39,15 @@ class Jar:
         """Name to value of what would be sent to `url`, in order."""
         request = Request(url)
         self._jar.add_cookie_header(request)
-        return dict(parse_cookie(cast("str | None", request.get_header("Cookie")) or ""))
+        return dict(parse_cookie(request.get_header("Cookie") or ""))
 
     def put(self, name: str, value: str, host: str, *, path: str = "/", secure: bool = False) -> None:
         """Place a cookie that no answer set: one given by hand or made by a page's script."""
         domain = host if "." in host or ":" in host else f"{host}.local"
         self._jar.set_cookie(
-            Cookie(0, name, value, None, False, domain, False, False, path, True, secure, None, True, None, None, {}, False)
+            Cookie(
+                0, name, value, None, False, domain, False, False, path, True, secure, None, True, None, None, {}, False
+            )
         )
 
     def secure_names(self) -> set[str]:

@@ -130,7 +130,9 @@ def _url_slots(header: str, url: str) -> Iterator[Slot]:
 class Correlation:
     """Correlates the requests of a recording, in order. `bound` are values with a name of their own (run id, config)."""
 
-    def __init__(self, exchanges: Sequence[Exchange], owners: Sequence[Owner], bodies: Bodies, bound: Mapping[str, str]) -> None:
+    def __init__(
+        self, exchanges: Sequence[Exchange], owners: Sequence[Owner], bodies: Bodies, bound: Mapping[str, str]
+    ) -> None:
         self.exchanges = exchanges
         self.owners = owners
         self.bodies = bodies
@@ -187,7 +189,11 @@ class Correlation:
         text = answer.text or ""
         if value in text or any(value in v or value in unquote(v) for _, v in answer.headers):
             return True
-        return ("&" in text and value in html.unescape(text)) or ("%" in text and value in unquote(text)) or ("\\" in text and value in str(answer.json))
+        return (
+            ("&" in text and value in html.unescape(text))
+            or ("%" in text and value in unquote(text))
+            or ("\\" in text and value in str(answer.json))
+        )
 
     # ------------------------------------------------------------------ filling
 
@@ -198,7 +204,12 @@ class Correlation:
             if parts is not None:
                 filled.slots.append((slot, parts))
         for slot in self.slots[index]:
-            if slot.place in ("form", "multipart", "json") and not slot.number and 3 <= len(slot.value) <= 80 and not _varying(slot.value):
+            if (
+                slot.place in ("form", "multipart", "json")
+                and not slot.number
+                and 3 <= len(slot.value) <= 80
+                and not _varying(slot.value)
+            ):
                 self._anchors.append(slot.value)
         return filled
 
@@ -211,7 +222,7 @@ class Correlation:
             return [Ref(-1, self.bound[value])]
         if slot.place == "header" and slot.name == "authorization":
             return self._authorization(value, index, filled)
-        if (whole := self._refer(slot, value, index)) is not None:
+        if (whole := self.refer(slot, value, index)) is not None:
             return [whole]
         if SECRET.fullmatch(value):
             return [self._secret(slot, value, index, filled)]
@@ -222,9 +233,9 @@ class Correlation:
             if piece in self.bound:
                 ref = Ref(-1, self.bound[piece])
             elif SECRET.fullmatch(piece):
-                ref = self._refer(slot, piece, index) or self._secret(slot, piece, index, filled)
+                ref = self.refer(slot, piece, index) or self._secret(slot, piece, index, filled)
             elif piece != value and (_UUID.fullmatch(piece) or looks_opaque(piece)):
-                ref = self._refer(slot, piece, index)
+                ref = self.refer(slot, piece, index)
             elif slot.place == "path" and piece.isdigit() and piece != value:
                 ref = self._number(slot, piece, slot.role + value[: value.index(piece)], index)
             found = found or ref is not None
@@ -249,11 +260,11 @@ class Correlation:
             return [f"Basic {credential[: match.start()]}", self._secret(slot, match.group(), index, filled)]
         if match := SECRET.search(credential):
             slot = Slot("header", "token", match.group(), 0, 0)
-            ref = self._refer(slot, match.group(), index)
+            ref = self.refer(slot, match.group(), index)
             return [f"{scheme} {credential[: match.start()]}", ref or self._secret(slot, match.group(), index, filled)]
         return None
 
-    def _refer(self, slot: Slot, value: str, index: int) -> Ref | None:
+    def refer(self, slot: Slot, value: str, index: int) -> Ref | None:
         """The answer that gave the client `value`, when there is one."""
         if SECRET.fullmatch(value):
             for number in reversed(list(self._answers_with(value, index))):
@@ -266,7 +277,12 @@ class Correlation:
             return None
         random = bool(_UUID.fullmatch(value)) or looks_opaque(value)
         timely = not random and len(value) >= 8 and clock(value) is not None
-        tagged = slot.place == "header" and slot.name in ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
+        tagged = slot.place == "header" and slot.name in (
+            "if-match",
+            "if-none-match",
+            "if-modified-since",
+            "if-unmodified-since",
+        )
         holders = self._answers_with(value, index)
         source = next(holders, None)
         if source is None or self._first_request.get(value, index) <= source:
@@ -290,7 +306,9 @@ class Correlation:
         for where, url in urls_in(answer):
             if "css" in where:
                 continue
-            if value in re.split(r"[/?#&=;]", unquote(url)):
+            segments = [s for s in re.split(r"[/?#&=;]", unquote(url)) if s]
+            # A bare lower-case word inside an address is a place (`/jobs/…`), at its end it may be a name.
+            if value in segments and (segments[-1] == value or not re.fullmatch(r"[a-z]+", value)):
                 return True
         return any(value == str(leaf) for leaf in _leaf_values(answer) if not isinstance(leaf, bool))
 
@@ -306,7 +324,13 @@ class Correlation:
             key = (number, f"{slot.place}:{role or slot.name}:{value}")
             if key not in self._located:
                 found = locate_number(
-                    self.answers[number], slot.place, role, slot.name, value, self.exchanges[number].path, self._anchors[-40:]
+                    self.answers[number],
+                    slot.place,
+                    role,
+                    slot.name,
+                    value,
+                    self.exchanges[number].path,
+                    self._anchors[-40:],
                 )
                 self._located[key] = self._named(number, found[0], found[1], slot) if found else None
             if extraction := self._located[key]:
@@ -316,7 +340,13 @@ class Correlation:
     def _as_before(self, role: str, value: str, index: int) -> Ref | None:
         for earlier in range(index - 1, -1, -1):
             for slot, parts in self.filled[earlier].slots:
-                if slot.place == "path" and slot.role == role and slot.value == value and len(parts) == 1 and isinstance(parts[0], Ref):
+                if (
+                    slot.place == "path"
+                    and slot.role == role
+                    and slot.value == value
+                    and len(parts) == 1
+                    and isinstance(parts[0], Ref)
+                ):
                     return parts[0]
         return None
 
@@ -324,7 +354,9 @@ class Correlation:
         key = (number, value)
         if key not in self._located:
             extract = locate(self.answers[number], value, self._anchors[-40:], slot.name)
-            self._located[key] = self._named(number, extract, _evidence(extract, self.exchanges[number]), slot) if extract else None
+            self._located[key] = (
+                self._named(number, extract, _evidence(extract, self.exchanges[number]), slot) if extract else None
+            )
         extraction = self._located[key]
         return Ref(number, extraction.name) if extraction else None
 
@@ -346,12 +378,20 @@ class Correlation:
         if hexadecimal in self.secrets:
             return Secret(self.secrets[hexadecimal])
         base = re.sub(r"[^A-Z0-9]+", "_", slot.name.upper()).strip("_") or "SECRET"
-        if slot.name.lower() in ("password1", "password2", "confirm_password", "password_confirm", "password_confirmation"):
+        if slot.name.lower() in (
+            "password1",
+            "password2",
+            "confirm_password",
+            "password_confirm",
+            "password_confirmation",
+        ):
             base = "PASSWORD"
         name, count = base, 2
         while name in self.secrets.values():
             name, count = f"{base}_{count}", count + 1
-        if not re.search(r"PASS|PWD|SECRET|KEY|TOKEN|CREDENTIAL|PIN|OTP|CODE|AUTH", name) or re.search(r"CSRF|XSRF", name):
+        if not re.search(r"PASS|PWD|SECRET|KEY|TOKEN|CREDENTIAL|PIN|OTP|CODE|AUTH", name) or re.search(
+            r"CSRF|XSRF", name
+        ):
             filled.unresolved.append(f"{slot.place} {slot.name}")
         self.secrets[hexadecimal] = name
         return Secret(name)
@@ -364,7 +404,9 @@ def _canonical_slot(slot: Slot) -> Slot:
 
 
 def _answer(exchange: Exchange, bodies: Bodies) -> Answer:
-    headers = [(n, canonical(v)) for n, v in exchange.response_headers if not (n == "set-cookie" and v.startswith(OWN_COOKIE))]
+    headers = [
+        (n, canonical(v)) for n, v in exchange.response_headers if not (n == "set-cookie" and v.startswith(OWN_COOKIE))
+    ]
     text = bodies.text(exchange.body)
     return Answer(exchange.status or 0, headers, None if text is None else canonical(text))
 

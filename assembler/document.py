@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -33,7 +33,7 @@ class BadDocument(ValueError):
 class _CoreLoader(_Loader):  # type: ignore[misc]
     """CSafeLoader with a smaller set of implicit types: what JSON has, spelled as JSON spells it."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
 
 for _tag, _pattern, _first in (
@@ -100,10 +100,14 @@ def _refuse_surprises(root: yaml.Node, name: str) -> None:
         node, depth = stack.pop()
         line = node.start_mark.line + 1
         if id(node) in seen:
-            raise BadDocument(f"{name}, line {line}: anchors and aliases (& and *) are not allowed; write the value out.")
+            raise BadDocument(
+                f"{name}, line {line}: anchors and aliases (& and *) are not allowed; write the value out."
+            )
         seen.add(id(node))
         if node.tag not in _PLAIN_TAGS:
-            raise BadDocument(f"{name}, line {line}: the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not allowed.")
+            raise BadDocument(
+                f"{name}, line {line}: the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not allowed."
+            )
         if depth > 60:
             raise BadDocument(f"{name}, line {line}: nested more than 60 deep.")
         if isinstance(node, yaml.SequenceNode):
@@ -267,7 +271,7 @@ def _entry(lead: str, value: Any, indent: int, lines: list[str], pad: str) -> No
     if isinstance(value, Noted):
         value, comment = value.value, value.comment
     if isinstance(value, (Mapping, list, tuple)) and value:
-        if _flat(value):
+        if not isinstance(value, Mapping) and _flat(value):
             lines.append(f"{lead} {_flow(value)}" + (f"  # {comment}" if comment else ""))
             return
         lines.extend(f"{pad}# {line}" for line in comment.splitlines())
@@ -293,7 +297,10 @@ def _flat(value: Any) -> bool:
     """A short pair or list of scalars reads best on one line."""
     if isinstance(value, Mapping):
         return False
-    return all(not isinstance(v, (Mapping, list, tuple, Noted)) for v in value) and sum(len(str(v)) + 4 for v in value) < 90
+    return (
+        all(not isinstance(v, (Mapping, list, tuple, Noted)) for v in value)
+        and sum(len(str(v)) + 4 for v in value) < 90
+    )
 
 
 def _flow(value: Sequence[Any]) -> str:

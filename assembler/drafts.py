@@ -85,7 +85,13 @@ def folder_of(slug: str, data_root: Path) -> Path:
         return folder
     names = [p.name for p in _root(data_root).glob("*") if p.is_dir() and not p.name.startswith(".")]
     near = difflib.get_close_matches(slug, names, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(names))}." if names else "there are none."
+    hint = (
+        f"did you mean {near[0]!r}?"
+        if near
+        else f"there are: {', '.join(sorted(names))}."
+        if names
+        else "there are none."
+    )
     raise LookupError(f"No draft is called {slug!r} below {_root(data_root)}; {hint}")
 
 

@@ -53,7 +53,7 @@ class Answer:
     def json(self) -> Any:
         """The parsed body, or None where it is not JSON."""
         text = (self.text or "").lstrip()
-        if not text or text[0] not in "[{\"-0123456789tfn" or self.is_html:
+        if not text or text[0] not in '[{"-0123456789tfn' or self.is_html:
             return None
         try:
             return json.loads(text)

@@ -11,10 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from assembler.recording import Bodies
-from assembler.shapes import SECRET
 
 __all__ = ["resolve_late"]
 

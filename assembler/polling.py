@@ -14,15 +14,29 @@ from assembler.clients import Owner
 from assembler.extractors import Answer
 from assembler.profile import Until
 from assembler.recording import Exchange
-from assembler.shapes import pieces, timed_name
+from assembler.shapes import clock, pieces, timed_name
 from assembler.sources import json_leaves
+import itertools
 
 __all__ = ["FAILED_STATES", "Poll", "collapse"]
 
 FAILED_STATES = ["failed", "failure", "error", "errored", "stopped", "canceled", "cancelled", "aborted"]
 _DONE_STATES = {"finished", "done", "completed", "complete", "succeeded", "success", "ready", "ok"}
 _STATE_KEYS = ("status", "state", "phase", "stage")
-_DONE_KEYS = ("completed", "complete", "done", "finished", "ready", "is_done", "is_ready", "is_finished", "completed_at", "finished_at", "ended_at")
+_DONE_KEYS = (
+    "completed",
+    "complete",
+    "done",
+    "finished",
+    "ready",
+    "is_done",
+    "is_ready",
+    "is_finished",
+    "completed_at",
+    "finished_at",
+    "ended_at",
+)
+_PROGRESS_KEYS = ("progress", "percent", "percentage", "pct")
 
 
 @dataclass
@@ -36,29 +50,52 @@ class Poll:
     recorded: float = 0.0
 
 
-def collapse(exchanges: Sequence[Exchange], owners: Sequence[Owner], answers: Sequence[Answer], chosen: Sequence[int]) -> list[Poll]:
-    """`chosen` exchanges in order, repeated reads folded into the last of them."""
-    polls: list[Poll] = []
-    open_: dict[tuple[str, str, str], Poll] = {}
+def collapse(
+    exchanges: Sequence[Exchange], owners: Sequence[Owner], answers: Sequence[Answer], chosen: Sequence[int]
+) -> list[Poll]:
+    """`chosen` exchanges in order, repeated reads folded into the one that found what they waited for."""
+    folded: dict[int, Poll] = {}
+    dropped: set[int] = set()
+    for reads in _groups(exchanges, owners, chosen):
+        if poll := _poll(reads, exchanges, answers):
+            folded[poll.index] = poll
+            dropped.update(poll.earlier)
+    return [
+        folded.get(index) or Poll(index, until=_terminal(answers[index]) if exchanges[index].method == "GET" else None)
+        for index in chosen
+        if index not in dropped
+    ]
+
+
+def _groups(exchanges: Sequence[Exchange], owners: Sequence[Owner], chosen: Sequence[int]) -> Iterator[list[int]]:
+    """Reads of one resource by one client with nothing but reads in between."""
+    open_: dict[tuple[str, str, str], list[int]] = {}
     for index in chosen:
         exchange = exchanges[index]
-        if not exchange.safe or exchange.method != "GET":
-            open_.clear()
-            polls.append(Poll(index))
+        if not exchange.safe:
+            yield from open_.values()
+            open_ = {}
+        elif exchange.method == "GET":
+            open_.setdefault((owners[index].client, exchange.path, exchange.query), []).append(index)
+    yield from open_.values()
+
+
+def _poll(reads: Sequence[int], exchanges: Sequence[Exchange], answers: Sequence[Answer]) -> Poll | None:
+    """The wait that `reads` were: they ended when something held that had not held before. Later reads are reads again."""
+    for last in range(len(reads) - 1, 0, -1):
+        until = _until([answers[i] for i in reads[:last]], answers[reads[last]])
+        if until is None:
             continue
-        key = (owners[index].client, exchange.path, exchange.query)
-        before = open_.get(key)
-        if before is not None and (until := _until([answers[i] for i in (*before.earlier, before.index)], answers[index])):
-            polls.remove(before)
-            earlier = [*before.earlier, before.index]
-            starts = [exchanges[i].started_ns for i in (*earlier, index)]
-            gaps = sorted((b - a) / 1e9 for a, b in zip(starts, starts[1:], strict=False))
-            poll = Poll(index, earlier, until, round(gaps[len(gaps) // 2], 3), round((starts[-1] - starts[0]) / 1e9, 3))
-        else:
-            poll = Poll(index, until=_terminal(answers[index]))
-        polls.append(poll)
-        open_[key] = poll
-    return polls
+        starts = [exchanges[i].started_ns for i in reads[: last + 1]]
+        gaps = sorted((b - a) / 1e9 for a, b in itertools.pairwise(starts))
+        return Poll(
+            reads[last],
+            list(reads[:last]),
+            until,
+            round(gaps[len(gaps) // 2], 3),
+            round((starts[-1] - starts[0]) / 1e9, 3),
+        )
+    return None
 
 
 def _until(earlier: Sequence[Answer], last: Answer) -> Until | None:
@@ -71,7 +108,11 @@ def _until(earlier: Sequence[Answer], last: Answer) -> Until | None:
         return None
     lines = [line.strip() for line in last.text.splitlines()]
     for line in lines:
-        if 3 <= len(line) <= 200 and all(p.kind == "text" for p in pieces(line)) and all(line not in (a.text or "") for a in earlier):
+        if (
+            3 <= len(line) <= 200
+            and all(p.kind == "text" for p in pieces(line))
+            and all(line not in (a.text or "") for a in earlier)
+        ):
             return Until(contains=line)
     return None
 
@@ -104,18 +145,32 @@ def _json_until(earlier: Sequence[Any], last: Any) -> Until | None:
 def _condition(path: str, value: Any, past: Sequence[Any]) -> Until | None:
     varies = isinstance(value, str) and any(p.kind not in ("text", "int", "number") for p in pieces(value))
     if varies or (isinstance(value, str) and len(value) > 80):
-        return Until(json=path, differs=None) if all(p is None for p in past) and value is not None else None
-    stop = [s for s in FAILED_STATES if s != value] if isinstance(value, str) and path.rsplit(".", 1)[-1].lower() in _STATE_KEYS else []
-    return Until(json=path, equals=value, stop_on=stop)
+        return Until(json_=path, differs=None) if all(p is None for p in past) and value is not None else None
+    stop = (
+        [s for s in FAILED_STATES if s != value]
+        if isinstance(value, str) and path.rsplit(".", 1)[-1].lower() in _STATE_KEYS
+        else []
+    )
+    return Until(json_=path, equals=value, stop_on=stop)
 
 
 def _terminal(answer: Answer) -> Until | None:
     """The condition under which a single read found its work already done."""
-    if not isinstance(answer.json, Mapping):
+    document, prefix = answer.json, ""
+    if isinstance(document, list) and len(document) == 1:
+        document, prefix = document[0], "[0]."
+    if not isinstance(document, Mapping):
         return None
-    for key, value in answer.json.items():
-        if key.lower() in _STATE_KEYS and isinstance(value, str) and value.lower() in _DONE_STATES:
-            return Until(json=key if key.isidentifier() else f'"{key}"', equals=value, stop_on=[s for s in FAILED_STATES if s != value])
+    for key, value in document.items():
+        name, path = key.lower(), prefix + (key if key.isidentifier() and key.isascii() else f'"{key}"')
+        if name in _STATE_KEYS and isinstance(value, str) and value.lower() in _DONE_STATES:
+            return Until(json_=path, equals=value, stop_on=[s for s in FAILED_STATES if s != value])
+        if name in _DONE_KEYS and value is True:
+            return Until(json_=path, equals=True)
+        if name in _DONE_KEYS and isinstance(value, str) and clock(value) is not None:
+            return Until(json_=path, differs=None)
+        if name in _PROGRESS_KEYS and value in (100, "100%", "100"):
+            return Until(json_=path, equals=value)
     return None
 
 
@@ -127,6 +182,8 @@ def _flat(document: Any) -> Iterator[tuple[str, Any]]:
             if isinstance(part, int):
                 text += f"[{part}]"
             else:
-                text += ("." if text else "") + (part if part.isidentifier() and part.isascii() else '"' + part.replace('"', '\\"') + '"')
+                text += ("." if text else "") + (
+                    part if part.isidentifier() and part.isascii() else '"' + part.replace('"', '\\"') + '"'
+                )
         if text:
             yield text, value

@@ -30,7 +30,9 @@ def promote(slug: str, data_root: Path, *, reviewed: bool = False) -> Path:
     try:
         status = orjson.loads((draft / "status.json").read_bytes())
     except (OSError, ValueError):
-        raise NotPromotable(f"The draft {slug} is not ready: {draft / 'status.json'} does not say so. Run `wctl assemble` again.") from None
+        raise NotPromotable(
+            f"The draft {slug} is not ready: {draft / 'status.json'} does not say so. Run `wctl assemble` again."
+        ) from None
     profile = load_profile(draft / "profile.yaml")
     text = (draft / "profile.yaml").read_text("utf-8")
     for number, line in enumerate(text.splitlines(), 1):
@@ -44,14 +46,22 @@ def promote(slug: str, data_root: Path, *, reviewed: bool = False) -> Path:
         first, *more = status["problems"]
         raise NotPromotable(f"{first}" + (f" ({len(more)} more: wctl drafts show {slug})" if more else ""))
     files = {p.relative_to(draft).as_posix(): p for p in sorted(draft.rglob("*")) if p.is_file()}
-    kept = {n: p for n, p in files.items() if not n.startswith("snapshots/") and n not in ("status.json", "preview.json")}
+    kept = {
+        n: p for n, p in files.items() if not n.startswith("snapshots/") and n not in ("status.json", "preview.json")
+    }
     for name, path in kept.items():
         size = path.stat().st_size
         if size > _LIMIT:
-            raise NotPromotable(f"{name} has {size >> 20} MiB; files over 100 MiB belong in Git LFS. Trim the seed, or track the path with `git lfs track`.")
+            raise NotPromotable(
+                f"{name} has {size >> 20} MiB; files over 100 MiB belong in Git LFS. Trim the seed, or track the path with `git lfs track`."
+            )
         if size > _WARN and not reviewed:
-            raise NotPromotable(f"{name} has {size >> 20} MiB. Review whether the profile needs it, then promote with --reviewed.")
-    missing = [s for step in profile.steps for s in [*(p.file for p in step.multipart or []), step.body] if s and s not in kept]
+            raise NotPromotable(
+                f"{name} has {size >> 20} MiB. Review whether the profile needs it, then promote with --reviewed."
+            )
+    missing = [
+        s for step in profile.steps for s in [*(p.file for p in step.multipart or []), step.body] if s and s not in kept
+    ]
     if missing:
         raise NotPromotable(f"{missing[0]} is named in profile.yaml and is not in the draft.")
     target = data_root / "profiles" / slug
@@ -63,5 +73,3 @@ def promote(slug: str, data_root: Path, *, reviewed: bool = False) -> Path:
 def _mended(draft: Path, status: dict[str, object]) -> bool:
     """Problems are answered by editing: the document is newer than the status that lists them."""
     return (draft / "profile.yaml").stat().st_mtime > float(str(status.get("made", 0))) + 0.5
-
-

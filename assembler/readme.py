@@ -33,7 +33,8 @@ def preview(built: Built) -> dict[str, Any]:
                 "method": step["method"],
                 "path": step["path"],
                 "status": step["expect"]["status"],
-                "fields": [name for name, _ in step.get("form", [])] + [p["name"] for p in step.get("multipart", []) if "value" in p],
+                "fields": [name for name, _ in step.get("form", [])]
+                + [p["name"] for p in step.get("multipart", []) if "value" in p],
                 "files": [p["filename"] for p in step.get("multipart", []) if "file" in p],
                 "jobs": step["expect"].get("jobs", {}),
             }

@@ -168,8 +168,13 @@ class Recording:
                     _finish(exchange_, event)
             elif category == "rq_enqueue":
                 job = Job(
-                    payload["job_id"], payload["function"], payload["queue"], event["operation_id"], event["parent_id"],
-                    list(payload.get("depends_on") or []), payload.get("status") or "queued",
+                    payload["job_id"],
+                    payload["function"],
+                    payload["queue"],
+                    event["operation_id"],
+                    event["parent_id"],
+                    list(payload.get("depends_on") or []),
+                    payload.get("status") or "queued",
                 )
                 self.jobs.setdefault(job.job_id, job)
                 by_operation[event["operation_id"]] = job
@@ -215,7 +220,11 @@ class Recording:
             job.executions.append(event["operation_id"])
         job.status = payload.get("status") or event["stage"]
         if event["stage"] != "started":
-            job.duration_ms, job.result, job.error = payload.get("duration_ms"), payload.get("result"), payload.get("error")
+            job.duration_ms, job.result, job.error = (
+                payload.get("duration_ms"),
+                payload.get("result"),
+                payload.get("error"),
+            )
             job.finished_ns = event["mono_ns"]
 
 

@@ -28,7 +28,12 @@ def resolve(profile: Profile, environ: Mapping[str, str]) -> dict[str, str]:
         for name in _names(step):
             if (value := environ.get(f"PROFILE_SECRET_{name}")) is not None:
                 found[name] = value
-            elif name not in found and name.startswith("PASS") and environ.get("ADMIN_PASSWORD") and _is_admin(step, profile, environ):
+            elif (
+                name not in found
+                and name.startswith("PASS")
+                and environ.get("ADMIN_PASSWORD")
+                and _is_admin(step, profile, environ)
+            ):
                 found[name] = environ["ADMIN_PASSWORD"]
     return found
 
@@ -51,4 +56,7 @@ def _texts(value: object) -> Iterator[str]:
 
 def _is_admin(step: Step, profile: Profile, environ: Mapping[str, str]) -> bool:
     admin = environ.get("ADMIN_EMAIL")
-    return admin is not None and (profile.metadata.login == "admin" or any(admin in text for text in _texts([step.form or [], step.json_ or "", step.headers])))
+    return admin is not None and (
+        profile.metadata.login == "admin"
+        or any(admin in text for text in _texts([step.form or [], step.json_ or "", step.headers]))
+    )

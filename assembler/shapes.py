@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
+import itertools
 
 __all__ = ["ID_NAME", "SECRET", "Piece", "clock", "id_like", "looks_opaque", "pieces", "skeleton", "timed_name"]
 
@@ -25,7 +26,10 @@ class Piece(NamedTuple):
 
 
 SECRET = re.compile(r"secret-[a-z]+-([0-9a-f]{32})")
-_MONTH = r"(?:Jan(?:uary|\.)?|Feb(?:ruary|\.)?|Mar(?:ch|\.)?|Apr(?:il|\.)?|May|June?\.?|July?\.?|Aug(?:ust|\.)?|Sept?(?:ember|\.)?|Oct(?:ober|\.)?|Nov(?:ember|\.)?|Dec(?:ember|\.)?)"
+_MONTH = (
+    r"(?:Jan(?:uary|\.)?|Feb(?:ruary|\.)?|Mar(?:ch|\.)?|Apr(?:il|\.)?|May|June?\.?|July?\.?|Aug(?:ust|\.)?|"
+    r"Sept?(?:ember|\.)?|Oct(?:ober|\.)?|Nov(?:ember|\.)?|Dec(?:ember|\.)?)"
+)
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
 _TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:\s?[apAP]\.?[mM]\.?(?![A-Za-z]))?"
 _CLOCKS = (
@@ -97,15 +101,17 @@ def _random(part: str) -> bool:
     """A stretch between separators that no writer would type: digits and letters shuffled, or case at random."""
     if len(part) >= 8 and re.fullmatch(r"[0-9a-f]+", part) and any(c.isdigit() for c in part) and not part.isdigit():
         return True
-    switches = sum(_class(a) != _class(b) for a, b in zip(part, part[1:], strict=False))
-    return len(part) >= 6 and any(c.isdigit() for c in part) and switches >= max(3, len(part) / 6) or _camel_noise(part)
+    switches = sum(_class(a) != _class(b) for a, b in itertools.pairwise(part))
+    return (len(part) >= 6 and any(c.isdigit() for c in part) and switches >= max(3, len(part) / 6)) or _camel_noise(
+        part
+    )
 
 
 def _camel_noise(word: str) -> bool:
     """`XkQzPwRbTnLm` is all letters, but no language switches case at every step."""
     if len(word) < 16:
         return False
-    return sum(a.islower() != b.islower() for a, b in zip(word, word[1:], strict=False)) > len(word) / 3
+    return sum(a.islower() != b.islower() for a, b in itertools.pairwise(word)) > len(word) / 3
 
 
 def _class(character: str) -> str:
@@ -143,7 +149,9 @@ def timed_name(name: str) -> bool:
     return _TIMED.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)) is not None
 
 
-_MONTHS = {m: i + 1 for i, m in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split())}
+_MONTHS = {
+    m: i + 1 for i, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
+}
 
 
 class Clock(NamedTuple):
@@ -177,7 +185,11 @@ def clock(text: str) -> Clock | None:
         seconds = int(compact[4]) * 3600.0 + int(compact[5]) * 60 + int(compact[6])
     elif hourly := re.search(r"(\d{1,2}) ?([ap])\.m\.|(noon|midnight)", text):
         rest = text[: hourly.start()]
-        hour = {"noon": 12, "midnight": 0}.get(hourly[3] or "", 0) if hourly[3] else int(hourly[1]) % 12 + 12 * (hourly[2] == "p")
+        hour = (
+            {"noon": 12, "midnight": 0}.get(hourly[3] or "", 0)
+            if hourly[3]
+            else int(hourly[1]) % 12 + 12 * (hourly[2] == "p")
+        )
         seconds, resolution = hour * 3600.0, 60.0
     day = _day(rest)
     if day is None:

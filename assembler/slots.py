@@ -85,9 +85,13 @@ def json_slots(text: str) -> Iterator[Slot]:
             if awaiting_key:
                 key = decoded
             else:
-                yield Slot("json", key, decoded, match.start() + 1, match.end() - 1, role="/".join(k for _, k in stack if k))
+                yield Slot(
+                    "json", key, decoded, match.start() + 1, match.end() - 1, role="/".join(k for _, k in stack if k)
+                )
         elif token not in ("true", "false", "null", ",", ":"):
-            yield Slot("json", key, token, match.start(), match.end(), role="/".join(k for _, k in stack if k), number=True)
+            yield Slot(
+                "json", key, token, match.start(), match.end(), role="/".join(k for _, k in stack if k), number=True
+            )
 
 
 def _json_text(value: str) -> str:

@@ -32,7 +32,9 @@ def locate(answer: Answer, value: str, anchors: Sequence[str] = (), field: str =
     return None
 
 
-def locate_number(answer: Answer, slot_place: str, role: str, name: str, value: str, source_path: str, anchors: Sequence[str] = ()) -> tuple[Extract, str] | None:
+def locate_number(
+    answer: Answer, slot_place: str, role: str, name: str, value: str, source_path: str, anchors: Sequence[str] = ()
+) -> tuple[Extract, str] | None:
     """An extractor for a counted id, with its evidence, or None: chance equality of small numbers proves nothing.
 
     Evidence is a link or address that continues `role`, a form field or option of the same name, or a JSON key
@@ -54,12 +56,18 @@ def locate_number(answer: Answer, slot_place: str, role: str, name: str, value: 
         if isinstance(leaf, bool) or str(leaf) != value or not path or not isinstance(path[-1], str):
             continue
         key = path[-1]
-        noun = _noun(role.rstrip("/").rsplit("/", 1)[-1]) if slot_place == "path" else _noun(re.sub(r"[-_]?(id|pk)$", "", name, flags=re.I))
+        noun = (
+            _noun(role.rstrip("/").rsplit("/", 1)[-1])
+            if slot_place == "path"
+            else _noun(re.sub(r"[-_]?(id|pk)$", "", name, flags=re.I))
+        )
         parents = [_noun(p) for p in path[:-1] if isinstance(p, str)] + [_noun(s) for s in source_path.split("/") if s]
         stem = _noun(re.sub(r"[-_]?(id|pk)$|Id$", "", key))
         same_name = slot_place != "path" and key == name and id_like(key)
-        if same_name or (id_like(key) and noun and (stem == noun or (not stem and noun in parents))) or (
-            slot_place == "path" and id_like(key) and not stem and source_path.rstrip("/") == role.rstrip("/")
+        if (
+            same_name
+            or (id_like(key) and noun and (stem == noun or (not stem and noun in parents)))
+            or (slot_place == "path" and id_like(key) and not stem and source_path.rstrip("/") == role.rstrip("/"))
         ):
             for extract in _json_offers(path, answer.json, anchors):
                 if proved := _proved(extract, answer, value):
@@ -84,7 +92,10 @@ def _noun(word: str) -> str:
 def _offers(answer: Answer, value: str, anchors: Sequence[str], field: str) -> Iterator[Extract]:
     for name in answer.set_cookies:
         yield Extract(cookie=name)
-    for name in (*_HEADERS, *sorted({n for n, _ in answer.headers} - {*_HEADERS, "set-cookie", "content-type", "content-length", "date"})):
+    for name in (
+        *_HEADERS,
+        *sorted({n for n, _ in answer.headers} - {*_HEADERS, "set-cookie", "content-type", "content-length", "date"}),
+    ):
         for header in answer.all(name):
             if header == value:
                 yield Extract(header=name)
@@ -133,7 +144,7 @@ def json_leaves(document: Any, path: Sequence[Any] = ()) -> Iterator[tuple[list[
 def _json_offers(path: Sequence[Any], document: Any, anchors: Sequence[str]) -> Iterator[Extract]:
     """JMESPath to the leaf at `path`: through lists by content where a client-made text tells the row, else by index."""
     if not path:
-        yield Extract(json="@")
+        yield Extract(json_="@")
         return
     by_index, by_content, pinned = "", "", False
     node = document
@@ -155,15 +166,19 @@ def _json_offers(path: Sequence[Any], document: Any, anchors: Sequence[str]) -> 
             by_content += ("." if by_content else "") + _key(part)
             node = node[part]
     if pinned:
-        yield Extract(json=by_content)
-    yield Extract(json=by_index)
+        yield Extract(json_=by_content)
+    yield Extract(json_=by_index)
 
 
 def _telling(row: Any, rows: Sequence[Any], anchors: Sequence[str]) -> tuple[str, str] | None:
     if not isinstance(row, dict):
         return None
     for key, text in row.items():
-        if isinstance(text, str) and text in anchors and sum(isinstance(r, dict) and r.get(key) == text for r in rows) == 1:
+        if (
+            isinstance(text, str)
+            and text in anchors
+            and sum(isinstance(r, dict) and r.get(key) == text for r in rows) == 1
+        ):
             return key, text
     return None
 
@@ -185,7 +200,9 @@ def _form_fields(answer: Answer, value: str, name: str) -> Iterator[Extract]:
     yield Extract(css=f"textarea[name={quoted}]")
     for option in answer.html.css(f"select[name={quoted}] option"):
         if option.attributes.get("value") == value:
-            yield Extract(css=f"select[name={quoted}] option", attr="value", text=" ".join(option.text().split()) or None)
+            yield Extract(
+                css=f"select[name={quoted}] option", attr="value", text=" ".join(option.text().split()) or None
+            )
 
 
 def _html_offers(answer: Answer, value: str, anchors: Sequence[str]) -> Iterator[Extract]:
@@ -200,8 +217,19 @@ def _html_offers(answer: Answer, value: str, anchors: Sequence[str]) -> Iterator
             if value not in decoded:
                 continue
             tag = node.tag or "*"
-            label = next((a for a in ("name", "property", "id") if node.attributes.get(a) and value not in (node.attributes[a] or "")), None)
-            css = f"{tag}[{label}={_css(node.attributes[label] or '')}]" if label and not _varies(node.attributes[label] or "") else f"{tag}[{attribute}]"
+            label = next(
+                (
+                    a
+                    for a in ("name", "property", "id")
+                    if node.attributes.get(a) and value not in (node.attributes[a] or "")
+                ),
+                None,
+            )
+            css = (
+                f"{tag}[{label}={_css(node.attributes[label] or '')}]"
+                if label and not _varies(node.attributes[label] or "")
+                else f"{tag}[{attribute}]"
+            )
             if decoded == value:
                 (named if label else whole).append(Extract(css=css, attr=attribute))
             else:
@@ -244,17 +272,22 @@ def urls_in(answer: Answer) -> Iterator[tuple[dict[str, str], str]]:
     if answer.is_html:
         for attribute in ("href", "action", "src"):
             for node in answer.html.css(f"[{attribute}]"):
-                yield {"css": f"{node.tag}[{attribute}]", "attr": attribute}, unquote(node.attributes[attribute] or "")
+                yield (
+                    {"css": f"{node.tag}[{attribute}]", "attr": attribute},
+                    unquote(node.attributes.get(attribute) or ""),
+                )
     elif answer.json is not None:
         for path, leaf in json_leaves(answer.json):
             if isinstance(leaf, str) and "/" in leaf:
                 for extract in _json_offers(path, answer.json, ()):
-                    yield {"json": str(extract.json_)}, leaf
+                    yield {"json_": str(extract.json_)}, leaf
 
 
 def _number_in_urls(answer: Answer, role: str, value: str, anchors: Sequence[str]) -> tuple[Extract, str] | None:
     wanted = re.compile(rf"{re.escape(unquote(role))}{re.escape(value)}(?![A-Za-z0-9_])")
-    group = "".join(re.escape(p.text) if p.kind in ("text", "number") else r"[^/?#\s\"'<>]+" for p in pieces(unquote(role)))
+    group = "".join(
+        re.escape(p.text) if p.kind in ("text", "number") else r"[^/?#\s\"'<>]+" for p in pieces(unquote(role))
+    )
     for where, url in urls_in(answer):
         if not wanted.search(url):
             continue

@@ -35,7 +35,14 @@ def write_json(path: Path, document: Any) -> None:
     write_text(path, orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
-def replace_tree(target: Path, files: Mapping[str, Path | bytes], *, keep: str | None = None, previous: Path | None = None, current: str = "") -> None:
+def replace_tree(
+    target: Path,
+    files: Mapping[str, Path | bytes],
+    *,
+    keep: str | None = None,
+    previous: Path | None = None,
+    current: str = "",
+) -> None:
     """Replace the folder `target` by one that holds `files` (relative name → source or content).
 
     A finished folder of another capture (`keep` differs from `current`) moves to `previous/<keep>` first.

@@ -21,6 +21,7 @@ from assembler.shapes import clock, id_like, pieces, timed_name
 from playback.bijection import Bijection, Moment
 from playback.markup import Form, Page, read_page
 from playback.report import Masked, Mismatch
+import itertools
 
 __all__ = ["Comparer", "Difference"]
 
@@ -71,7 +72,9 @@ class Comparer:
 
     def text_body(self, media_type: str, recorded: str, live: str) -> None:
         """Two textual bodies; what they are is told from the media type and from what the recorded one holds."""
-        if media_type.endswith("json") or (media_type in ("", "text/plain", "text/javascript") and recorded.lstrip()[:1] in ("{", "[")):
+        if media_type.endswith("json") or (
+            media_type in ("", "text/plain", "text/javascript") and recorded.lstrip()[:1] in ("{", "[")
+        ):
             try:
                 expected = json.loads(recorded)
             except ValueError:
@@ -84,7 +87,9 @@ class Comparer:
                     return
                 self.json("body:", expected, actual)
                 return
-        if media_type in ("text/html", "application/xhtml+xml") or recorded.lstrip()[:15].lower().startswith(("<!doctype html", "<html")):
+        if media_type in ("text/html", "application/xhtml+xml") or recorded.lstrip()[:15].lower().startswith(
+            ("<!doctype html", "<html")
+        ):
             self._page(read_page(recorded), read_page(live))
         else:
             self._lines("body", recorded.splitlines(), live.splitlines(), "line")
@@ -103,9 +108,11 @@ class Comparer:
                 self._differs(difference.where, difference.recorded, difference.live)
         self._owed.clear()
         ordered = sorted(self._clocks)
-        for (was, now, _), (later_was, later_now, where) in zip(ordered, ordered[1:], strict=False):
+        for (was, now, _), (later_was, later_now, where) in itertools.pairwise(ordered):
             if later_was - was > 1.0 and now - later_now > 1.0:
-                self._differs(where, "a later time than another one here", "an earlier one", "the order of two times changed")
+                self._differs(
+                    where, "a later time than another one here", "an earlier one", "the order of two times changed"
+                )
                 break
         self._clocks.clear()
 
@@ -187,7 +194,13 @@ class Comparer:
                 self._differs(where, recorded, live, problem)
                 return False
             return True
-        if name and recorded != live and timed_name(name) and recorded.replace(".", "", 1).isdigit() and live.replace(".", "", 1).isdigit():
+        if (
+            name
+            and recorded != live
+            and timed_name(name)
+            and recorded.replace(".", "", 1).isdigit()
+            and live.replace(".", "", 1).isdigit()
+        ):
             self._mask("duration")
             return True
         match = self.bijection.text(recorded, live, self.moment)
@@ -221,7 +234,11 @@ class Comparer:
         for segment, other in zip(before, after, strict=True):
             if not self._segment(where, unquote(segment), unquote(other), role, recorded, live):
                 return
-            role += "/" + ("#" if any(p.kind not in ("text", "number") for p in pieces(segment)) or segment in self.bijection.known else segment)
+            role += "/" + (
+                "#"
+                if any(p.kind not in ("text", "number") for p in pieces(segment)) or segment in self.bijection.known
+                else segment
+            )
         self._query(where, recorded, live, was.query, now.query)
         if was.fragment or now.fragment:
             self.text(where, was.fragment, now.fragment)
@@ -265,7 +282,9 @@ class Comparer:
     def _same_origin(self, was: Any, now: Any) -> bool:
         known = self.bijection.known
         origin = known.get(f"{was.scheme}://{was.netloc}", f"{was.scheme}://{was.netloc}")
-        return origin == f"{now.scheme}://{now.netloc}" or (not was.scheme and known.get(was.netloc, was.netloc) == now.netloc)
+        return origin == f"{now.scheme}://{now.netloc}" or (
+            not was.scheme and known.get(was.netloc, was.netloc) == now.netloc
+        )
 
     def _lines(self, where: str, recorded: Sequence[str], live: Sequence[str], unit: str) -> None:
         if len(recorded) == len(live):
@@ -281,8 +300,16 @@ class Comparer:
         before, after = [_shape(line) for line in recorded], [_shape(line) for line in live]
         for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
             if tag != "equal":
-                gone, come = [_clip(s, 200) for s in recorded[i1 : i1 + 5][: i2 - i1]], [_clip(s, 200) for s in live[j1 : j1 + 5][: j2 - j1]]
-                self._differs(f"{where}:{unit} {i1 + 1}", "\n".join(gone) or None, "\n".join(come) or None, f"{len(recorded)} {unit}s became {len(live)}")
+                gone, come = (
+                    [_clip(s, 200) for s in recorded[i1 : i1 + 5][: i2 - i1]],
+                    [_clip(s, 200) for s in live[j1 : j1 + 5][: j2 - j1]],
+                )
+                self._differs(
+                    f"{where}:{unit} {i1 + 1}",
+                    "\n".join(gone) or None,
+                    "\n".join(come) or None,
+                    f"{len(recorded)} {unit}s became {len(live)}",
+                )
                 return
         self._differs(where, f"{len(recorded)} {unit}s", f"{len(live)} {unit}s")
 
@@ -322,7 +349,9 @@ class Comparer:
             if len(was.options) != len(now.options):
                 self.value(f"{spot} options", [t for _, t, _ in was.options], [t for _, t, _ in now.options])
                 continue
-            for (value, label, selected), (other_value, other_label, other_selected) in zip(was.options, now.options, strict=True):
+            for (value, label, selected), (other_value, other_label, other_selected) in zip(
+                was.options, now.options, strict=True
+            ):
                 if value.isdigit() and other_value.isdigit() and value != label:
                     self.masked.compared += 1
                     if problem := self.bijection.bind_number(f"option:{was.name}", value, other_value):
@@ -369,11 +398,18 @@ def _number(value: Any) -> bool:
 
 
 def _is_url(text: str) -> bool:
-    return len(text) > 1 and (text.startswith(("/", "http://", "https://"))) and not any(c.isspace() for c in text) and len(text) < 4096
+    return (
+        len(text) > 1
+        and (text.startswith(("/", "http://", "https://")))
+        and not any(c.isspace() for c in text)
+        and len(text) < 4096
+    )
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
-    return [(unquote_plus(k), unquote_plus(v)) for k, _, v in (part.partition("=") for part in query.split("&") if part)]
+    return [
+        (unquote_plus(k), unquote_plus(v)) for k, _, v in (part.partition("=") for part in query.split("&") if part)
+    ]
 
 
 def _shape(line: str) -> str:

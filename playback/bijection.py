@@ -107,13 +107,13 @@ class Bijection:
         """Bind a counted id in its role: one to one, and in the same order, for counters only grow."""
         if problem := self.bind(f"#{role}", recorded, live):
             return problem
-        r, l = int(recorded), int(live)
+        was, now = int(recorded), int(live)
         known = self._numbers.setdefault(role, [])
-        for other_r, other_l in known:
-            if (r < other_r) != (l < other_l) and r != other_r:
-                return f"{recorded} and {other_r} became {live} and {other_l}: their order changed"
-        if (r, l) not in known:
-            known.append((r, l))
+        for other_was, other_now in known:
+            if (was < other_was) != (now < other_now) and was != other_was:
+                return f"{recorded} and {other_was} became {live} and {other_now}: their order changed"
+        if (was, now) not in known:
+            known.append((was, now))
         self.pairs.add((recorded, live))
         return None
 
@@ -162,7 +162,9 @@ class Bijection:
         if piece.kind in ("int", "number"):
             if _same_number(recorded, live):
                 return
-            if _UNITS.match(after) and ("." in recorded or _TIMED_BEFORE.search(before) or after.lstrip()[:1] in "mµun"):
+            if _UNITS.match(after) and (
+                "." in recorded or _TIMED_BEFORE.search(before) or after.lstrip()[:1] in "mµun"
+            ):
                 result.masked.append("duration")
             elif piece.kind == "int":
                 result.owed.append((recorded, live))
@@ -256,7 +258,15 @@ def _clock_pattern(text: str) -> str:
     build = re.sub(r"(:\d{2})[.,]\d+", r"\1", text)
     out = ""
     for token in re.findall(r"\d+|[A-Za-z]+\.?|.", build, re.DOTALL):
-        out += r"\d+" if token[0].isdigit() else r"[A-Za-z]+\.?" if token[0].isalpha() else r"\s+" if token.isspace() else re.escape(token)
+        out += (
+            r"\d+"
+            if token[0].isdigit()
+            else r"[A-Za-z]+\.?"
+            if token[0].isalpha()
+            else r"\s+"
+            if token.isspace()
+            else re.escape(token)
+        )
     seconds = re.sub(r"(\\d\+:\\d\+:\\d\+)", r"\1(?:[.,]\\d+)?", out)
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
         return r"\d+(?:\.\d+)?"
@@ -264,7 +274,9 @@ def _clock_pattern(text: str) -> str:
 
 
 def _same_number(recorded: str, live: str) -> bool:
-    return recorded == live or ("." in recorded + live and float(recorded) == float(live) and len(recorded) == len(live))
+    return recorded == live or (
+        "." in recorded + live and float(recorded) == float(live) and len(recorded) == len(live)
+    )
 
 
 def same_build(recorded: str, live: str) -> bool:

@@ -13,6 +13,8 @@ def listing(profile: Profile, session: Session) -> list[StepOutcome]:
     """Each step with its path; what earlier answers would fill is left as the profile writes it."""
     del session
     return [
-        StepOutcome(step.id, step.method, step.path or step.job or step.action, step.expect.status if step.expect else None)
+        StepOutcome(
+            step.id, step.method, step.path or step.job or step.action, step.expect.status if step.expect else None
+        )
         for step in [*profile.prologue, *profile.steps]
     ]

@@ -69,7 +69,9 @@ def replay(
         profile = load_profile(path)
     except BadDocument as error:
         raise BadProfile(str(error)) from None
-    return _Replay(slug, profile, path.parent, data_root, options, environ, progress, cancelled or threading.Event()).run()
+    return _Replay(
+        slug, profile, path.parent, data_root, options, environ, progress, cancelled or threading.Event()
+    ).run()
 
 
 class _Replay:
@@ -89,7 +91,13 @@ class _Replay:
         self.run_id = f"profile;;tmp;;{self.hex}" if self.mode == "clone" else None
         self.run_dir: Path | None = None
         self.report = Report(
-            slug, self.run_id or self.hex, "error", datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"), 0.0, self.target.origin, None
+            slug,
+            self.run_id or self.hex,
+            "error",
+            datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            0.0,
+            self.target.origin,
+            None,
         )
 
     # ------------------------------------------------------------------ before anything is sent
@@ -100,12 +108,18 @@ class _Replay:
         if name is not None:
             overlay = profile.overlays.get(name)
             if overlay is None:
-                raise BadProfile(f"{self.slug} has no overlay {name!r}; it has: {', '.join(profile.overlays) or 'none'}.")
+                raise BadProfile(
+                    f"{self.slug} has no overlay {name!r}; it has: {', '.join(profile.overlays) or 'none'}."
+                )
             metadata = profile.metadata.model_copy(
                 update={k: v for k, v in (("seed_dir", overlay.seed_dir), ("baseline_dir", overlay.baseline_dir)) if v}
             )
             profile = profile.model_copy(update={"metadata": metadata, "ignore": [*profile.ignore, *overlay.ignore]})
-        base_url = self.options.base_url or (overlay.base_url if overlay else None) or self.environ.get("PROFILE_PLAYBACK_BASE_URL")
+        base_url = (
+            self.options.base_url
+            or (overlay.base_url if overlay else None)
+            or self.environ.get("PROFILE_PLAYBACK_BASE_URL")
+        )
         if not base_url:
             raise BadProfile("Where is the application? Give --base-url, or set PROFILE_PLAYBACK_BASE_URL.")
         return profile, base_url
@@ -131,7 +145,9 @@ class _Replay:
             if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise BadProfile(f"Step {step_id} names {name!r}, which lies outside the profile.")
             if not path.is_file():
-                raise BadProfile(f"Step {step_id} needs {name}, and {path} does not exist. Restore it, or record the profile again.")
+                raise BadProfile(
+                    f"Step {step_id} needs {name}, and {path} does not exist. Restore it, or record the profile again."
+                )
         for comparison in self.profile.comparisons:
             if Path(comparison.target).is_absolute() or ".." in Path(comparison.target).parts:
                 raise BadProfile(f"The comparison of {comparison.target!r} would leave the run directory.")
@@ -153,7 +169,15 @@ class _Replay:
             if self.mode == "clone":
                 self.run_dir = self._workspace()
                 self.report.run_dir = str(self.run_dir)
-            self.progress({"event": "run_started", "profile": self.slug, "run_id": self.report.run_id, "run_dir": self.report.run_dir, "steps": len(self.profile.steps)})
+            self.progress(
+                {
+                    "event": "run_started",
+                    "profile": self.slug,
+                    "run_id": self.report.run_id,
+                    "run_dir": self.report.run_dir,
+                    "steps": len(self.profile.steps),
+                }
+            )
             with httpx.Client(trust_env=False) as http:
                 refuse_production(self.target, http, self.environ.get("RECORDER_PREFIX", "/recorder"))
                 session = self._session(http)
@@ -223,14 +247,23 @@ class _Replay:
         except redis.RedisError as error:
             if not required:
                 return None
-            raise Unjudgeable(f"The profile needs background jobs, and Redis at {url} does not answer ({error}).") from None
+            raise Unjudgeable(
+                f"The profile needs background jobs, and Redis at {url} does not answer ({error})."
+            ) from None
         if required and not self.options.dry_run:
             listening = Enqueuer(connection).queues()
-            wanted = [s.removeprefix("rq worker on queue ") for s in self.profile.prerequisites.services if s.startswith("rq worker on queue ")]
+            wanted = [
+                s.removeprefix("rq worker on queue ")
+                for s in self.profile.prerequisites.services
+                if s.startswith("rq worker on queue ")
+            ]
             idle = [q for q in wanted if q not in listening]
             if idle or not listening:
                 queue = ", ".join(idle) or "any queue"
-                raise Unjudgeable(f"No RQ worker listens on {queue} at {url}; the profile's jobs would never run. Start one: rq worker {idle[0] if idle else '<queue>'}.")
+                raise Unjudgeable(
+                    f"No RQ worker listens on {queue} at {url}; the profile's jobs would never run. "
+                    f"Start one: rq worker {idle[0] if idle else '<queue>'}."
+                )
         return connection
 
     def _sources(self, connection: Any, http: httpx.Client, session: Session) -> Iterator[JobSource]:
@@ -260,7 +293,12 @@ class _Replay:
                     raise BadProfile("--cookie takes name=value pairs separated by ';'.")
                 client.jar.put(name, value, host, secure=False)
             return
-        if not self.options.dry_run and not self._signs_in() and self.environ.get("ADMIN_EMAIL") and self.environ.get("ADMIN_PASSWORD"):
+        if (
+            not self.options.dry_run
+            and not self._signs_in()
+            and self.environ.get("ADMIN_EMAIL")
+            and self.environ.get("ADMIN_PASSWORD")
+        ):
             form_login(session.client("main"), self.target, self.environ["ADMIN_EMAIL"], self.environ["ADMIN_PASSWORD"])
 
     def _signs_in(self) -> bool:
@@ -288,7 +326,9 @@ class _Replay:
             if self.cancelled.is_set():
                 return
             outcome = self._compare_one(comparison, session)
-            self.progress({"event": "compared", "target": outcome.target, "result": outcome.result, "summary": outcome.summary})
+            self.progress(
+                {"event": "compared", "target": outcome.target, "result": outcome.result, "summary": outcome.summary}
+            )
             self.report.comparisons.append(outcome)
 
     def _compare_one(self, comparison: Comparison, session: Session) -> ComparisonOutcome:
@@ -297,21 +337,28 @@ class _Replay:
         if expected is None:
             return ComparisonOutcome(target, method, "failed", f"the baseline holds no {target}")
         if self.run_dir is None:
-            return ComparisonOutcome(target, method, "failed", "the replayed run has no directory that can be read from here")
+            return ComparisonOutcome(
+                target, method, "failed", "the replayed run has no directory that can be read from here"
+            )
         actual = self.run_dir / target
         if method == "mapped":
             return self._mapped(comparison, expected, actual, session)
         artifacts = self.data_root / "playback_runs" / ".artifacts" / self.hex
         found = comparators.compare(method, expected, actual, comparison.params, artifacts)
         self.report.masked.compared += 1
-        return ComparisonOutcome(target, method, found.result, found.summary, list(found.details), [str(p) for p in found.pictures])
+        return ComparisonOutcome(
+            target, method, found.result, found.summary, list(found.details), [str(p) for p in found.pictures]
+        )
 
     def _mapped(self, comparison: Comparison, expected: Path, actual: Path, session: Session) -> ComparisonOutcome:
         """A text of the run against its baseline, with values mapped as in answers."""
         target = comparison.target
         if not actual.is_file():
             return ComparisonOutcome(target, "mapped", "failed", f"{target} was not written")
-        ignore = [*self.profile.ignore, *(Ignore(where=str(w), why="named in the comparison") for w in comparison.params.get("ignore", []))]
+        ignore = [
+            *self.profile.ignore,
+            *(Ignore(where=str(w), why="named in the comparison") for w in comparison.params.get("ignore", [])),
+        ]
         step = Step(id="comparison", path="/", at=session._recorded_length)
         comparer = Comparer(session.bijection, session._moment(step), target, ignore, self.report.masked)
         kind = "application/json" if target.endswith(".json") else "text/plain"
@@ -320,8 +367,17 @@ class _Replay:
         if not comparer.mismatches:
             return ComparisonOutcome(target, "mapped", "passed", "the same, with ids and times mapped")
         first = comparer.mismatches[0]
-        details = [f"{m.where}: expected {m.expected!r}, got {m.actual!r}" + (f" ({m.message})" if m.message else "") for m in comparer.mismatches[:20]]
-        return ComparisonOutcome(target, "mapped", "failed", f"{first.where.removeprefix('body:')}: expected {first.expected!r}, got {first.actual!r}", details)
+        details = [
+            f"{m.where}: expected {m.expected!r}, got {m.actual!r}" + (f" ({m.message})" if m.message else "")
+            for m in comparer.mismatches[:20]
+        ]
+        return ComparisonOutcome(
+            target,
+            "mapped",
+            "failed",
+            f"{first.where.removeprefix('body:')}: expected {first.expected!r}, got {first.actual!r}",
+            details,
+        )
 
     # ------------------------------------------------------------------ afterwards
 
@@ -337,7 +393,14 @@ class _Replay:
         redacted(report, secrets)
         results.write(report, self.data_root, self._attachments(session, secrets))
         self._clean_up(passed=report.result == "passed")
-        self.progress({"event": "run_finished", "result": report.result, "duration_s": report.duration_s, "failing_step": report.failing_step})
+        self.progress(
+            {
+                "event": "run_finished",
+                "result": report.result,
+                "duration_s": report.duration_s,
+                "failing_step": report.failing_step,
+            }
+        )
         return report
 
     def _attachments(self, session: Session | None, secrets: set[str]) -> dict[str, bytes | str | Path]:
@@ -347,13 +410,23 @@ class _Replay:
         if failure is None:
             return {}
         files: dict[str, bytes | str | Path] = {}
-        sent = [f"{failure.request.method} {failure.request.target}", *(f"{n}: {v}" for n, v in failure.request.headers), ""]
+        sent = [
+            f"{failure.request.method} {failure.request.target}",
+            *(f"{n}: {v}" for n, v in failure.request.headers),
+            "",
+        ]
         if failure.request.content:
             sent.append(failure.request.content.decode("utf-8", "replace"))
         files["request.txt"] = hide("\n".join(sent), secrets)
         if failure.answer is not None:
-            head = [f"HTTP {failure.answer.status_code}", *(f"{k}: {v}" for k, v in failure.answer.headers.multi_items() if k != "set-cookie"), ""]
-            files["answer.txt"] = hide("\n".join(head) + "\n" + failure.answer.content.decode("utf-8", "replace"), secrets)
+            head = [
+                f"HTTP {failure.answer.status_code}",
+                *(f"{k}: {v}" for k, v in failure.answer.headers.multi_items() if k != "set-cookie"),
+                "",
+            ]
+            files["answer.txt"] = hide(
+                "\n".join(head) + "\n" + failure.answer.content.decode("utf-8", "replace"), secrets
+            )
         if failure.expected is not None:
             files["expected.txt"] = failure.expected
         return files

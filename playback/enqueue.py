@@ -37,11 +37,14 @@ class Enqueuer:
         function = step.job or ""
         if not any(fnmatch.fnmatchcase(function, pattern) for pattern in self.allowed):
             raise BadProfile(
-                f"Step {step.id} would enqueue {function!r}, which PROFILE_PLAYBACK_JOBS does not allow (allowed: {', '.join(self.allowed)})."
+                f"Step {step.id} would enqueue {function!r}, which PROFILE_PLAYBACK_JOBS does not allow "
+                f"(allowed: {', '.join(self.allowed)})."
             )
         listening = self.queues()
         if not listening:
-            raise Unjudgeable(f"Step {step.id} enqueues {function!r}, and no RQ worker listens. Start one: rq worker <queue>.")
+            raise Unjudgeable(
+                f"Step {step.id} enqueues {function!r}, and no RQ worker listens. Start one: rq worker <queue>."
+            )
         queue = step.queue or ("default" if "default" in listening or len(listening) > 1 else listening[0])
         payload = _filled(step.payload or {}, scope)
         args, kwargs = ((), payload) if isinstance(payload, dict) else (tuple(payload), {})

@@ -1,10 +1,10 @@
 """Why a replay did not begin or could not be judged. Each message is a sentence for a person.
 
-    PlaybackError
-    ├── UnknownProfile   no such profile                      404, exit 2
-    ├── BadProfile       it cannot be replayed as it stands   422, exit 2
-    ├── TargetRefused    it would reach a forbidden place     409, exit 2
-    └── Unjudgeable      nothing was compared                 verdict `error`, exit 2
+PlaybackError
+├── UnknownProfile   no such profile                      404, exit 2
+├── BadProfile       it cannot be replayed as it stands   422, exit 2
+├── TargetRefused    it would reach a forbidden place     409, exit 2
+└── Unjudgeable      nothing was compared                 verdict `error`, exit 2
 """
 
 from __future__ import annotations

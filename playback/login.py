@@ -31,20 +31,36 @@ def form_login(client: Client, target: Target, user: str, password: str) -> None
         try:
             answer = _follow(client, target, Request("GET", base + path, "", [("accept", "text/html")], {}))
         except httpx.RequestError as error:
-            raise Unjudgeable(f"Nothing answers at {target.internal_origin} ({error}). Start the application, or say where it is with --base-url.") from error
+            raise Unjudgeable(
+                f"Nothing answers at {target.internal_origin} ({error}). Start the application, or say where it is with --base-url."
+            ) from error
         form = _login_form(answer)
         if form is None:
             continue
         action = urlsplit(urljoin(f"{target.origin}{base}{path}", form.action or path))
         secret = next(f for f in form.fields if f.kind == "password")
         name = _user_field(form)
-        fields = [(f.name, user if f is name else password if f is secret else f.value) for f in form.fields if f.kind not in ("submit", "button", "checkbox", "file")]
-        headers = [("content-type", "application/x-www-form-urlencoded"), ("origin", target.origin), ("referer", f"{target.origin}{base}{path}")]
-        answer = _follow(client, target, Request("POST", action.path, action.query, headers, {}, urlencode(fields).encode()))
+        fields = [
+            (f.name, user if f is name else password if f is secret else f.value)
+            for f in form.fields
+            if f.kind not in ("submit", "button", "checkbox", "file")
+        ]
+        headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("origin", target.origin),
+            ("referer", f"{target.origin}{base}{path}"),
+        ]
+        answer = _follow(
+            client, target, Request("POST", action.path, action.query, headers, {}, urlencode(fields).encode())
+        )
         if answer.status_code in (401, 403) or _login_form(answer) is not None:
-            raise Unjudgeable(f"The login of {user} at {action.path} was refused. Check ADMIN_EMAIL and ADMIN_PASSWORD.")
+            raise Unjudgeable(
+                f"The login of {user} at {action.path} was refused. Check ADMIN_EMAIL and ADMIN_PASSWORD."
+            )
         return
-    raise Unjudgeable(f"No login form was found at {', '.join(base + p for p in _PATHS)}; give --cookie, or record the login in the profile.")
+    raise Unjudgeable(
+        f"No login form was found at {', '.join(base + p for p in _PATHS)}; give --cookie, or record the login in the profile."
+    )
 
 
 def _follow(client: Client, target: Target, request: Request) -> httpx.Response:
@@ -77,12 +93,22 @@ def admin_steps(profile: Profile, environ: Mapping[str, str]) -> Profile:
     """The profile with the administrator in place of whoever logged in when it was recorded (`metadata.login: admin`)."""
     user, password = environ.get("ADMIN_EMAIL"), environ.get("ADMIN_PASSWORD")
     if not user or not password:
-        raise Unjudgeable("The profile replays as administrator (metadata.login: admin), and ADMIN_EMAIL or ADMIN_PASSWORD is not set.")
-    return profile.model_copy(update={"prologue": [_as_admin(s, user) for s in profile.prologue], "steps": [_as_admin(s, user) for s in profile.steps]})
+        raise Unjudgeable(
+            "The profile replays as administrator (metadata.login: admin), and ADMIN_EMAIL or ADMIN_PASSWORD is not set."
+        )
+    return profile.model_copy(
+        update={
+            "prologue": [_as_admin(s, user) for s in profile.prologue],
+            "steps": [_as_admin(s, user) for s in profile.steps],
+        }
+    )
 
 
 def _as_admin(step: Step, user: str) -> Step:
     if step.form is None or not any(n.startswith("secrets.PASS") for n in names_in(step.form)):
         return step
-    form = [(n, user if any(w in n.lower() for w in _USER_FIELDS) and not any(True for _ in names_in(v)) else v) for n, v in step.form]
+    form = [
+        (n, user if any(w in n.lower() for w in _USER_FIELDS) and not any(True for _ in names_in(v)) else v)
+        for n, v in step.form
+    ]
     return step.model_copy(update={"form": form})

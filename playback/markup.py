@@ -52,7 +52,9 @@ def read_page(source: str) -> Page:
         _walk(tree.body, page)
     for node in tree.css("form"):
         page.forms.append(_form(node))
-    for node in tree.css("a[href], area[href], img[src], iframe[src], link[rel=next], link[rel=prev], link[rel=canonical]"):
+    for node in tree.css(
+        "a[href], area[href], img[src], iframe[src], link[rel=next], link[rel=prev], link[rel=canonical]"
+    ):
         target = node.attributes.get("href") or node.attributes.get("src")
         if target and not target.startswith("data:"):
             page.links.append(target)
@@ -89,14 +91,20 @@ def _form(node: LexborNode) -> Form:
         kind = (control.attributes.get("type") or control.tag or "").lower()
         if control.tag == "select":
             options = [
-                (o.attributes.get("value") if o.attributes.get("value") is not None else _folded(o.text()), _folded(o.text()), "selected" in o.attributes)
+                (
+                    o.attributes.get("value") if o.attributes.get("value") is not None else _folded(o.text()),
+                    _folded(o.text()),
+                    "selected" in o.attributes,
+                )
                 for o in control.css("option")
             ]
             form.fields.append(Field(name, "select", "", options=[(v or "", t, s) for v, t, s in options]))
         elif control.tag == "textarea":
             form.fields.append(Field(name, "textarea", (control.text() or "").removeprefix("\n")))
         else:
-            form.fields.append(Field(name, kind, control.attributes.get("value") or "", "checked" in control.attributes))
+            form.fields.append(
+                Field(name, kind, control.attributes.get("value") or "", "checked" in control.attributes)
+            )
     return form
 
 

@@ -18,7 +18,13 @@ HIDDEN = "•••"
 def hide(text: str, secrets: Iterable[str]) -> str:
     """`text` without any of `secrets`, in whichever usual escaping they stand."""
     for secret in sorted(secrets, key=len, reverse=True):
-        for spelled in {secret, quote(secret, safe=""), quote_plus(secret), html.escape(secret), json.dumps(secret)[1:-1]}:
+        for spelled in {
+            secret,
+            quote(secret, safe=""),
+            quote_plus(secret),
+            html.escape(secret),
+            json.dumps(secret)[1:-1],
+        }:
             if spelled in text:
                 text = text.replace(spelled, HIDDEN)
     return text
@@ -41,7 +47,11 @@ def redacted(report: Report, secrets: set[str]) -> None:
     for step in report.steps:
         step.path, step.curl, step.note = clean(step.path), clean(step.curl), clean(step.note)
         for mismatch in step.mismatches:
-            mismatch.expected, mismatch.actual, mismatch.message = clean(mismatch.expected), clean(mismatch.actual), clean(mismatch.message)
+            mismatch.expected, mismatch.actual, mismatch.message = (
+                clean(mismatch.expected),
+                clean(mismatch.actual),
+                clean(mismatch.message),
+            )
         stack = list(step.jobs)
         while stack:
             job = stack.pop()

@@ -87,20 +87,38 @@ class Session:
         for index, step in enumerate(steps):
             if self.cancelled.is_set():
                 return
-            self.progress({"event": "step_started", "id": step.id, "method": step.method, "path": step.path, "index": index, "of": len(steps)})
+            self.progress(
+                {
+                    "event": "step_started",
+                    "id": step.id,
+                    "method": step.method,
+                    "path": step.path,
+                    "index": index,
+                    "of": len(steps),
+                }
+            )
             outcome = self._run(step, first=first and index == 0)
             self.progress(
                 {
-                    "event": "step_finished", "id": step.id, "result": outcome.result, "status": outcome.status, "duration_ms": outcome.duration_ms,
-                    "wait_ms": outcome.wait_ms, "mismatches": len(outcome.mismatches), "index": index, "of": len(steps),
+                    "event": "step_finished",
+                    "id": step.id,
+                    "result": outcome.result,
+                    "status": outcome.status,
+                    "duration_ms": outcome.duration_ms,
+                    "wait_ms": outcome.wait_ms,
+                    "mismatches": len(outcome.mismatches),
+                    "index": index,
+                    "of": len(steps),
                 }
-            )  # fmt: skip
+            )
             yield outcome
             if outcome.result != "passed" and not keep_going:
                 return
 
     def _run(self, step: Step, *, first: bool) -> StepOutcome:
-        outcome = StepOutcome(step.id, step.method, step.path or step.job or step.action, step.expect.status if step.expect else None)
+        outcome = StepOutcome(
+            step.id, step.method, step.path or step.job or step.action, step.expect.status if step.expect else None
+        )
         try:
             if step.action in ("http", "upload"):
                 self._http(step, outcome, first=first)
@@ -109,14 +127,20 @@ class Session:
             elif step.action == "wait":
                 outcome.method = "WAIT"
             else:
-                raise BadProfile(f"Step {step.id} is a command; commands run only where PROFILE_PLAYBACK_COMMANDS allows them.")
+                raise BadProfile(
+                    f"Step {step.id} is a command; commands run only where PROFILE_PLAYBACK_COMMANDS allows them."
+                )
             if not outcome.mismatches and step.wait is not None:
                 self._wait(step, outcome)
             if not outcome.mismatches and step.log_contains is not None:
                 self._await_log(step, outcome, step.log_contains, None, limit_of(None, step.timeout))
         except Unknown as unknown:
             where = str(unknown.args[0])
-            outcome.mismatches.append(Mismatch(f"{{{{ {where} }}}}", "a value from an earlier answer", None, "the earlier answer did not hold it"))
+            outcome.mismatches.append(
+                Mismatch(
+                    f"{{{{ {where} }}}}", "a value from an earlier answer", None, "the earlier answer did not hold it"
+                )
+            )
         outcome.result = "failed" if outcome.mismatches else "passed"
         return outcome
 
@@ -136,7 +160,11 @@ class Session:
         self.bijection.own(request.own)
         client = self.client(step.client)
         until = step.wait.until if step.wait is not None and step.wait.type == "poll" else None
-        limit = limit_of(step.wait.recorded, step.wait.timeout) if step.wait is not None and until else (step.settle or 0.0) * 5
+        limit = (
+            limit_of(step.wait.recorded, step.wait.timeout)
+            if step.wait is not None and until
+            else (step.settle or 0.0) * 5
+        )
         began = time.monotonic()
         pause = min(0.05, step.wait.interval or 0.05) if step.wait is not None and until else 0.02
         ceiling = (step.wait.interval if step.wait is not None and step.wait.interval else 0.25) if until else 0.25
@@ -148,12 +176,19 @@ class Session:
             except httpx.RequestError as error:
                 reason = str(error) or type(error).__name__
                 if first:
-                    raise Unjudgeable(f"Nothing answers at {self.target.internal_origin} ({reason}). Start the application, or say where it is with --base-url.") from error
-                outcome.mismatches.append(Mismatch("connection", "an answer", reason, "the connection was dropped or timed out"))
+                    raise Unjudgeable(
+                        f"Nothing answers at {self.target.internal_origin} ({reason}). "
+                        "Start the application, or say where it is with --base-url."
+                    ) from error
+                outcome.mismatches.append(
+                    Mismatch("connection", "an answer", reason, "the connection was dropped or timed out")
+                )
                 outcome.curl = curl(self.target, client, request)
                 self.failures[step.id] = Failure(request, None, self._expected_body(step))
                 return
-            answer = Answer(response.status_code, [(k.lower(), v) for k, v in response.headers.multi_items()], _text(response))
+            answer = Answer(
+                response.status_code, [(k.lower(), v) for k, v in response.headers.multi_items()], _text(response)
+            )
             if until is not None and not _holds(until, answer):
                 stopped = _stopped(until, answer)
                 if stopped is None and time.monotonic() - began < limit and not self.cancelled.is_set():
@@ -161,7 +196,14 @@ class Session:
                     pause = min(ceiling, pause * 1.5)
                     continue
                 state = _state(until, answer)
-                outcome.mismatches.append(Mismatch(f"wait:{_shown(until)}", _wanted(until), state, "ended in another state" if stopped is not None else f"not reached in {limit:g} s"))
+                outcome.mismatches.append(
+                    Mismatch(
+                        f"wait:{_shown(until)}",
+                        _wanted(until),
+                        state,
+                        "ended in another state" if stopped is not None else f"not reached in {limit:g} s",
+                    )
+                )
             break
         outcome.wait_ms = round((sent - began) * 1000, 1)
         outcome.duration_ms = round((time.monotonic() - sent) * 1000, 2)
@@ -171,12 +213,20 @@ class Session:
         snapshot = len(outcome.mismatches)
         self._judge(step, response, answer, outcome)
         # A read that differs right after a pause in the recording may only be early: the work behind it takes time.
-        while len(outcome.mismatches) > snapshot and step.settle and until is None and time.monotonic() - began < min(limit, 30.0) and not self.cancelled.is_set():
+        while (
+            len(outcome.mismatches) > snapshot
+            and step.settle
+            and until is None
+            and time.monotonic() - began < min(limit, 30.0)
+            and not self.cancelled.is_set()
+        ):
             time.sleep(pause)
             pause = min(0.25, pause * 1.4)
             retried = StepOutcome(step.id, step.method, outcome.path, outcome.expected_status)
             response = client.send(request, step.timeout or self.step_timeout)
-            answer = Answer(response.status_code, [(k.lower(), v) for k, v in response.headers.multi_items()], _text(response))
+            answer = Answer(
+                response.status_code, [(k.lower(), v) for k, v in response.headers.multi_items()], _text(response)
+            )
             self._judge(step, response, answer, retried)
             outcome.wait_ms = round((time.monotonic() - began) * 1000, 1)
             if not retried.mismatches:
@@ -198,7 +248,11 @@ class Session:
             value = evaluate(extract, answer)
             if value is None:
                 if not known.mismatches:
-                    known.mismatches.append(Mismatch(f"extract:{name}", extract.was, None, "the value that later steps need is not in the answer"))
+                    known.mismatches.append(
+                        Mismatch(
+                            f"extract:{name}", extract.was, None, "the value that later steps need is not in the answer"
+                        )
+                    )
                 continue
             if name == "run_id" and self.profile.metadata.run == "created":
                 self.scope.values["run_id"] = value
@@ -228,7 +282,13 @@ class Session:
             comparer.value("body", f"contains {expect.contains!r}", "it does not")
         if (recorded := self._expected_body(step)) is not None:
             comparer.body(expect.media_type or "", recorded, response.content, response.charset_encoding or "utf-8")
-        elif expect.status is not None and expect.body is None and step.method != "HEAD" and response.content and expect.media_type is None:
+        elif (
+            expect.status is not None
+            and expect.body is None
+            and step.method != "HEAD"
+            and response.content
+            and expect.media_type is None
+        ):
             comparer.value("body", "empty", f"{len(response.content)} bytes")
         comparer.settle()
 
@@ -249,14 +309,19 @@ class Session:
 
     def _refused(self, step: Step, answer: Answer) -> None:
         """A login that is answered by 401, 403 or its own form again cannot be judged: the credentials are wrong here."""
-        uses = any(n.startswith("secrets.") for n in names_in(step.model_dump(by_alias=True, exclude={"expect", "extract"})))
+        uses = any(
+            n.startswith("secrets.") for n in names_in(step.model_dump(by_alias=True, exclude={"expect", "extract"}))
+        )
         expected = step.expect.status if step.expect else None
         if not uses or expected is None or answer.status == expected:
             return
         again = answer.status == 200 and answer.is_html and answer.html.css_first("input[type=password]") is not None
         if answer.status in (401, 403) or again:
             said = "showed the form again" if again else f"answered {answer.status}"
-            raise Unjudgeable(f"The login (step {step.id}, {step.method} {step.path}) was refused: the application {said}. Check PROFILE_SECRET_* or ADMIN_EMAIL and ADMIN_PASSWORD.")
+            raise Unjudgeable(
+                f"The login (step {step.id}, {step.method} {step.path}) was refused: the application {said}. "
+                "Check PROFILE_SECRET_* or ADMIN_EMAIL and ADMIN_PASSWORD."
+            )
 
     @cached_property
     def _digests(self) -> set[str]:
@@ -265,14 +330,18 @@ class Session:
         for step in [*self.profile.prologue, *self.profile.steps]:
             for name in [p.file for p in step.multipart or [] if p.file] + ([step.body] if step.body else []):
                 content = (self.folder / name).read_bytes()
-                found.update(hashlib.new(a, content).hexdigest() for a in ("md5", "sha1", "sha256", "sha512", "blake2b"))
+                found.update(
+                    hashlib.new(a, content).hexdigest() for a in ("md5", "sha1", "sha256", "sha512", "blake2b")
+                )
         return found
 
     # ------------------------------------------------------------------ jobs and waits
 
     def _enqueue(self, step: Step, outcome: StepOutcome) -> None:
         if self.enqueuer is None:
-            raise Unjudgeable(f"Step {step.id} enqueues a job, and no Redis is known. Set REDIS_URL to the application's Redis.")
+            raise Unjudgeable(
+                f"Step {step.id} enqueues a job, and no Redis is known. Set REDIS_URL to the application's Redis."
+            )
         outcome.method = "ENQUEUE"
         began = time.monotonic()
         job_id = self.enqueuer.enqueue(step, self.scope)
@@ -288,23 +357,33 @@ class Session:
         elif wait.type == "status_poll":
             self._await_status(step, outcome)
         elif wait.type in ("file", "log_line"):
-            self._await_log(step, outcome, wait.contains, wait.path, limit_of(wait.recorded, wait.timeout or step.timeout))
+            self._await_log(
+                step, outcome, wait.contains, wait.path, limit_of(wait.recorded, wait.timeout or step.timeout)
+            )
 
     def _await_job(self, step: Step, outcome: StepOutcome, job_id: str, recorded: float | None) -> None:
         limit = limit_of(recorded, (step.wait.timeout if step.wait else None) or step.timeout)
         if not self.job_sources:
-            self.notes.append(f"Step {step.id} started a job that nothing here can watch; later steps wait for what it shows.")
+            self.notes.append(
+                f"Step {step.id} started a job that nothing here can watch; later steps wait for what it shows."
+            )
             return
         self.progress({"event": "wait_started", "id": step.id, "job": job_id, "limit_s": limit})
         waited = wait_for(job_id, self.job_sources, limit, self.cancelled.is_set)
         outcome.wait_ms = round(outcome.wait_ms + waited.seconds * 1000, 1)
-        if waited.tree is None and "known to none" in (waited.problem or "") and all(s.name != "redis" for s in self.job_sources):
+        if (
+            waited.tree is None
+            and "known to none" in (waited.problem or "")
+            and all(s.name != "redis" for s in self.job_sources)
+        ):
             self.notes.append(f"Step {step.id}: {waited.problem}; later steps wait for what it shows.")
             return
         if waited.tree is not None:
             outcome.jobs.append(outcome_of(waited.tree))
         expected = (step.expect.jobs if step.expect else None) or {}
-        if waited.problem is not None and not (expected and any(v != "finished" for v in expected.values()) and waited.tree is not None):
+        if waited.problem is not None and not (
+            expected and any(v != "finished" for v in expected.values()) and waited.tree is not None
+        ):
             trace = next((n["exc_info"] for n in _nodes(waited.tree) if n["exc_info"]), None) if waited.tree else None
             outcome.mismatches.append(Mismatch("jobs", "finished", waited.problem, trace))
         elif waited.tree is not None and expected and waited.source != "application":
@@ -327,7 +406,8 @@ class Session:
     def _await_status(self, step: Step, outcome: StepOutcome) -> None:
         """The source document's status poll: a relative endpoint is asked below the run's page until its field says so."""
         wait = step.wait
-        assert wait is not None and wait.endpoint is not None
+        assert wait is not None
+        assert wait.endpoint is not None
         limit = limit_of(wait.recorded, wait.timeout or step.timeout)
         path = self._endpoint(fill(wait.endpoint, self.scope))
         began, pause, state = time.monotonic(), 0.02, None
@@ -341,8 +421,20 @@ class Session:
             outcome.wait_ms = round((time.monotonic() - began) * 1000, 1)
             if _alike(state, wait.success_state):
                 return
-            if failed_state(state) or response.status_code in (401, 403, 404) or time.monotonic() - began >= limit or self.cancelled.is_set():
-                outcome.mismatches.append(Mismatch(f"wait:{wait.endpoint} {wait.field}", wait.success_state, state, f"last seen after {outcome.wait_ms / 1000:.1f} s"))
+            if (
+                failed_state(state)
+                or response.status_code in (401, 403, 404)
+                or time.monotonic() - began >= limit
+                or self.cancelled.is_set()
+            ):
+                outcome.mismatches.append(
+                    Mismatch(
+                        f"wait:{wait.endpoint} {wait.field}",
+                        wait.success_state,
+                        state,
+                        f"last seen after {outcome.wait_ms / 1000:.1f} s",
+                    )
+                )
                 return
             time.sleep(pause)
             pause = min(wait.interval or 0.25, pause * 1.4)
@@ -350,22 +442,34 @@ class Session:
     def _endpoint(self, endpoint: str) -> str:
         if endpoint.startswith("/"):
             return endpoint
-        page = self.profile.metadata.run_page or f"{self.target.base_path.rstrip('/')}/runs/{{{{ run_id }}}}/{{{{ config }}}}/"
+        page = (
+            self.profile.metadata.run_page
+            or f"{self.target.base_path.rstrip('/')}/runs/{{{{ run_id }}}}/{{{{ config }}}}/"
+        )
         try:
             return fill(page, self.scope) + endpoint
         except Unknown as unknown:
-            raise BadProfile(f"The endpoint {endpoint!r} is relative to the run's page, and {unknown.args[0]} is not known: the seed holds no single .cfg file.") from None
+            raise BadProfile(
+                f"The endpoint {endpoint!r} is relative to the run's page, and {unknown.args[0]} is not known: "
+                "the seed holds no single .cfg file."
+            ) from None
 
     def _await_log(self, step: Step, outcome: StepOutcome, phrase: str | None, path: str | None, limit: float) -> None:
         if self.run_dir is None:
             raise BadProfile(f"Step {step.id} waits for a file of the run, and this profile has no run directory.")
         began, pause = time.monotonic(), 0.02
         while True:
-            files = [self.run_dir / fill(path, self.scope)] if path else [p for p in self.run_dir.rglob("*.log") if p.is_file()]
+            files = (
+                [self.run_dir / fill(path, self.scope)]
+                if path
+                else [p for p in self.run_dir.rglob("*.log") if p.is_file()]
+            )
             if any(f.is_file() and (phrase is None or phrase in f.read_text("utf-8", "replace")) for f in files):
                 return
             if time.monotonic() - began >= limit or self.cancelled.is_set():
-                outcome.mismatches.append(Mismatch(f"file:{path or '*.log'}", phrase or "exists", "not found", f"after {limit:g} s"))
+                outcome.mismatches.append(
+                    Mismatch(f"file:{path or '*.log'}", phrase or "exists", "not found", f"after {limit:g} s")
+                )
                 return
             time.sleep(pause)
             pause = min(0.25, pause * 1.4)
@@ -377,7 +481,11 @@ class Session:
 
     def secrets_seen(self) -> set[str]:
         """Live values that no report may show: secrets that were sent, and cookies that were received."""
-        return {v for v in [*self.scope.secrets.values(), *self.scope.generated.values(), *self.bijection.secrets()] if len(v) >= 4}
+        return {
+            v
+            for v in [*self.scope.secrets.values(), *self.scope.generated.values(), *self.bijection.secrets()]
+            if len(v) >= 4
+        }
 
 
 def _nodes(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -412,12 +520,20 @@ def _holds(until: Until, answer: Answer) -> bool:
 def _stopped(until: Until, answer: Answer) -> Any:
     """The state that will not change any more, or None."""
     value = _state(until, answer)
-    return value if value is not None and (value in until.stop_on or (isinstance(value, str) and value.lower() in until.stop_on)) else None
+    return (
+        value
+        if value is not None and (value in until.stop_on or (isinstance(value, str) and value.lower() in until.stop_on))
+        else None
+    )
 
 
 def _state(until: Until, answer: Answer) -> Any:
     if until.json_ is not None:
-        return jmespath.search(until.json_, answer.json) if answer.json is not None else f"status {answer.status}, not JSON"
+        return (
+            jmespath.search(until.json_, answer.json)
+            if answer.json is not None
+            else f"status {answer.status}, not JSON"
+        )
     return answer.status if until.status is not None else "the text is not there"
 
 

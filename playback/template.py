@@ -54,8 +54,12 @@ class Scope:
             raise BadProfile(f"{{{{ env.{rest} }}}} reads the variable {ENV_ALLOWED}{rest}, which is not set.")
         if head in ("secrets", "run_id", "config", "origin"):
             raise Unknown(name)
-        near = difflib.get_close_matches(head, ["run_id", "config", "origin", "steps", "secrets", "generated", "env"], 1)
-        raise BadProfile(f"{{{{ {name} }}}} is no name a profile knows" + (f"; did you mean {near[0]!r}?" if near else "."))
+        near = difflib.get_close_matches(
+            head, ["run_id", "config", "origin", "steps", "secrets", "generated", "env"], 1
+        )
+        raise BadProfile(
+            f"{{{{ {name} }}}} is no name a profile knows" + (f"; did you mean {near[0]!r}?" if near else ".")
+        )
 
 
 def fill(template: str, scope: Scope, encode: Callable[[str], str] = str) -> str:

@@ -145,20 +145,28 @@ def wait_for(job_id: str, sources: list[JobSource], limit: float, cancelled: Cal
             try:
                 found = candidate.look(job_id, max(0.0, min(left, _LONG_POLL)))
             except httpx.RequestError as error:
-                return Waited(tree, time.monotonic() - began, f"the state of job {job_id} cannot be read: {error}", candidate.name)
+                return Waited(
+                    tree, time.monotonic() - began, f"the state of job {job_id} cannot be read: {error}", candidate.name
+                )
             if found is not None:
                 tree, source = found, candidate
                 break
         else:
             if source is not None or not sources or time.monotonic() >= grace:
-                what = "vanished" if source else "is known to none of " + (", ".join(s.name for s in sources) or "no source")
+                what = (
+                    "vanished"
+                    if source
+                    else "is known to none of " + (", ".join(s.name for s in sources) or "no source")
+                )
                 return Waited(tree, time.monotonic() - began, f"job {job_id} {what}", source.name if source else None)
             time.sleep(0.05)
             continue
         if jobs.is_settled(tree):
             return Waited(tree, time.monotonic() - began, _verdict(tree), source.name if source else None)
         if time.monotonic() - began >= limit:
-            return Waited(tree, limit, f"{_verdict(tree) or 'not finished'} after {limit:g} s", source.name if source else None)
+            return Waited(
+                tree, limit, f"{_verdict(tree) or 'not finished'} after {limit:g} s", source.name if source else None
+            )
         if cancelled():
             return Waited(tree, time.monotonic() - began, "the run was cancelled", source.name if source else None)
 
@@ -177,7 +185,12 @@ def outcome_of(tree: jobs.Tree) -> JobOutcome:
     """A tree as the report shows it."""
     status = "abandoned" if tree["abandoned"] else tree["status"]
     return JobOutcome(
-        tree["id"], tree["function"], status, _duration(tree), tree["exc_info"], [outcome_of(child) for child in tree["children"]]
+        tree["id"],
+        tree["function"],
+        status,
+        _duration(tree),
+        tree["exc_info"],
+        [outcome_of(child) for child in tree["children"]],
     )
 
 

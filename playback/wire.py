@@ -107,7 +107,9 @@ def compose(step: Step, scope: Scope, folder: Path, rewrite: Mapping[str, str]) 
     if whole and "://" in path:
         parts = urlsplit(path)
         if f"{parts.scheme}://{parts.netloc}" != scope.values.get("origin"):
-            raise TargetRefused(f"Step {step.id} would be sent to {parts.scheme}://{parts.netloc}, which is not the target.")
+            raise TargetRefused(
+                f"Step {step.id} would be sent to {parts.scheme}://{parts.netloc}, which is not the target."
+            )
         path, query = parts.path, parts.query or query
     elif whole and "?" in path:
         path, _, query = path.partition("?")
@@ -224,7 +226,11 @@ def curl(target: Target, client: Client, request: Request) -> str:
     """The request as a `curl` line for a person; cookies and credentials are left for them to fill in."""
     words = ["curl", "-i", "-X", request.method]
     for name, value in request.headers:
-        shown = "…" if name.lower() in ("authorization", "cookie") or "csrf" in name.lower() or "token" in name.lower() else value
+        shown = (
+            "…"
+            if name.lower() in ("authorization", "cookie") or "csrf" in name.lower() or "token" in name.lower()
+            else value
+        )
         words += ["-H", f"{name}: {shown}"]
     if request.content:
         words += ["--data-binary", "@-" if len(request.content) > 2000 else request.content.decode("utf-8", "replace")]

@@ -1,0 +1,418 @@
+"""One recorded exchange as a step of the profile: request with templates, expectation, extractors, wait.
+
+Files that a step names (uploads, bodies, expected answers) are collected by their path below the profile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, unquote_plus
+
+from assembler.clients import Owner, RecordedClient
+from assembler.correlation import Correlation, Extraction, Filled, Generated, Part, Ref, Secret, canonical
+from assembler.document import Noted
+from assembler.polling import Poll
+from assembler.recording import Exchange, Recording
+from assembler.shapes import SECRET
+from assembler.slots import Slot, query_slots, rejoin
+from assembler.sources import locate
+
+__all__ = ["StepWriter", "step_id"]
+
+_NOT_SENT = {
+    "host", "content-length", "cookie", "connection", "transfer-encoding", "accept-encoding", "keep-alive", "te", "upgrade",
+    "proxy-connection", "x-recorder-request", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port",
+    "x-real-ip", "forwarded", "via",
+}  # fmt: skip
+_CONDITIONAL = {"if-none-match", "if-modified-since"}
+_EXTENSIONS = {
+    "text/html": "html", "application/json": "json", "text/csv": "csv", "text/plain": "txt", "application/xml": "xml",
+    "text/xml": "xml", "text/css": "css", "image/png": "png", "image/tiff": "tif", "application/zip": "zip", "application/pdf": "pdf",
+}  # fmt: skip
+_SESSION_NAME = re.compile(r"sess|sid|auth|token|csrf|xsrf|login|jwt|remember", re.IGNORECASE)
+_PAUSE = 0.25
+"""Seconds between two requests of one client from which on a pause is a pause, and not the client's own speed."""
+
+
+@dataclass
+class StepWriter:
+    """Writes steps. `ids` names every exchange that has one; `folded` maps earlier reads of a poll to the last."""
+
+    recording: Recording
+    owners: Sequence[Owner]
+    clients: Mapping[str, RecordedClient]
+    correlation: Correlation
+    ids: dict[int, str]
+    folded: Mapping[int, int]
+    run_extraction: tuple[int, str] | None
+    """The exchange whose answer names the run that later steps work on, and the run's recorded id."""
+    begun: float
+    files: dict[str, Path | bytes] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def write(self, poll: Poll, previous: Exchange | None) -> Noted:
+        """The step for one exchange. `previous` is the one before it, for the pause between them."""
+        index = poll.index
+        exchange, filled = self.recording.exchanges[index], self.correlation.filled[index]
+        step: dict[str, Any] = {"id": self.ids[index]}
+        if self.owners[index].client != "main":
+            step["client"] = self.owners[index].client
+        step["at"] = round(exchange.timestamp - self.begun, 3)
+        step["took"] = round((exchange.duration_ms or 0) / 1000, 4)
+        step["method"] = exchange.method
+        step["path"] = self._templated(exchange.path, filled, "path")
+        if exchange.query:
+            step["query"] = self._templated(exchange.query, filled, "query")
+        if headers := self._headers(exchange, filled):
+            step["headers"] = headers
+        if cookies := self._cookies(index):
+            step["cookies"] = cookies
+        self._body(step, exchange, filled)
+        step["expect"] = self._expect(exchange, step["id"])
+        if extract := self._extract(index):
+            step["extract"] = extract
+        if wait := self._wait(poll, exchange, step):
+            step["wait"] = wait
+        pause = _pause(previous, exchange)
+        if exchange.safe and pause >= _PAUSE:
+            step["settle"] = round(min(pause, 60.0), 3)
+        for place in filled.unresolved:
+            self.problems.append(
+                f"step {step['id']}: the {place} holds a secret that no recorded answer gave and that has no name of a password or key; "
+                "record the page it came from too, or put `{{ secrets.… }}` or `{{ generated.… }}` in its place."
+            )
+        return Noted(step, _headline(exchange, poll))
+
+    # ------------------------------------------------------------------ request
+
+    def _headers(self, exchange: Exchange, filled: Filled) -> dict[str, Any]:
+        headers: dict[str, Any] = {}
+        multipart = bool(exchange.request_body and exchange.request_body.get("parts") is not None)
+        agent = self.clients[self.owners[exchange.index].client].agent
+        for name, value in exchange.headers:
+            if name in _NOT_SENT or (name == "user-agent" and value == agent) or (name == "content-type" and multipart):
+                continue
+            # A validator from before the recording names a state that no fresh instance has.
+            if name in _CONDITIONAL and not any(
+                isinstance(p, Ref) for _, parts in filled.of("header", name) for p in parts
+            ):
+                continue
+            text = self._templated(value, filled, "header", name)
+            if name in ("origin", "referer") and text.startswith(exchange.origin):
+                text = "{{ origin }}" + text[len(exchange.origin) :]
+            known = headers.get(name)
+            headers[name] = text if known is None else [*known, text] if isinstance(known, list) else [known, text]
+        return headers
+
+    def _cookies(self, index: int) -> dict[str, str]:
+        """Cookies that no recorded answer set. A script may have made them; a session cookie must not be guessed."""
+        cookies: dict[str, str] = {}
+        exchange = self.recording.exchanges[index]
+        for name, value in self.owners[index].extra.items():
+            token = canonical(value)
+            source = (
+                self.correlation.refer(Slot("cookie", name, token, 0, 0), token, index)
+                if SECRET.fullmatch(token)
+                else None
+            )
+            if source is not None:
+                cookies[name] = self._render([source])
+            elif token and any(s.value == token for s in self.correlation.slots[index]):
+                cookies[name] = f"{{{{ generated.{re.sub(r'[^A-Za-z0-9_]', '_', name)} }}}}"
+            elif _SESSION_NAME.search(name):
+                self.problems.append(
+                    f"step {self.ids[index]}: {exchange.method} {exchange.path} sent the cookie {name!r}, which no recorded answer set; "
+                    "record the login too, or replay with --cookie."
+                )
+            else:
+                self._warn(f"The cookie {name!r} was made in the browser and is not sent at replay.")
+        return cookies
+
+    def _body(self, step: dict[str, Any], exchange: Exchange, filled: Filled) -> None:
+        body = exchange.request_body
+        if not body:
+            return
+        if body.get("parts") is not None:
+            step["multipart"] = self._parts(step["id"], exchange, body["parts"], filled)
+            return
+        text = self.recording.bodies.text(body)
+        media_type = (body.get("media_type") or "").partition(";")[0].strip().lower()
+        if text is None:
+            if (ref := body.get("ref")) and (source := self.recording.bodies.path(ref)):
+                step["body"] = self._file(f"seed/bodies/{step['id']}.bin", source)
+            else:
+                self.problems.append(
+                    f"step {step['id']}: the request's body was not stored ({body.get('omitted') or 'missing'}); it cannot be sent again."
+                )
+        elif (
+            media_type == "application/x-www-form-urlencoded" and text and all("=" in pair for pair in text.split("&"))
+        ):
+            step["form"] = self._form(text, filled)
+        elif media_type.endswith("json"):
+            step["json"] = self._templated(text, filled, "json")
+        else:
+            step["text"] = self._templated(text, filled, "json" if filled.of("json") else "text")
+
+    def _form(self, text: str, filled: Filled) -> list[list[str]]:
+        templates = {slot.start: parts for slot, parts in filled.of("form")}
+        return [
+            [
+                unquote_plus(text[: slot.start].rpartition("&")[2].rstrip("=")),
+                self._render(templates.get(slot.start, [canonical(slot.value)])),
+            ]
+            for slot in query_slots(text, "form")
+        ]
+
+    def _parts(
+        self, step: str, exchange: Exchange, parts: Sequence[Mapping[str, Any]], filled: Filled
+    ) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        templates = {slot.name: values for slot, values in filled.of("multipart")}
+        stamp = datetime.fromtimestamp(exchange.timestamp, UTC).strftime("%Y%m%dT%H%M%SZ")
+        for part in parts:
+            name, filename, text = part["name"] or "", part.get("filename"), part.get("text")
+            row: dict[str, Any] = {"name": name}
+            if filename is None and text is not None:
+                row["value"] = self._render(templates.get(name, [canonical(text)]))
+            else:
+                source = self.recording.bodies.path(part["ref"]) if part.get("ref") else None
+                content: Path | bytes | None = (
+                    source
+                    if source is not None
+                    else text.encode()
+                    if text is not None
+                    else b""
+                    if part.get("size") == 0
+                    else None
+                )
+                if content is None:
+                    self.problems.append(
+                        f"step {step}: the file {filename!r} was not stored ({part.get('omitted') or 'missing'})."
+                    )
+                    content = b""
+                digest = (
+                    part.get("sha256")
+                    or hashlib.sha256(content if isinstance(content, bytes) else content.read_bytes()).hexdigest()
+                )
+                row["filename"] = filename or ""
+                row["file"] = self._file(f"seed/uploads/{stamp}-{digest[:12]}/{_safe_name(filename)}", content)
+            if part.get("media_type"):
+                row["media_type"] = part["media_type"]
+            rows.append(row)
+        return rows
+
+    # ------------------------------------------------------------------ expectation
+
+    def _expect(self, exchange: Exchange, step: str) -> dict[str, Any]:
+        expect: dict[str, Any] = {"status": exchange.status}
+        if exchange.media_type:
+            expect["media_type"] = exchange.media_type
+        if (location := exchange.response_header("location")) is not None:
+            expect["location"] = canonical(location)
+        names = {canonical(v).partition("=")[0].strip() for n, v in exchange.response_headers if n == "set-cookie"} - {
+            "recorder_session"
+        }
+        if names:
+            expect["cookies"] = sorted(names)
+        body = exchange.body
+        if body and exchange.method != "HEAD":
+            ending = _EXTENSIONS.get(exchange.media_type, "json" if exchange.media_type.endswith("+json") else "bin")
+            name = f"baseline/answers/{step}.{ending}"
+            text = self.recording.bodies.text(body)
+            source = self.recording.bodies.path(body["ref"]) if text is None and body.get("ref") else None
+            if text is not None:
+                expect["body"] = self._file(name, text.encode("utf-8", "surrogatepass"))
+            elif source is not None:
+                expect["body"] = self._file(name, source)
+            else:
+                self._warn(
+                    f"step {step}: the answer's body was not stored ({body.get('omitted') or 'missing'}) and is not compared."
+                )
+        if exchange.jobs:
+            expect["jobs"] = _job_statuses(exchange)
+        return expect
+
+    def _extract(self, index: int) -> dict[str, Any]:
+        """The extractors of this answer that a step of the profile uses."""
+        used = {
+            p.name
+            for other in self.ids
+            for _, parts in self.correlation.filled[other].slots
+            for p in parts
+            if isinstance(p, Ref) and self._last(p.source) == index
+        }
+        result: dict[str, Any] = {n: _noted(e) for n, e in self._extractions(index).items() if n in used}
+        if self.run_extraction is not None and self.run_extraction[0] == index:
+            extract = locate(self.correlation.answers[index], self.run_extraction[1])
+            if extract is not None:
+                result["run_id"] = _noted(Extraction("run_id", extract, "the run that the following steps work on"))
+        return result
+
+    def _extractions(self, index: int) -> dict[str, Extraction]:
+        found = dict(self.correlation.extractions[index])
+        for earlier, last in self.folded.items():
+            if last == index:
+                found.update(self.correlation.extractions[earlier])
+        return found
+
+    def _last(self, source: int) -> int:
+        return self.folded.get(source, source)
+
+    # ------------------------------------------------------------------ waits
+
+    def _wait(self, poll: Poll, exchange: Exchange, step: dict[str, Any]) -> Noted | None:
+        if poll.until is not None:
+            wait: dict[str, Any] = {"type": "poll", "until": _until_row(poll)}
+            if poll.interval is not None:
+                wait["interval"] = poll.interval
+            if poll.recorded:
+                wait["recorded"] = poll.recorded
+            count = len(poll.earlier) + 1
+            return Noted(
+                wait,
+                f"read {count} times until then"
+                if count > 1
+                else "found finished at once; another run may have to wait",
+            )
+        for root in exchange.jobs:
+            extract = locate(self.correlation.answers[exchange.index], root.job_id)
+            if extract is None:
+                continue
+            known = self.correlation.extractions[exchange.index]
+            name = next((n for n, e in known.items() if e.extract == extract), "job_id")
+            extraction = known.get(name) or Extraction(name, extract, "the background job that this request enqueued")
+            step.setdefault("extract", {}).setdefault(name, _noted(extraction))
+            ends = [job.finished_ns for job in root.tree() if job.finished_ns is not None]
+            wait = {"type": "job", "job": f"{{{{ steps.{step['id']}.{name} }}}}"}
+            if ends and exchange.finished_ns:
+                wait["recorded"] = round(max(0, max(ends) - exchange.finished_ns) / 1e9, 3)
+            return Noted(wait, f"enqueued {root.function}; its whole tree must end")
+        return None
+
+    # ------------------------------------------------------------------ templates
+
+    def _templated(self, text: str, filled: Filled, place: str, name: str | None = None) -> str:
+        slots = filled.of(place, name)
+        if not slots:
+            return _literal(canonical(text))
+        return rejoin(
+            canonical(text),
+            [
+                (slot, [_literal(p) if isinstance(p, str) else _Place(self._part(p)) for p in parts])
+                for slot, parts in slots
+            ],
+        )
+
+    def _render(self, parts: Sequence[Part]) -> str:
+        return "".join(_literal(p) if isinstance(p, str) else self._part(p) for p in parts)
+
+    def _part(self, part: Part) -> str:
+        if isinstance(part, Secret):
+            return f"{{{{ secrets.{part.name} }}}}"
+        if isinstance(part, Generated):
+            return f"{{{{ generated.{part.name} }}}}"
+        if isinstance(part, Ref):
+            return (
+                f"{{{{ {part.name} }}}}"
+                if part.source < 0
+                else f"{{{{ steps.{self.ids[self._last(part.source)]}.{part.name} }}}}"
+            )
+        return part
+
+    def _file(self, name: str, source: Path | bytes) -> str:
+        self.files[name] = source
+        return name
+
+    def _warn(self, sentence: str) -> None:
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A template among recorded text: it is written as it is, the text around it in the encoding of its place."""
+
+    template: str
+
+    def __str__(self) -> str:
+        return self.template
+
+
+def _literal(text: str) -> str:
+    """Recorded text that looks like a template is sent as it was."""
+    return text.replace("{{", '{{ "{{" }}')
+
+
+def _noted(extraction: Extraction) -> Noted:
+    row = extraction.extract.model_dump(by_alias=True, exclude_none=True)
+    if not row.get("nth"):
+        row.pop("nth", None)
+    return Noted(row, extraction.evidence)
+
+
+def _until_row(poll: Poll) -> dict[str, Any]:
+    assert poll.until is not None
+    row = poll.until.model_dump(by_alias=True, exclude_unset=True)
+    if not row.get("stop_on"):
+        row.pop("stop_on", None)
+    return row
+
+
+def _pause(previous: Exchange | None, exchange: Exchange) -> float:
+    """Seconds between the end of one exchange and the start of the next; 0 across a restart."""
+    if previous is None or previous.finished_ns is None or previous.boot != exchange.boot:
+        return 0.0
+    return (exchange.started_ns - previous.finished_ns) / 1e9
+
+
+def _job_statuses(exchange: Exchange) -> dict[str, str]:
+    statuses: dict[str, str] = {}
+    for root in exchange.jobs:
+        for job in root.tree():
+            name, count = job.function, 2
+            while name in statuses:
+                name, count = f"{job.function}#{count}", count + 1
+            statuses[name] = job.status
+    return statuses
+
+
+def _safe_name(filename: str | None) -> str:
+    """The name of an uploaded file, made safe for any file system and kept readable."""
+    base = (filename or "").replace("\\", "/").rsplit("/", 1)[-1]
+    return re.sub(r"[^\w.() +-]", "_", base).strip(". ")[:120] or "upload"
+
+
+def _headline(exchange: Exchange, poll: Poll) -> str:
+    what = f"{exchange.method} {unquote(exchange.path)} → {exchange.status}"
+    if exchange.jobs:
+        what += f", enqueued {', '.join(j.function for j in exchange.jobs)}"
+    if poll.earlier:
+        what += f", read {len(poll.earlier) + 1} times"
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", "?", what)
+
+
+def step_id(exchange: Exchange, taken: set[str], run_id: str | None, config: str | None) -> str:
+    """A short name: the method, and the last telling words of the path."""
+    words = []
+    for segment in unquote(exchange.path).split("/"):
+        if (
+            not segment
+            or segment in (run_id, config, "runs")
+            or re.search(r"\d{2,}|^\d+$", segment)
+            or len(segment) > 40
+        ):
+            continue
+        words.append(re.sub(r"[^A-Za-z0-9]+", "-", segment).strip("-").lower())
+    base = "-".join(w for w in [re.sub(r"[^a-z]", "", exchange.method.lower()), *words[-2:]] if w)[:60] or "request"
+    name, count = base, 2
+    while name in taken:
+        name, count = f"{base}-{count}", count + 1
+    taken.add(name)
+    return name
