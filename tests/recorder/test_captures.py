@@ -202,6 +202,14 @@ def test_the_run_is_copied_as_it_was(captures: Captures, settings: Settings, tmp
     assert (payload["files"], payload["skipped"]) == (3, ["active.link", "out", "pipe"])
 
 
+def test_a_file_that_became_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("elsewhere")
+    (tmp_path / "was-a-file").symlink_to(tmp_path / "secret")
+    assert snapshots._copy_file(tmp_path / "was-a-file", tmp_path / "copy", float("inf")) == -1
+    assert snapshots._copy_file(tmp_path / "vanished", tmp_path / "copy", float("inf")) == -1
+    assert not (tmp_path / "copy").exists()
+
+
 class SlowSnapshot:
     """`snapshots.take`, held back until it is let go."""
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+import recorder.tail
 from recorder.events import envelope
 from recorder.log import LOG_NAME, BadLine, Writer
 from recorder.tail import tail
@@ -96,6 +100,23 @@ def test_follows_growth_rotation_and_the_unfinished_end_of_the_old_file(tmp_path
     assert messages(found) == ["opened", "one", torn, "opened", "two"]
     assert found[3][0] < found[4][0] == log.stat().st_size  # offsets began again
     assert found[2][0] == 0
+
+
+def test_a_line_that_comes_just_before_the_rotation_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = Writer(tmp_path / "_logs", tmp_path)
+    note(writer, "one")
+    looked = recorder.tail._replaced
+
+    def rotate(*seen: Any) -> bool:
+        """Between the end of the file and the look at its name: one more line, and a new file."""
+        if not (tmp_path / "old.jsonl").exists():
+            note(writer, "late")
+            writer.path.rename(tmp_path / "old.jsonl")
+            note(Writer(tmp_path / "_logs", tmp_path), "two")
+        return looked(*seen)
+
+    monkeypatch.setattr(recorder.tail, "_replaced", rotate)
+    assert messages(all_there_is(writer.path)) == ["opened", "one", "late", "opened", "two"]
 
 
 def test_a_truncated_file_is_read_again_from_its_beginning(tmp_path: Path) -> None:
