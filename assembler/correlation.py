@@ -86,11 +86,12 @@ class Filled:
 
 def request_slots(exchange: Exchange, bodies: Bodies) -> Iterator[Slot]:
     """Every slot of a request, in the order in which they are sent."""
-    yield from path_slots(exchange.path)
-    yield from query_slots(exchange.query)
-    for name, value in exchange.headers:
+    yield from path_slots(canonical(exchange.path))
+    yield from query_slots(canonical(exchange.query))
+    for name, recorded in exchange.headers:
         if name in _SKIPPED_HEADERS or name.startswith("sec-ch-"):
             continue
+        value = canonical(recorded)
         if name in ("origin", "referer"):
             yield from _url_slots(name, value)
         else:
@@ -101,11 +102,13 @@ def request_slots(exchange: Exchange, bodies: Bodies) -> Iterator[Slot]:
     if body.get("parts") is not None:
         for part in body["parts"]:
             if part.get("filename") is None and part.get("text") is not None:
-                yield Slot("multipart", part["name"] or "", part["text"], 0, len(part["text"]))
+                text = canonical(part["text"])
+                yield Slot("multipart", part["name"] or "", text, 0, len(text))
         return
-    text = bodies.text(body)
-    if text is None:
+    stored = bodies.text(body)
+    if stored is None:
         return
+    text = canonical(stored)
     media_type = (body.get("media_type") or "").partition(";")[0].strip().lower()
     if media_type == "application/x-www-form-urlencoded":
         yield from query_slots(text, "form")
@@ -138,7 +141,7 @@ class Correlation:
         self.bodies = bodies
         self.bound = bound
         self.answers = [_answer(e, bodies) for e in exchanges]
-        self.slots = [[_canonical_slot(s) for s in request_slots(e, bodies)] for e in exchanges]
+        self.slots = [list(request_slots(e, bodies)) for e in exchanges]
         self.extractions: dict[int, dict[str, Extraction]] = defaultdict(dict)
         self.filled: list[Filled] = []
         self.secrets: dict[str, str] = {}
@@ -395,12 +398,6 @@ class Correlation:
             filled.unresolved.append(f"{slot.place} {slot.name}")
         self.secrets[hexadecimal] = name
         return Secret(name)
-
-
-def _canonical_slot(slot: Slot) -> Slot:
-    if "secret-" not in slot.value:
-        return slot
-    return Slot(slot.place, slot.name, canonical(slot.value), slot.start, slot.end, slot.role, slot.number)
 
 
 def _answer(exchange: Exchange, bodies: Bodies) -> Answer:

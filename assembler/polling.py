@@ -6,6 +6,7 @@ A single read that already found a terminal state is a wait too, for the next ru
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,6 @@ from assembler.profile import Until
 from assembler.recording import Exchange
 from assembler.shapes import clock, pieces, timed_name
 from assembler.sources import json_leaves
-import itertools
 
 __all__ = ["FAILED_STATES", "Poll", "collapse"]
 

@@ -6,12 +6,12 @@ A shape alone proves nothing: it only says *how* a value may vary, evidence deci
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
-import itertools
 
 __all__ = ["ID_NAME", "SECRET", "Piece", "clock", "id_like", "looks_opaque", "pieces", "skeleton", "timed_name"]
 

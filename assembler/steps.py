@@ -142,15 +142,11 @@ class StepWriter:
         if body.get("parts") is not None:
             step["multipart"] = self._parts(step["id"], exchange, body["parts"], filled)
             return
-        text = self.recording.bodies.text(body)
+        stored = self.recording.bodies.text(body)
+        text = None if stored is None else canonical(stored)
         media_type = (body.get("media_type") or "").partition(";")[0].strip().lower()
         if text is None:
-            if (ref := body.get("ref")) and (source := self.recording.bodies.path(ref)):
-                step["body"] = self._file(f"seed/bodies/{step['id']}.bin", source)
-            else:
-                self.problems.append(
-                    f"step {step['id']}: the request's body was not stored ({body.get('omitted') or 'missing'}); it cannot be sent again."
-                )
+            self._stored_body(step, body)
         elif (
             media_type == "application/x-www-form-urlencoded" and text and all("=" in pair for pair in text.split("&"))
         ):
@@ -160,12 +156,23 @@ class StepWriter:
         else:
             step["text"] = self._templated(text, filled, "json" if filled.of("json") else "text")
 
+    def _stored_body(self, step: dict[str, Any], body: Mapping[str, Any]) -> None:
+        """A body that is no text: sent from a file, when it was stored."""
+        source = self.recording.bodies.path(body["ref"]) if body.get("ref") else None
+        if source is not None:
+            step["body"] = self._file(f"seed/bodies/{step['id']}.bin", source)
+        elif body.get("omitted") == "not_read":
+            self._warn(f"step {step['id']}: the application answered without reading the body; it is sent without one.")
+        else:
+            reason = body.get("omitted") or "missing"
+            self.problems.append(f"step {step['id']}: the request's body was not stored ({reason}); it cannot be sent again.")
+
     def _form(self, text: str, filled: Filled) -> list[list[str]]:
         templates = {slot.start: parts for slot, parts in filled.of("form")}
         return [
             [
                 unquote_plus(text[: slot.start].rpartition("&")[2].rstrip("=")),
-                self._render(templates.get(slot.start, [canonical(slot.value)])),
+                self._render(templates.get(slot.start, [slot.value])),
             ]
             for slot in query_slots(text, "form")
         ]
