@@ -30,7 +30,7 @@ _ENVIRONMENTS: tuple[Environment, ...] = ("production", "staging", "test", "deve
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_SLUG = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._-]{0,79}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _prefix(value: str) -> str:
 def _slug(value: str | None) -> str | None:
     if value is None or _SLUG.fullmatch(value):
         return value
-    nearest = re.sub(r"[^a-z0-9._-]+", "-", value.lower()).strip("-._")[:100] or "my-profile"
+    nearest = re.sub(r"[^a-z0-9._-]+", "-", value.lower()).strip("-._")[:80] or "my-profile"
     raise ValueError(f"RECORDER_CAPTURE={value!r} is not a slug (lower-case letters, digits, '-'); try {nearest!r}.")
 
 
