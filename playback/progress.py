@@ -49,8 +49,8 @@ def _outcome(event: Mapping[str, Any]) -> list[str]:
         parts.append(f"{event['duration_ms'] / 1000:.2f} s")
     if event.get("wait_ms"):
         parts.append(f"waited {event['wait_ms'] / 1000:.2f} s")
-    if event.get("mismatches"):
-        parts.append(f"{event['mismatches']} differences")
+    if count := event.get("mismatches"):
+        parts.append(f"{count} difference{'' if count == 1 else 's'}")
     return parts
 
 

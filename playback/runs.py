@@ -15,6 +15,7 @@ from typing import Any
 from playback import engine
 from playback.engine import Options
 from playback.errors import PlaybackError
+from playback.logbook import PLAYBACK
 from playback.progress import line
 from playback.report import Report
 from playback.results import short_id
@@ -25,7 +26,7 @@ __all__ = ["Run", "Runs"]
 KEPT = 100  # finished runs that can still be followed; their reports stay on the disk
 QUIET = 15.0  # seconds without an event after which a listener gets a sign of life
 
-_log = logging.getLogger("profile_playback")
+_log = logging.getLogger(PLAYBACK)
 
 
 class Run:

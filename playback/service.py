@@ -14,8 +14,6 @@ import asyncio
 import contextlib
 import difflib
 import json
-import logging
-import logging.handlers
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -34,20 +32,17 @@ from playback.engine import Options
 from playback.envfile import environment
 from playback.errors import BadProfile, TargetRefused, UnknownProfile
 from playback.jsontext import dumps
+from playback.logbook import PORT, logging_to
 from playback.pages import CSP, index
 from playback.runs import Run, Runs
 
-__all__ = ["PORT", "RunRequest", "create_app", "log_path", "main"]
+__all__ = ["RunRequest", "create_app", "main"]
 
-PORT = 8070
 TOKEN = "PROFILE_PLAYBACK_TOKEN"
 BODY_LIMIT = 64 * 1024
 LISTED = 100  # runs
-LOG_LIMIT = 10 << 20
 STOP = 10.0  # seconds that running replays have to end when the service ends
 STATUS = {UnknownProfile: 404, TargetRefused: 409, BadProfile: 422}
-
-_log = logging.getLogger("profile_playback")
 
 
 class RunRequest(BaseModel):
@@ -70,11 +65,6 @@ class RunRequest(BaseModel):
         return Options(**self.model_dump(exclude={"verbose", "background"}))
 
 
-def log_path(data_root: Path, service: str = "profile_playback") -> Path:
-    """Where the log of a service is kept, for `wctl logs`."""
-    return data_root / "playback_runs" / f"{service}.log"
-
-
 def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
     """The service as an ASGI application. `environ` (default: the environment) names data root and token."""
     environ = os.environ if environ is None else environ
@@ -83,8 +73,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with _logging(data_root):
-            _log.info("profiles of %s", data_root / catalogue.PROFILES)
+        with logging_to(data_root) as log:
+            log.info("profiles of %s", data_root / catalogue.PROFILES)
             yield
             await asyncio.to_thread(runs.stop, STOP)
 
@@ -279,27 +269,6 @@ async def _sse(run: Run, after: int = 0) -> AsyncIterator[str]:
         else:
             number, event = told
             yield f"id: {number}\nevent: {event.get('event', 'message')}\ndata: {dumps(event)}\n\n"
-
-
-@contextlib.contextmanager
-def _logging(data_root: Path) -> Any:
-    """Log to stdout and to the file that `wctl logs` reads, while the service runs."""
-    path = log_path(data_root)
-    targets: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
-    with contextlib.suppress(OSError):  # a data root that cannot be written shows soon enough, at the first clone
-        path.parent.mkdir(parents=True, exist_ok=True)
-        targets.append(logging.handlers.RotatingFileHandler(path, maxBytes=LOG_LIMIT, backupCount=2, encoding="utf-8"))
-    for target in targets:
-        target.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-        _log.addHandler(target)
-    _log.setLevel(logging.INFO)
-    _log.propagate = False
-    try:
-        yield
-    finally:
-        for target in targets:
-            _log.removeHandler(target)
-            target.close()
 
 
 class _Server(uvicorn.Server):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Yield an event that the first SIGINT or SIGTERM sets; the second ends the program as it always did."""
+    """Yield an event that the first SIGINT or SIGTERM sets, and says so; the second ends the program as always."""
     stop = threading.Event()
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
@@ -26,6 +27,7 @@ def interruptible() -> Iterator[threading.Event]:
     def first(number: int, frame: FrameType | None) -> None:
         stop.set()
         restore()
+        os.write(2, b"Stopping; once more to stop at once.\n")  # print may be in the middle of a line here
 
     for number in SIGNALS:
         signal.signal(number, first)

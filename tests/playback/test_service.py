@@ -15,8 +15,8 @@ import pytest
 
 from playback import engine
 from playback.errors import BadProfile, TargetRefused, Unjudgeable, UnknownProfile
+from playback.logbook import log_path
 from playback.report import Mismatch
-from playback.service import log_path
 from tests.playback.reports import failed
 from tests.playback.serving import FakeEngine, promote, serving
 from tests.support import ROOT, Server, clean_environ, wait_until

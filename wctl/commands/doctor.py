@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
-import redis
 
 from playback import catalogue
 from playback.enqueue import Enqueuer
@@ -117,6 +116,8 @@ def _redis(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield _startable()
         yield Finding("worker", "note", "not looked for: REDIS_URL does not say where the application's Redis is.")
         return
+    import redis  # costs a tenth of a second, which no other command needs to spend
+
     try:
         connection: Any = redis.Redis.from_url(url, socket_connect_timeout=ASK, socket_timeout=ASK)
         connection.ping()

@@ -18,8 +18,8 @@ import typer
 import wctl
 from assembler import DraftStatus
 from playback.guard import Guarded
+from playback.logbook import PLAYBACK, PORT, log_path
 from playback.redis_server import find_redis, running_redis
-from playback.service import PORT, log_path
 from playback.summary import visible
 from wctl.commands.record import lines
 from wctl.console import Refusal, refusing, say
@@ -30,7 +30,7 @@ from wctl.options import DataRoot
 __all__ = ["demo", "logs", "up"]
 
 LOOK = 0.2  # seconds
-SERVICES = ("profile_playback", "assembler")
+SERVICES = (PLAYBACK, "assembler")
 
 
 def demo(
@@ -77,7 +77,6 @@ def up(
                 raise Refusal(f"The playback service has ended; is port {port} taken? Choose another with --port.")
             if not assembler.is_alive():
                 raise Refusal("The assembler has ended; what it said stands above.")
-        say("Stopping.")
         assembler.join()
     return 0
 

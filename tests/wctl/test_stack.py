@@ -1,0 +1,181 @@
+"""What runs beside the application, and the doctor who says what does not."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+
+from tests.support import ROOT, clean_environ, free_port, wait_until
+from tests.wctl.conftest import Wctl, add_profile
+from tests.wctl.test_lifecycle import TOKEN, recorded, use
+
+
+def test_up_brings_everything_and_takes_it_along(wctl: Wctl, tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environ = {"RECORDER_ROOT": str(tmp_path / ".recorder"), "PROFILE_DATA_ROOT": str(tmp_path)}
+    running = wctl.start("up", "--port", str(port), **environ)
+    assert running.stderr is not None
+    try:
+        found = re.search(r"export REDIS_URL=(\S+)", running.stderr.readline())
+        assert found is not None
+        assert redis.Redis.from_url(found[1]).ping()
+        with recorded(tmp_path, RECORDER_CAPTURE="shop") as server:
+            use(server.url)
+            ended = wctl("capture", "end", "--base-url", server.url, RECORDER_TOKEN=TOKEN)
+            assert ended.code == 0, ended.err
+            draft = tmp_path / "profiles" / "_drafts" / "shop" / "status.json"
+            wait_until(draft.exists, "the draft")
+            wait_until(lambda: _healthy(url), "the service")
+        assert "Draft shop: ready, " in wctl("logs", "assembler").out
+        assert "profiles of" in wctl("logs", "profile_playback", "-n", "1").out
+    finally:
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=30)
+    assert (running.returncode, out) == (0, ""), err
+    assert "Draft shop: ready, " in err
+    assert "Traceback" not in err
+    assert not _healthy(url)
+    with pytest.raises(redis.ConnectionError):
+        redis.Redis.from_url(found[1]).ping()
+
+
+def test_up_says_when_the_port_is_taken(wctl: Wctl, service: tuple[str, Path]) -> None:
+    url, _ = service
+    running = wctl.start("up", "--port", str(httpx.URL(url).port), REDIS_URL="redis://127.0.0.1:1")
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 2
+    assert "taken? Choose another with --port" in err
+    assert "Traceback" not in err
+
+
+def _healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_logs_are_followed_over_a_rotation(wctl: Wctl, tmp_path: Path) -> None:
+    log = tmp_path / "playback_runs" / "profile_playback.log"
+    log.parent.mkdir()
+    log.write_text("".join(f"line {n}\n" for n in range(200)))
+    assert wctl("logs", "profile_playback", "-n", "2").out == "line 198\nline 199\n"
+    running = wctl.start("logs", "profile_playback", "-f", "-n", "1")
+    assert running.stdout is not None
+    assert running.stdout.readline() == "line 199\n"
+    with log.open("a") as file:
+        file.write("line 200\n")
+    assert running.stdout.readline() == "line 200\n"
+    (tmp_path / "new").write_text("line 201\n")
+    (tmp_path / "new").rename(log)
+    assert running.stdout.readline() == "line 201\n"
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert running.returncode == 0
+
+
+def test_logs_that_are_not_there(wctl: Wctl) -> None:
+    ran = wctl("logs", "profile_playback")
+    assert (ran.code, "There is no log yet" in ran.err) == (2, True)
+    ran = wctl("logs", "asembler")
+    assert (ran.code, ran.err) == (2, "No service is called 'asembler'; did you mean 'assembler'?\n")
+
+
+# ------------------------------------------------------------------------------------------------------- doctor
+
+
+def _lines(out: str) -> dict[str, tuple[str, str]]:
+    """What the doctor said of each subject: state and sentence."""
+    found = re.findall(r"^(ok|note|problem) +([a-z ]+): (.*)$", out, re.MULTILINE)
+    return {subject: (state, sentence) for state, subject, sentence in found}
+
+
+def test_all_is_well(wctl: Wctl, tmp_path: Path, redis_url: str) -> None:
+    add_profile(tmp_path)
+    worker = [sys.executable, "-m", "rq.cli", "worker", "--url", redis_url, "doctors"]
+    with (
+        recorded(tmp_path) as server,
+        subprocess.Popen(
+            worker, cwd=ROOT, env=clean_environ(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as rq,
+    ):
+        try:
+            environ = {"REDIS_URL": redis_url, "ADMIN_EMAIL": "ada", "ADMIN_PASSWORD": "correct"}
+            wait_until(lambda: _lines(wctl("doctor", **environ).out)["worker"][0] == "ok", "the worker")
+            use(server.url)
+            ran = wctl("doctor", "--base-url", server.url, RECORDER_ROOT=str(tmp_path / ".recorder"))
+        finally:
+            rq.terminate()
+    assert ran.code == 0, ran.out
+    assert {state for state, _ in _lines(ran.out).values()} == {"ok"}
+    assert _lines(ran.out)["worker"] == ("ok", "listening on doctors")
+    assert _lines(ran.out)["login"] == ("ok", "ada may log in")
+
+
+def test_everything_is_wrong(wctl: Wctl, tiny: str, tmp_path: Path, redis_url: str) -> None:
+    (tmp_path / "profiles" / "bad").mkdir(parents=True)
+    (tmp_path / "profiles" / "bad" / "profile.yaml").write_text("- a list")
+    (tmp_path / "key").mkdir()
+    environ = {"ADMIN_EMAIL": "ada", "ADMIN_PASSWORD": "hunter2", "RECORDER_ROOT": str(tmp_path)}
+    ran = wctl("doctor", "--base-url", tiny, REDIS_URL="redis://:hunter2@127.0.0.1:1/0", **environ)
+    told = _lines(ran.out)
+    assert ran.code == 2
+    assert told["profiles"][0] == "problem"
+    assert told["key"][0] == "problem"
+    assert told["redis"] == ("problem", told["redis"][1])
+    assert told["application"][0] == "ok"
+    assert told["recorder"][0] == "problem"
+    assert told["login"][0] == "problem"
+    assert "Check ADMIN_EMAIL and ADMIN_PASSWORD" in told["login"][1]
+    assert "hunter2" not in ran.out + ran.err
+    idle = _lines(wctl("doctor", REDIS_URL=f"{redis_url}&db=9" if "?" in redis_url else redis_url).out)
+    assert idle["redis"][0] == "ok"
+
+
+def test_nobody_and_nothing(wctl: Wctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("playback.redis_server._bundled_binary", lambda: None)
+    url = f"http://127.0.0.1:{free_port()}"
+    ran = wctl("doctor", "--data-root", "nowhere", "--base-url", url)
+    told = _lines(ran.out)
+    assert ran.code == 2
+    assert (told["data root"][0], "does not exist" in told["data root"][1]) == ("problem", True)
+    assert (told["redis"][0], "No Redis was found" in told["redis"][1]) == ("problem", True)
+    assert told["worker"][0] == "note"
+    assert (told["application"][0], f"nothing answers at {url}" in told["application"][1]) == ("problem", True)
+    assert "recorder" not in told
+    refused = _lines(wctl("doctor", "--base-url", "http://10.1.2.3").out)["application"]
+    assert (refused[0], "PROFILE_PLAYBACK_ALLOWED_ORIGINS" in refused[1]) == ("problem", True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="absent: a user whom permissions bind (running as root)")
+def test_a_data_root_that_cannot_be_written(wctl: Wctl, tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    told = _lines(wctl("doctor", "--data-root", "locked").out)["data root"]
+    assert (told[0], "cannot be written" in told[1]) == ("problem", True)
+
+
+# --------------------------------------------------------------------------------------------------------- usage
+
+
+def test_usage_is_one_sentence_and_exit_code_2(wctl: Wctl) -> None:
+    for arguments, sentence in (
+        (["run-test-profil"], "Did you mean 'run-test-profile'?"),
+        (["run-test-profile"], "Missing argument 'SLUG'."),
+        (["run-test-profile", "x", "--base-ulr", "y"], "--base-url"),
+        (["run-suite", "--workers", "0"], "Invalid value for '--workers'"),
+    ):
+        ran = wctl(*arguments)
+        assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+        assert sentence in ran.err
+    assert "run-test-profile" in wctl("--help").out
+    assert "Commands:" in wctl("drafts").err
