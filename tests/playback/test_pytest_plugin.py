@@ -1,4 +1,4 @@
-"""The plugin inside a pytest of its own, as its users have it."""
+"""The plugin inside a pytest of its own, as its users have it, against a running application."""
 
 from __future__ import annotations
 
@@ -6,101 +6,91 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.playback.serving import promote
-from tests.support import ROOT, clean_environ
-
-CONFTEST = """
 import pytest
-from playback import engine
-from tests.playback.reports import failed, passed
-from tests.playback.serving import FakeEngine
 
-@pytest.fixture
-def fake(monkeypatch):
-    fake = FakeEngine()
-    monkeypatch.setattr(engine, "replay", fake)
-    return fake
-"""
+from playback.pytest_plugin import Result
+from tests.playback.reports import failed, passed
+from tests.support import ROOT, Server, clean_environ
+from tests.wctl.conftest import ITEMS, add_profile
 
 TESTS = """
 import pytest
-from playback.errors import UnknownProfile
-from tests.playback.reports import failed, passed
 
 @pytest.mark.microservice
-def test_snippet(fake, profile_runner):
-    result = profile_runner.run("us-small")
-    result.expect_completed("run_wepp")
-    result.expect_completed("run-wepp").expect_completed("open_run").expect_completed()
+def test_snippet(profile_runner):
+    result = profile_runner.run("tiny")
+    result.expect_completed("home_again")
+    result.expect_completed("items").expect_completed()
     assert result.report.result == "passed"
 
-def test_options(fake, profile_runner, tmp_path):
-    profile_runner.run("us-small", keep_going=True, timeout=3).expect_completed()
-    slug, options, environ = fake.calls[0]
-    assert (options.base_url, options.keep_going, options.timeout) == ("http://127.0.0.1:5000", True, 3)
-    profile_runner.run("us-small", base_url="http://127.0.0.1:1").expect_completed()
-    assert fake.calls[1][1].base_url == "http://127.0.0.1:1"
+def test_options(profile_runner):
+    profile_runner.run("wrong", keep_going=True).report.steps[2]
+    profile_runner.run("tiny", base_url="http://127.0.0.1:1").report.error
 
-def test_red_verdict(fake, profile_runner):
-    fake.report = failed()
-    profile_runner.run("us-small").expect_completed("run_wepp")
+def test_red_verdict(profile_runner):
+    profile_runner.run("wrong").expect_completed()
 
-def test_red_name(fake, profile_runner):
-    profile_runner.run("us-small").expect_completed("run_weep")
+def test_red_name(profile_runner):
+    profile_runner.run("tiny").expect_completed("itms")
 
-def test_red_forgotten(fake, profile_runner):
-    fake.report = failed()
-    profile_runner.run("us-small")
+def test_red_forgotten(profile_runner):
+    profile_runner.run("wrong")
 
-def test_red_unknown(fake, profile_runner):
-    fake.error = UnknownProfile("There is no profile 'us-smal'; did you mean 'us-small'?")
-    profile_runner.run("us-smal")
+def test_red_unknown(profile_runner):
+    profile_runner.run("tinny")
 
 def test_other():
     pass
 """
 
 
-def _pytest(folder: Path, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    (folder / "conftest.py").write_text(CONFTEST)
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with Server.uvicorn("tests.wctl.tiny_asgi:app") as server:
+        yield server.url
+
+
+def _pytest(folder: Path, *options: str, **environ: str) -> str:
+    """Run TESTS over a profile that passes and one that does not; returns pytest's output."""
+    add_profile(folder)
+    add_profile(folder, "wrong", ITEMS.replace("hello", "goodbye"))
     (folder / "test_it.py").write_text(TESTS)
     env = {**clean_environ(), "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environ}
     env.pop("PYTEST_ADDOPTS", None)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--strict-markers", "-c", os.devnull]
-    command += ["--rootdir", str(folder), *options, str(folder)]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+    command += ["--rootdir", str(folder), *options, str(folder / "test_it.py")]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120).stdout
 
 
-def test_a_red_profile_shows_its_summary_and_nothing_of_ours(tmp_path: Path) -> None:
-    ran = _pytest(
-        tmp_path, "--profile-base-url", "http://127.0.0.1:5000", "--profile-data-root", str(tmp_path / "data")
-    )
-    assert re.search(r"3 failed, 4 passed, 1 error in", ran.stdout), ran.stdout
-    assert "FAILED at step run-wepp  us-small  2 steps, 1 file, 12.4 s" in ran.stdout
-    assert "ZeroDivisionError: division by zero" in ran.stdout
-    assert "profile us-small has no step or job called 'run_weep'; it has open_run, run_wepp" in ran.stdout
-    assert "There is no profile 'us-smal'; did you mean 'us-small'?" in ran.stdout
-    assert "ERROR at teardown of test_red_forgotten" in ran.stdout
-    assert "pytest_plugin.py" not in ran.stdout
-    assert (tmp_path / "data" / "profiles" / "results" / "us-small").is_dir()
+def test_a_red_profile_shows_its_summary_and_nothing_of_ours(url: str, tmp_path: Path) -> None:
+    out = _pytest(tmp_path, "--profile-base-url", url, "--profile-data-root", str(tmp_path))
+    assert re.search(r"3 failed, 4 passed, 1 error in", out), out
+    assert "FAILED at step home  wrong  1 step" in out
+    assert "contains 'goodbye'" in out
+    assert "profile tiny has no step or job called 'itms'; it has home, home_again, items" in out
+    assert "There is no profile 'tinny'" in out
+    assert "ERROR at teardown of test_red_forgotten" in out
+    assert "pytest_plugin.py" not in out
+    assert "Traceback" not in out
 
 
-def test_they_are_chosen_by_marker_and_run_side_by_side(tmp_path: Path) -> None:
-    options = ["-k", "profile and not red", "-n", "2", "-q"]
-    ran = _pytest(
-        tmp_path, *options, PROFILE_PLAYBACK_BASE_URL="http://127.0.0.1:5000", PROFILE_DATA_ROOT=str(tmp_path)
-    )
-    assert "2 passed" in ran.stdout, ran.stdout
-    assert len(list((tmp_path / "profiles" / "results" / "us-small").iterdir())) == 3
-    listed = _pytest(tmp_path, "-m", "microservice", "--collect-only", "-q")
-    assert "test_it.py::test_snippet" in listed.stdout
-    assert "test_options" not in listed.stdout
+def test_they_are_chosen_by_marker_and_run_side_by_side(url: str, tmp_path: Path) -> None:
+    out = _pytest(tmp_path, "-k", "profile and not red", "-n", "2", PROFILE_PLAYBACK_BASE_URL=url)
+    assert "2 passed" in out, out
+    assert len(list((tmp_path / "profiles" / "results" / "tiny").iterdir())) == 2
 
 
-def test_the_data_root_is_the_root_of_the_tests_unless_said_otherwise(tmp_path: Path) -> None:
-    promote(tmp_path, "us-small")
-    ran = _pytest(tmp_path, "-k", "snippet", "-q")
-    assert "1 passed" in ran.stdout
-    assert (tmp_path / "profiles" / "results" / "us-small").is_dir()
+def test_steps_and_jobs_are_known_by_name() -> None:
+    for name in ("run-wepp", "RUN_WEPP", "open_run"):
+        Result(passed()).expect_completed(name)
+    report = passed()
+    report.steps[1].id = "go"
+    Result(report).expect_completed("run_wepp")
+    with pytest.raises(pytest.fail.Exception, match="FAILED at step run-wepp"):
+        Result(failed()).expect_completed("open_run")
+    report.steps[1].jobs[0].status = "stopped"
+    with pytest.raises(pytest.fail.Exception, match="run_wepp did not complete: stopped"):
+        Result(report).expect_completed("run_wepp")

@@ -75,7 +75,7 @@ def test_logs_are_followed_over_a_rotation(wctl: Wctl, tmp_path: Path) -> None:
     with log.open("a") as file:
         file.write("line 200\n")
     assert running.stdout.readline() == "line 200\n"
-    (tmp_path / "new").write_text("line 201\n")
+    (tmp_path / "new").write_text("line 201\n" + "line 202\n" * 1000)
     (tmp_path / "new").rename(log)
     assert running.stdout.readline() == "line 201\n"
     running.send_signal(signal.SIGINT)

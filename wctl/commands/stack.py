@@ -30,6 +30,7 @@ from wctl.options import DataRoot
 __all__ = ["demo", "logs", "up"]
 
 LOOK = 0.2  # seconds
+Place = tuple[int, int]  # a file, by its inode, and an offset in it
 SERVICES = (PLAYBACK, "assembler")
 
 
@@ -112,30 +113,31 @@ def logs(
     if not path.exists() and not follow:
         raise Refusal(f"There is no log yet at {path}; `wctl up` starts the services.")
     with interruptible() as stop:
-        position = _show_end(path, last)
+        place = _show_end(path, last)
         while follow and not stop.wait(LOOK):
-            position = _show_rest(path, position)
+            place = _show_rest(path, place)
     return 0
 
 
-def _show_end(path: Path, lines: int) -> int:
-    """Show the last lines of the file and return where it ended."""
-    if not path.exists():
-        return 0
-    with path.open("rb") as file:
+def _show_end(path: Path, lines: int) -> Place:
+    """Show the last lines of the file; return where it ended."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         for line in deque(file, lines):
             _show(line)
-        return file.tell()
+        return os.fstat(file.fileno()).st_ino, file.tell()
+    return 0, 0
 
 
-def _show_rest(path: Path, position: int) -> int:
-    """Show what came after `position`; the file is a new one when it is shorter than that."""
+def _show_rest(path: Path, place: Place) -> Place:
+    """Show what came since; all of the file when it is another one than before, or was cut."""
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        file.seek(position if os.fstat(file.fileno()).st_size >= position else 0)
+        seen = os.fstat(file.fileno())
+        if seen.st_ino == place[0] and seen.st_size >= place[1]:
+            file.seek(place[1])
         for line in file:
             _show(line)
-        return file.tell()
-    return position
+        return seen.st_ino, file.tell()
+    return place
 
 
 def _show(line: bytes) -> None:
