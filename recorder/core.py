@@ -533,7 +533,10 @@ def _user(headers: Mapping[str, str], native: Native) -> str | None:
 def _error(error: BaseException) -> dict[str, Any]:
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    text = "".join(traceback.format_exception(error, limit=-50))
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next and frames.tb_frame.f_globals.get("__package__") == "recorder":
+        frames = frames.tb_next  # the application's own part is what is wanted
+    text = "".join(traceback.format_exception(kind, error, frames, limit=-50))
     return {"type": name, "message": str(error), "traceback": text}
 
 
