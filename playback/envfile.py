@@ -1,4 +1,4 @@
-"""What is set for a replay: the environment, then `--env-file`, then ADMIN_… and PROFILE_… of `docker/.env`.
+"""What is set for a replay: the environment, then `--env-file`, then the credentials in `docker/.env`.
 
 The first that sets a name wins. Values are never shown, not even in the sentence about a line that cannot be read.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 __all__ = ["BadEnvFile", "environment", "read_env_file"]
 
 DOCKER = Path("docker/.env")
-FROM_DOCKER = ("ADMIN_", "PROFILE_")  # it also holds what is true inside the containers only, such as REDIS_URL
+FROM_DOCKER = ("ADMIN_", "PROFILE_SECRET_")  # the rest, such as REDIS_URL and paths, holds inside the containers only
 
 _LINE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(?P<value>.*?)\s*")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}

@@ -114,15 +114,18 @@ def _advice(report: Report) -> Iterator[str]:
 
 
 def _mismatch(mismatch: Mismatch) -> str:
-    expected, actual = _pair(_text(mismatch.expected), _text(mismatch.actual))
+    in_json = mismatch.where.startswith("body:/")
+    expected, actual = _pair(_text(mismatch.expected, in_json), _text(mismatch.actual, in_json))
     difference = "" if mismatch.expected is None and mismatch.actual is None else f"expected {expected}, got {actual}"
     message = (mismatch.message or "").strip().rpartition("\n")[2]  # of a traceback, what was raised
     parts = [part for part in (visible(message).rstrip("."), difference) if part]
     return f"{visible(mismatch.where)}: {'; '.join(parts) or 'differs'}"
 
 
-def _text(value: Any) -> str:
-    """A value as JSON on one line, with nothing unprintable in it."""
+def _text(value: Any, in_json: bool) -> str:
+    """A value as JSON on one line, with nothing unprintable in it; outside of JSON there is no null."""
+    if value is None and not in_json:
+        return "nothing"
     return visible(json.dumps(value, ensure_ascii=False, default=str))
 
 

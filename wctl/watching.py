@@ -43,7 +43,7 @@ def _bar(bars: Progress, slug: str, verbose: bool) -> Listener:
         step = f"  {visible(str(event['id']))}" if event.get("id") else ""
         if place := position(event):
             bars.update(task, completed=place[0], total=place[1])
-        bars.update(task, description=Text.styled(slug + step).markup)
+        bars.update(task, description=Text(slug + step).markup, visible=event.get("event") != "run_finished")
         if verbose:
             _tell(slug, event, verbose, lambda text: bars.console.print(Text(text)))
 

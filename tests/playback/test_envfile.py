@@ -48,7 +48,7 @@ def test_environment_over_env_file_over_docker(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     (tmp_path / "docker").mkdir()
     (tmp_path / "docker" / ".env").write_text(
-        "ADMIN_EMAIL=docker\nADMIN_PASSWORD=docker\nREDIS_URL=redis://redis\nPROFILE_SECRET_X=docker\nwhat is this\n"
+        "ADMIN_EMAIL=docker\nADMIN_PASSWORD=docker\nREDIS_URL=redis://redis\nPROFILE_SECRET_X=docker\nPROFILE_DATA_ROOT=/w\n?\n"
     )
     (tmp_path / "own.env").write_text("ADMIN_PASSWORD=file\nREDIS_URL=redis://file\nPROFILE_SECRET_X=file\n")
     assert environment(tmp_path, environ={}) == {

@@ -95,3 +95,10 @@ def test_without_a_verdict_it_says_so(result: str, sentence: str) -> None:
 
 def test_the_headline_counts_what_ran() -> None:
     assert headline(failed()) == "FAILED at step run-wepp  small-watershed  2 steps, 1 file, 12.4 s"
+
+
+def test_what_is_absent_is_called_nothing_and_null_only_in_json() -> None:
+    step = StepOutcome(
+        "s", "GET", "/", 200, mismatches=[Mismatch("header:location", None, "/a"), Mismatch("body:/a", None, 1)]
+    )
+    assert step_lines(step)[1:] == ['  header:location: expected nothing, got "/a"', "  body:/a: expected null, got 1"]

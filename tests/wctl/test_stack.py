@@ -90,6 +90,18 @@ def test_logs_that_are_not_there(wctl: Wctl) -> None:
     assert (ran.code, ran.err) == (2, "No service is called 'asembler'; did you mean 'assembler'?\n")
 
 
+def test_the_demo_is_part_of_the_repository(wctl: Wctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wctl.__file__", str(tmp_path / "site-packages" / "wctl" / "__init__.py"))
+    ran = wctl("demo")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "run `make demo` there" in ran.err
+    script = tmp_path / "site-packages" / "examples" / "demo.py"
+    script.parent.mkdir(parents=True)
+    script.write_text("import sys; print(sys.argv[1:]); sys.exit(1)")
+    ran = wctl("demo", "--", "--quick")
+    assert (ran.code, ran.out) == (1, "['--quick']\n")
+
+
 # ------------------------------------------------------------------------------------------------------- doctor
 
 

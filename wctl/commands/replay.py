@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from playback.report import Report
 from playback.summary import render, visible
 from wctl.console import COLOURS, Refusal, answer_json, say, screen
 from wctl.options import AsJson, BaseUrl, DataRoot, EnvFile, Junit, Slug, Verbose
+from wctl.remote import SERVICE
 from wctl.replaying import replay_all
 
 __all__ = ["run_suite", "run_test_profile"]
@@ -56,6 +58,7 @@ def run_test_profile(
     """
     options = Options(base_url, cookie, overlay, timeout, keep, keep_going, dry_run)
     environ = environment(data_root, env_file, base_url=base_url)
+    _say_what_is_not_sent(environ, env_file)
     outcomes = replay_all([slug], data_root.absolute(), options, environ, verbose=verbose)
     if not outcomes:
         return 2
@@ -87,6 +90,7 @@ def run_suite(
     slugs = _with_tags(data_root.absolute(), tags or [])
     options = Options(base_url=base_url, keep_going=keep_going)
     environ = environment(data_root, env_file, base_url=base_url)
+    _say_what_is_not_sent(environ, env_file)
     outcomes = replay_all(slugs, data_root.absolute(), options, environ, workers=workers, verbose=verbose)
     reports = [outcome.report for outcome in outcomes]
     for report in reports:
@@ -98,6 +102,11 @@ def run_suite(
     _show_table(reports, left_out)
     _write_junit(junit_file, reports)
     return max([report.exit_code for report in reports] + [2 if left_out else 0])
+
+
+def _say_what_is_not_sent(environ: Mapping[str, str], env_file: Path | None) -> None:
+    if env_file is not None and environ.get(SERVICE):
+        say(f"Note: the service at {SERVICE} has its own environment; {env_file} is not sent to it.")
 
 
 def _with_tags(data_root: Path, tags: list[str]) -> list[str]:
