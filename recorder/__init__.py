@@ -3,7 +3,7 @@
     server ──▶ recorder.asgi / recorder.wsgi ──▶ the application      two thin adapters; bytes pass unchanged
                           │
                           ▼
-               recorder.core.Exchange        one request and its answer, told piece by piece
+               recorder.exchange.Exchange    one request and its answer, told piece by piece
                  │        │         │
                  │        │         └──▶ recorder.bodies, .multipart    large bodies and uploads ──▶ profile.bodies/
                  │        └──▶ recorder.redaction, .names, .pseudonyms  what is secret never reaches the disk

@@ -18,7 +18,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from recorder import media
 from recorder.events import ulid
-from recorder.redaction import Redactor, Scanned, StreamRedactor
+from recorder.redaction import Redactor, Scanned
+from recorder.streams import StreamRedactor
 
 __all__ = ["INLINE", "Body", "BodyTee", "Omission", "Store"]
 

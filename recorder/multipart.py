@@ -15,7 +15,8 @@ from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 from recorder.bodies import Body, BodyTee, Store
-from recorder.redaction import Redaction, Redactor
+from recorder.marks import Redaction
+from recorder.redaction import Redactor
 
 __all__ = ["Multipart", "Parser", "PartReceiver", "disposition"]
 

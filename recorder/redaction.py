@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import html
 import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from html.entities import codepoint2name
-from typing import NamedTuple, TypedDict
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 from recorder.jsonwalk import Scalar, decode_string, pointer, walk
+from recorder.known import Known, known
+from recorder.marks import Mark, Redaction, located, merged, replaced
 from recorder.media import Kind
 from recorder.names import Names
 from recorder.pseudonyms import PSEUDONYM, Pseudonyms, canonical
 
-__all__ = ["Redaction", "Redactor", "Scanned", "StreamRedactor"]
+__all__ = ["Redactor", "Scanned"]
 
 KNOWN_LENGTH = 12  # shorter values occur by chance
 _KNOWN_LIMIT = 64  # each is looked for in every text of the exchange
@@ -65,22 +64,6 @@ _ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^
 _BUTTONS = frozenset({"submit", "button", "checkbox", "radio", "image", "reset", "file"})
 
 
-class Redaction(TypedDict):
-    """One replaced value: where it stands, and what stands there now."""
-
-    pointer: str
-    pseudonym: str
-
-
-class Mark(NamedTuple):
-    """A stretch of text that must not be written, what to write instead, and the pseudonyms in that."""
-
-    start: int
-    end: int
-    text: str
-    pseudonyms: tuple[str, ...]
-
-
 @dataclass(slots=True)
 class Scanned:
     """A text that rules one and two have been through."""
@@ -97,7 +80,7 @@ class Redactor:
     def __init__(self, names: Names, pseudonyms: Pseudonyms) -> None:
         self._names = names
         self._pseudonyms = pseudonyms
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, Known] = {}
         self.public: set[str] = set()  # what stands openly in the path: ids, never to be taken for secrets
 
     # Headers, cookies, queries
@@ -105,7 +88,7 @@ class Redactor:
     def headers(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Return the header fields (names in lower case), redacted."""
         redacted = [(name, self._header(name, value)) for name, value in headers]
-        if self._known and self._known_marks("\n".join([value for _, value in redacted])):
+        if self._known and self.known_marks("\n".join([value for _, value in redacted])):
             return [(name, self.known(value)) for name, value in redacted]
         return redacted
 
@@ -115,7 +98,7 @@ class Redactor:
 
     def known(self, text: str) -> str:
         """Return the text without the values that are known to be secret in this exchange."""
-        return _replace(text, _merged(self._known_marks(text)))
+        return replaced(text, merged(self.known_marks(text)))
 
     def _header(self, name: str, value: str) -> str:
         if name == "cookie":
@@ -182,9 +165,10 @@ class Redactor:
     def _remember(self, value: str, pseudonym: str) -> None:
         value = canonical(value)
         if KNOWN_LENGTH <= len(value) <= _KNOWN_LONGEST and len(self._known) < _KNOWN_LIMIT:
-            self._known.setdefault(value, _known(value, pseudonym))
+            self._known.setdefault(value, known(value, pseudonym))
 
-    def _known_marks(self, text: str) -> list[Mark]:
+    def known_marks(self, text: str) -> list[Mark]:
+        """Mark the values that are known to be secret in this exchange."""
         return [
             Mark(start, end, known.pseudonym, (known.pseudonym,))
             for known in self._known.values()
@@ -217,20 +201,11 @@ class Redactor:
         text = scanned.text
         marks = scanned.marks
         if self._known:
-            marks = marks + self._known_marks(text)
+            marks = marks + self.known_marks(text)
         if not marks:
             return text, []
-        marks = _merged(marks)
-        locate = self._locator(scanned)
-        redactions: list[Redaction] = []
-        shift = 0
-        for mark in marks:
-            where = locate(mark.start)
-            for pseudonym in mark.pseudonyms:
-                at = mark.start + shift + mark.text.find(pseudonym)
-                redactions.append({"pointer": f"/@{at}" if where is None else where, "pseudonym": pseudonym})
-            shift += len(mark.text) - (mark.end - mark.start)
-        return _replace(text, marks), redactions
+        marks = merged(marks)
+        return replaced(text, marks), located(marks, self._locator(scanned))
 
     def _locator(self, scanned: Scanned) -> Callable[[int], str | None]:
         if scanned.kind == "form":
@@ -422,132 +397,6 @@ class Redactor:
         return marks
 
 
-class StreamRedactor:
-    """Redacts a text too large for memory, window by window; pointers are character offsets in the stored text."""
-
-    WINDOW = 1 << 18
-    CONTEXT = 1 << 13  # what a name may be away from its value, and the longest value that may lie across windows
-
-    def __init__(self, redactor: Redactor, kind: Kind) -> None:
-        self._redactor = redactor
-        self._kind: Kind = "text" if kind in ("json", "form", "unknown") else kind
-        self._form = kind == "form"
-        self._buffer = ""
-        self._done = 0  # characters of the buffer that have been given out
-        self._written = 0
-        self.redactions: list[Redaction] = []
-
-    def feed(self, text: str) -> str:
-        """Take a piece of text and return what can be written now."""
-        self._buffer += text
-        if len(self._buffer) - self._done < self.WINDOW:
-            return ""
-        return self._give(len(self._buffer) - self.CONTEXT)
-
-    def close(self) -> str:
-        """Return the rest."""
-        return self._give(len(self._buffer))
-
-    def _give(self, end: int) -> str:
-        text = "&" + self._buffer if self._form else self._buffer
-        scanned = self._redactor.scan(text, self._kind)
-        shift = len(text) - len(self._buffer)
-        marks = scanned.marks + self._redactor._known_marks(text)
-        marks = [mark._replace(start=mark.start - shift, end=mark.end - shift) for mark in _merged(marks)]
-        marks = [mark for mark in marks if mark.start >= self._done]
-        end = min((mark.start for mark in marks if mark.start < end < mark.end), default=end)
-        marks = [mark for mark in marks if mark.end <= end]
-        shift = self._written - self._done
-        for mark in marks:
-            for pseudonym in mark.pseudonyms:
-                at = mark.start + shift + mark.text.find(pseudonym)
-                self.redactions.append({"pointer": f"/@{at}", "pseudonym": pseudonym})
-            shift += len(mark.text) - (mark.end - mark.start)
-        result = _replace(self._buffer[:end], marks, self._done)
-        self._written += len(result)
-        kept = max(0, end - self.CONTEXT)
-        self._buffer = self._buffer[kept:]
-        self._done = end - kept
-        return result
-
-
-class _Known:
-    """A value known to be secret, found again in raw, URL-, form-, HTML-, JSON-escaped and base64 form."""
-
-    __slots__ = ("_blobs", "_pattern", "_probe", "pseudonym", "value")
-
-    def __init__(self, value: str, pseudonym: str) -> None:
-        self.value = value
-        self.pseudonym = pseudonym
-        self._probe = max(re.findall(r"[A-Za-z0-9]*", value), key=len)
-        self._pattern: re.Pattern[str] | None = None
-        self._blobs: tuple[str, ...] | None = None
-
-    def find(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield (start, end) of its occurrences."""
-        if self._probe in text:
-            if self._pattern is None:
-                self._pattern = re.compile("".join(map(_escaped, self.value)))
-            for found in self._pattern.finditer(text):
-                yield found.span()
-        if len(text) > len(self.value):
-            if self._blobs is None:
-                self._blobs = _base64_cores(self.value)
-            for blob in self._blobs:
-                at = text.find(blob)
-                while at >= 0:
-                    yield at, at + len(blob)
-                    at = text.find(blob, at + len(blob))
-
-
-@functools.lru_cache(256)
-def _known(value: str, pseudonym: str) -> _Known:
-    """A session's secrets come with each of its requests."""
-    return _Known(value, pseudonym)
-
-
-@functools.lru_cache(1024)
-def _escaped(char: str) -> str:
-    """Return a pattern for a character in whichever escaping."""
-    if char.isascii() and char.isalnum():
-        return re.escape(char)
-    code = ord(char)
-    octets = char.encode("utf-8", "surrogatepass")
-    forms = {
-        re.escape(char),
-        "".join(f"%(?:25)?{octet:02x}" for octet in octets),
-        f"&(?:amp;)?#0*{code};?",
-        f"&(?:amp;)?#x0*{code:x};?",
-        rf"\\+u\{{0*{code:x}\}}",
-        "".join(rf"\\+u{unit}" for unit in char.encode("utf-16-be", "surrogatepass").hex(" ", 2).split()),
-    }
-    if code in codepoint2name:
-        forms.add(f"&(?:amp;)?{codepoint2name[code]};")
-    if code < 256:
-        forms.add(rf"\\+x{code:02x}")
-    if char in "/\"'\\`":
-        forms.add(rf"\\+{re.escape(char)}")
-    if char == "'":
-        forms.add("&apos;")
-    if char == " ":
-        forms.add(r"\+")
-    if char == "\n":
-        forms.add(r"\\+n|\r\n|\\+r\\+n")
-    escaped = r"\\*" if char in "\"'" else ""  # in JSON that stands in an attribute
-    return f"{escaped}(?i:{'|'.join(sorted(forms, key=len, reverse=True))})"
-
-
-def _base64_cores(value: str) -> tuple[str, ...]:
-    """Return what the base64 of any text that contains the value must contain, in both alphabets."""
-    data = value.encode("utf-8", "surrogatepass")
-    cores = set()
-    for shift in range(3):
-        blob = base64.b64encode(b"\0" * shift + data).decode().rstrip("=")
-        core = blob[(0, 2, 3)[shift] : len(blob) - (1 if (shift + len(data)) % 3 else 0)]
-        cores |= {core, core.translate(str.maketrans("+/", "-_"))}
-    return tuple(sorted(cores))
-
-
 def _decode_base64(blob: str) -> str:
     """Return the text that a base64 blob holds, or an empty one."""
     padded = blob.translate(str.maketrans("-_", "+/")) + "=" * (-len(blob) % 4)
@@ -596,24 +445,3 @@ def _form_pointers(text: str) -> list[tuple[int, int, str]]:
             index[name] += 1
         pointers.append((start, end, place))
     return pointers
-
-
-def _merged(marks: list[Mark]) -> list[Mark]:
-    """Return the marks in order, without overlap: of two that overlap, what is covered by either is replaced."""
-    result: list[Mark] = []
-    for mark in sorted(marks, key=lambda mark: (mark.start, -mark.end)):
-        if not result or mark.start >= result[-1].end:
-            result.append(mark)
-        elif mark.end > result[-1].end:
-            result[-1] = result[-1]._replace(end=mark.end)
-    return result
-
-
-def _replace(text: str, marks: list[Mark], position: int = 0) -> str:
-    """Return the text from a position on, with the marked stretches replaced."""
-    parts: list[str] = []
-    for mark in marks:
-        parts += [text[position : mark.start], mark.text]
-        position = mark.end
-    parts.append(text[position:])
-    return "".join(parts)

@@ -169,6 +169,7 @@ class _Answer:
             raise
         except BaseException as error:
             self._exchange.fail(error)
+            self._exchange.leave()
             raise
         self._exchange.response_chunk(piece)
         return piece

@@ -38,12 +38,14 @@ def transcript(app: Any, made: dict[str, Any], stop_after: int) -> list[Any]:
     try:
         result = app(made, start_response)
         seen.append(len(result) if hasattr(result, "__len__") else "no length")
-        for number, piece in enumerate(result):
-            seen.append(piece)
-            if number == stop_after:
-                break
-        if hasattr(result, "close"):
-            result.close()
+        try:
+            for number, piece in enumerate(result):
+                seen.append(piece)
+                if number == stop_after:
+                    break
+        finally:
+            if hasattr(result, "close"):
+                result.close()
     except Exception as error:
         seen.append(repr(error))
     return seen

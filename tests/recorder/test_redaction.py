@@ -17,7 +17,8 @@ from recorder.jsonwalk import decode_string, pointer, walk
 from recorder.media import Kind
 from recorder.names import Names
 from recorder.pseudonyms import PSEUDONYM, Pseudonyms, load_key
-from recorder.redaction import Redactor, StreamRedactor
+from recorder.redaction import Redactor
+from recorder.streams import StreamRedactor
 
 PSEUDONYMS = Pseudonyms(b"a key")
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcDEF-_123"

@@ -1,0 +1,43 @@
+"""Who asks: an event's `session`, as far as a request's headers and the server say."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+
+from recorder.events import Session
+from recorder.pseudonyms import Pseudonyms
+from recorder.settings import Native, Settings
+
+__all__ = ["session_of"]
+
+_PAGE = re.compile(r"(viewport|theme)=([\w.-]{1,40})")  # X-Recorder-Request: <id>; viewport=1280x720; theme=dark
+_COOKIE = re.compile(r"(?:^|;)\s*recorder_session=\"?([\w.-]{1,128})")
+
+
+def session_of(headers: Mapping[str, str], native: Native, settings: Settings, pseudonyms: Pseudonyms) -> Session:
+    """Return the session of a request; `headers` by name in lower case. The user is a keyed hash."""
+    page = dict(_PAGE.findall(headers.get("x-recorder-request", "")))
+    own = _COOKIE.search(headers.get("cookie", ""))
+    user = settings.user(native) if settings.user is not None else _user(headers, native)
+    return {
+        "recorder_session": own[1] if own is not None else None,
+        "user": pseudonyms.digest(user) if user else None,
+        "browser": headers.get("user-agent"),
+        "viewport": page.get("viewport"),
+        "theme": page.get("theme"),
+    }
+
+
+def _user(headers: Mapping[str, str], native: Native) -> str | None:
+    """Who the server or Basic authentication says it is."""
+    remote = native.get("REMOTE_USER")
+    if isinstance(remote, str) and remote:
+        return remote
+    scheme, _, blob = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            return base64.b64decode(blob).partition(b":")[0].decode("utf-8", "replace") or None
+    return None
