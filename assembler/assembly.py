@@ -25,7 +25,7 @@ from assembler.draft import Built, build
 from assembler.late import resolve_late
 from assembler.profile import slug_problem
 from assembler.readme import preview, readme
-from assembler.recording import Bodies, Recording
+from assembler.recording import Bodies, Recording, epoch
 from assembler.storage import replace_tree, write_json
 from recorder.log import parse
 
@@ -259,8 +259,20 @@ class Assembly:
         else:
             seed = {p.name: p for p in sorted((kept / "config").glob("*"))} if (kept / "config").is_dir() else {}
         if not (kept / "outputs").exists():
-            replace_tree(kept / "outputs", dict(run_files(run_dir)))
-        return Baseline(seed, outputs(kept / "outputs", seed))
+            created = 0.0 if before.is_dir() else self._created(capture, run_id)
+            found = dict(run_files(run_dir))
+            old = {name: path for name, path in found.items() if path.stat().st_mtime <= created and name not in seed}
+            replace_tree(kept / "created", old)  # first: outputs that are there say that all of it is
+            replace_tree(kept / "outputs", {name: path for name, path in found.items() if name not in old})
+        created_names = [name for name, _ in run_files(kept / "created")]
+        return Baseline(seed, outputs(kept / "outputs", seed), created_names)
+
+    def _created(self, capture: Mapping[str, Any], run_id: str) -> float:
+        """When the last request before the run's first was answered: its creation (POSIX seconds; 0 when unknown)."""
+        requests = [e for e in self.events[capture["capture_id"]] if e["category"] == "http_request"]
+        own = [e["timestamp"] for e in requests if (e.get("run_context") or {}).get("run_id") == run_id]
+        answers = [e["timestamp"] for e in requests if e["stage"] == "finished" and own and e["timestamp"] < min(own)]
+        return epoch(max(answers)) if answers else 0.0
 
     # ------------------------------------------------------------------ the draft
 
@@ -288,6 +300,8 @@ class Assembly:
             recording.notes.append("The run directory could not be copied in time when the capture began.")
         recording.notes.extend(_breaks(captured))
         built = build(recording, capture["slug"], capture, self._baseline(capture))
+        told = {id(event) for event in captured}
+        events = [e for e in events if id(e) in told or e.get("operation_id") in built.prologue]
         return self._write(capture, built, events, late, began)
 
     def _write(

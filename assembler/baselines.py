@@ -50,10 +50,14 @@ class Output:
 
 @dataclass
 class Baseline:
-    """Seed files (relative name → file), outputs, and whether the run can be cloned from its seed."""
+    """Seed files (relative name → file), outputs, and whether the run can be cloned from its seed.
+
+    `created` names files that were written before the first request to the run, and not since: no replay writes them.
+    """
 
     seed: dict[str, Path] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
 
     @property
     def seeded(self) -> bool:

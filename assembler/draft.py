@@ -6,14 +6,14 @@ Everything here is a function of the recorded events, bodies and snapshots, so a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from assembler.baselines import Baseline
-from assembler.clients import tell_apart
+from assembler.clients import Owner, RecordedClient, tell_apart
 from assembler.correlation import Correlation, Secret
 from assembler.document import Noted
 from assembler.polling import Poll, collapse
@@ -33,6 +33,8 @@ class Built:
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     steps: int = 0
+    prologue: frozenset[str] = frozenset()
+    """Operations from before the window that the profile needs; nobody else's belong into it."""
 
 
 def build(recording: Recording, slug: str, capture: Mapping[str, Any], baseline: Baseline) -> Built:
@@ -54,6 +56,7 @@ def build(recording: Recording, slug: str, capture: Mapping[str, Any], baseline:
     ids = {index: step_id(exchanges[index], taken, run_id, config) for index in [*before, *(p.index for p in polls)]}
     folded = {earlier: p.index for p in polls for earlier in p.earlier}
     begun = exchanges[captured[0]].timestamp if captured else 0.0
+    owners, clients = _renamed(owners, clients, ids)
     created = (creator, run_id) if mode == "created" and creator is not None and run_id else None
     writer = StepWriter(recording, owners, clients, correlation, ids, folded, created, begun)
     prologue = [writer.write(Poll(index), None) for index in before]
@@ -70,7 +73,8 @@ def build(recording: Recording, slug: str, capture: Mapping[str, Any], baseline:
     if prologue:
         document["prologue"] = Noted(prologue, "From before the capture began: what its first requests already had.")
     document["steps"] = steps
-    built = Built({}, writer.files, writer.problems, [*recording.notes, *writer.warnings], len(steps))
+    needed = frozenset(exchanges[index].operation_id for index in before)
+    built = Built({}, writer.files, writer.problems, [*recording.notes, *writer.warnings], len(steps), needed)
     if not steps:
         built.problems.append("The capture holds no answered request; there is nothing to replay.")
     document["comparisons"] = _comparisons(mode, baseline, built)
@@ -89,6 +93,16 @@ def _creator(run_id: str, captured: Sequence[int], correlation: Correlation) -> 
         if run_id in (answer.text or "") or any(run_id in unquote(v) for _, v in answer.headers):
             return None if exchange.safe else index
     return None
+
+
+def _renamed(
+    owners: Sequence[Owner], clients: Mapping[str, RecordedClient], ids: Mapping[int, str]
+) -> tuple[list[Owner], dict[str, RecordedClient]]:
+    """Owners and clients with the names counted among the steps alone: whoever sends the first of them is `main`."""
+    names: dict[str, str] = {}
+    for name in [*(owners[index].client for index in ids), *clients]:
+        names.setdefault(name, f"client-{len(names) + 1}" if names else "main")
+    return [replace(o, client=names[o.client]) for o in owners], {names[n]: c for n, c in clients.items()}
 
 
 def _previous(poll: Poll, exchanges: Sequence[Exchange], captured: Sequence[int]) -> Exchange | None:
@@ -143,6 +157,11 @@ def _comparisons(mode: str, baseline: Baseline, built: Built) -> list[dict[str, 
                 "so a replay has no directory of its own."
             )
         return []
+    if baseline.created:
+        built.warnings.append(
+            "Not compared, because it was written before the first request to the run, and a replay begins with the run's "
+            f"configuration alone: {', '.join(baseline.created)}."
+        )
     built.files.update({f"seed/run/{name}": source for name, source in baseline.seed.items()})
     built.files.update({f"baseline/run/{item.path}": item.source for item in baseline.outputs})
     return [{"target": item.path, "method": Noted(item.method, item.evidence)} for item in baseline.outputs]
