@@ -80,7 +80,7 @@ def pieces(text: str) -> Iterator[Piece]:
         yield Piece("text", text[end:])
 
 
-_WORDY = re.compile(r"(?:[A-Z]?[a-z]+|[A-Z]+)(?:[-_.]?(?:[A-Z]?[a-z]+|[A-Z]+))*(?:[-_.]?\d{1,4})?")
+_WORDY = re.compile(r"[A-Za-z]*\d{0,4}")
 
 
 def looks_opaque(token: str) -> bool:
@@ -92,7 +92,7 @@ def looks_opaque(token: str) -> bool:
     digits = sum(c.isdigit() for c in core)
     if hexadecimal:
         return digits >= 2 and digits < len(core) and len(core) >= 8
-    if _WORDY.fullmatch(core) and not _camel_noise(core):
+    if all(_WORDY.fullmatch(part) and not _camel_noise(part) for part in re.split(r"[-_.]", core)):
         return False
     return any(_random(part) for part in re.split(r"[-_.]", core)) and _entropy(core) > 2.2
 

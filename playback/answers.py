@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,6 @@ from assembler.shapes import clock, id_like, pieces, timed_name
 from playback.bijection import Bijection, Moment
 from playback.markup import Form, Page, read_page
 from playback.report import Masked, Mismatch
-import itertools
 
 __all__ = ["Comparer", "Difference"]
 

@@ -8,7 +8,7 @@ none of these must be equal.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -130,11 +130,11 @@ class Bijection:
         expected = self._pieces(recorded)
         if recorded == live:
             return TextMatch(self._unchanged(expected))
-        match = _pattern(tuple(expected)).fullmatch(live)
-        if match is None:
+        matched = _align(expected, live)
+        if matched is None:
             return TextMatch("differs")
         result = TextMatch()
-        groups = iter(match.groups())
+        groups = iter(matched)
         before = ""
         for index, (piece, now) in enumerate(expected):
             if piece.kind == "text" or now is not None:
@@ -148,7 +148,7 @@ class Bijection:
                 return result
         return result
 
-    def _unchanged(self, expected: list[tuple[Piece, str | None]]) -> str | None:
+    def _unchanged(self, expected: Expected) -> str | None:
         """Equal texts agree, unless a value in them should have changed with the replay."""
         for piece, now in expected:
             if now is not None and now != piece.text:
@@ -207,14 +207,14 @@ class Bijection:
         random_uuid = len(core) == 32 and core[12] in "147" and core[16] in "89ab"
         return not random_uuid
 
-    def _pieces(self, recorded: str) -> list[tuple[Piece, str | None]]:
+    def _pieces(self, recorded: str) -> Expected:
         """The recorded text cut up; a known value with its live counterpart, others with None."""
         if not self.known:
             return [(p, None) for p in _cut(recorded)]
         if self._known_pattern is None:
             names = sorted(self.known, key=len, reverse=True)
             self._known_pattern = re.compile("|".join(rf"(?<![A-Za-z0-9]){re.escape(n)}(?![A-Za-z0-9])" for n in names))
-        result: list[tuple[Piece, str | None]] = []
+        result: Expected = []
         end = 0
         for match in self._known_pattern.finditer(recorded):
             result.extend((p, None) for p in _cut(recorded[end : match.start()]))
@@ -228,29 +228,80 @@ class Bijection:
         return self.bind_number(name, recorded, live) if id_like(name) else "differs"
 
 
-_CLASSES = {"int": r"(\d+)", "number": r"(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)", "secret": r"([^\s\"'<>&;,]+?)"}
+_TRIES = 2_000
+"""Places looked at for one text before it is called different: alignment stays linear whatever the application sends."""
+
+Expected = list[tuple[Piece, str | None]]
+
+
+def _align(expected: Expected, live: str) -> list[str] | None:
+    """The live counterparts of the varying pieces, in order, or None when the texts are built differently."""
+    found: list[str] = []
+    tries = 0
+
+    def walk(index: int, position: int) -> bool:
+        nonlocal tries
+        while index < len(expected):
+            constant = _constant(*expected[index])
+            if constant is None:
+                break
+            if not live.startswith(constant, position):
+                return False
+            index, position = index + 1, position + len(constant)
+        if index == len(expected):
+            return position == len(live)
+        piece = expected[index][0]
+        for end in _ends(piece, expected[index + 1] if index + 1 < len(expected) else None, live, position):
+            tries += 1
+            if tries > _TRIES:
+                return False
+            found.append(live[position:end])
+            if walk(index + 1, end):
+                return True
+            found.pop()
+        return False
+
+    return found if walk(0, 0) else None
+
+
+def _constant(piece: Piece, now: str | None) -> str | None:
+    return now if now is not None else piece.text if piece.kind == "text" else None
+
+
+def _ends(piece: Piece, follower: tuple[Piece, str | None] | None, live: str, position: int) -> Iterator[int]:
+    """Where a varying piece that begins at `position` may end: as far as it can, unless what follows says otherwise."""
+    pattern = _shape_of(piece)
+    longest = pattern.match(live, position)
+    if longest is None or longest.end() == position:
+        return
+    if follower is None:
+        if longest.end() == len(live):
+            yield len(live)
+        return
+    constant = _constant(*follower)
+    if constant is None:
+        yield longest.end()
+        return
+    end = live.find(constant, position + 1, longest.end() + len(constant))
+    while end != -1:
+        if pattern.fullmatch(live, position, end):
+            yield end
+        end = live.find(constant, end + 1, longest.end() + len(constant))
 
 
 @lru_cache(maxsize=16384)
-def _pattern(expected: tuple[tuple[Piece, str | None], ...]) -> re.Pattern[str]:
-    return re.compile("".join(_one(piece, now) for piece, now in expected), re.DOTALL)
-
-
-def _one(piece: Piece, now: str | None) -> str:
-    if now is not None:
-        return re.escape(now)
-    if piece.kind == "text":
-        return re.escape(piece.text)
+def _shape_of(piece: Piece) -> re.Pattern[str]:
+    """What the live counterpart of a varying piece looks like."""
     if piece.kind == "uuid":
-        return r"([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})"
+        return re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
     if piece.kind == "opaque":
         size = len(piece.text)
         if re.fullmatch(r"[0-9a-fA-F]+", piece.text):
-            return rf"([0-9a-fA-F]{{{size}}})"
-        return rf"([A-Za-z0-9_.~=-]{{{max(4, size // 2)},{size * 2}}}?)"
+            return re.compile(rf"[0-9a-fA-F]{{{size}}}")
+        return re.compile(rf"[A-Za-z0-9_.~=-]{{{max(4, size // 2)},{size * 2}}}")
     if piece.kind == "clock":
-        return f"({_clock_pattern(piece.text)})"
-    return _CLASSES[piece.kind]
+        return re.compile(_clock_pattern(piece.text))
+    return re.compile({"int": r"\d+", "number": r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", "secret": r"[^\s\"'<>&;,]+"}[piece.kind])
 
 
 def _clock_pattern(text: str) -> str:
