@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ class Run:
         if self._thread is not None and wait:
             self._thread.join(wait)
 
-    async def follow(self, after: int = 0) -> AsyncIterator[tuple[int, dict[str, Any]] | None]:
+    async def follow(self, after: int = 0) -> AsyncGenerator[tuple[int, dict[str, Any]] | None]:
         """Yield (number from 1, event) for every event behind the first `after`, as they come, to the end of the run.
 
         None is yielded when nothing happened for a while, so that the connection shows a sign of life.
@@ -107,10 +108,11 @@ class Run:
             self._wakers.discard(wake)
 
     async def begun(self) -> None:
-        """Return when the first event is there or the run has ended: from then on a refusal is known."""
-        async for event in self.follow():
-            if event is not None:
-                return
+        """Return when the first step begins or the run has ended: by then a refusal of profile or target is known."""
+        async with contextlib.aclosing(self.follow()) as events:
+            async for told in events:
+                if told is not None and told[1].get("event") != "run_started":
+                    return
 
     async def finished(self) -> None:
         """Return when the run has ended."""
@@ -179,8 +181,9 @@ class Runs:
         return next((run for run in self if run.id == short_id(run_id)), None)
 
     def stop(self, wait: float = 0.0) -> None:
-        """Ask all running replays to end, and give each `wait` seconds for that."""
+        """Ask all running replays to end, and give them `wait` seconds for that."""
+        end = time.monotonic() + wait
         for run in self:
-            run.cancelled.set()
+            run.stop()
         for run in self:
-            run.stop(wait)
+            run.stop(max(0.0, end - time.monotonic()))

@@ -4,7 +4,11 @@
     curl -X POST http://127.0.0.1:8070/run/small-watershed -H 'Accept: application/x-ndjson'
 
 A verdict, whatever it is, is an answer: 200 with the report. 404 is an unknown profile, 409 a refused target, 422 a
-profile or a request that cannot be understood. Settings come from the environment, see docs/reference.
+profile or a request that cannot be understood.
+
+The environment says the rest: PROFILE_DATA_ROOT, PROFILE_PLAYBACK_TOKEN, and for the replays themselves
+PROFILE_PLAYBACK_BASE_URL, PROFILE_PLAYBACK_INTERNAL_URL, PROFILE_PLAYBACK_ALLOWED_ORIGINS, PROFILE_SECRET_…, ADMIN_EMAIL
+and ADMIN_PASSWORD.
 """
 
 from __future__ import annotations
@@ -96,7 +100,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
         run = runs.add(Run(profile, wanted.options(), wanted.verbose))
         run.start(data_root, environment(data_root, environ=environ, base_url=wanted.base_url))
         await run.begun()
-        if run.refusal and len(run.events) == 1:
+        if run.refusal:
             return _refusal(run.refusal)
         if wanted.background:
             return JSONResponse({"run_id": run.id}, 202, {"Location": f"/runs/{run.id}"})

@@ -44,6 +44,7 @@ class FakeEngine:
         self.calls: list[tuple[str, Options, Mapping[str, str]]] = []
         self.report = passed()
         self.error: Exception | None = None
+        self.refusal: Exception | None = None
         self.late: Exception | None = None
         self.go = threading.Event()
         self.go.set()
@@ -63,6 +64,9 @@ class FakeEngine:
             raise self.error
         run_id = f"profile;;tmp;;{uuid.uuid4().hex}"
         progress({"event": "run_started", "run_id": run_id, "run_dir": "\x1b[31m"})
+        if self.refusal:
+            raise self.refusal
+        progress({"event": "step_started", "id": "home", "method": "GET", "path": "/", "index": 0, "of": 1})
         while not self.go.wait(0.01):
             if cancelled and cancelled.is_set():
                 self.cancelled.set()

@@ -105,6 +105,9 @@ def test_what_the_engine_refuses_is_a_status(service: httpx.Client, fake: FakeEn
         fake.error = error
         answer = service.post("/run/other", json={"background": background}, headers={"Accept": accept})
         assert (answer.status_code, answer.json()) == (status, {"error": str(error)})
+        fake.error, fake.refusal = None, error  # as for a target that turns out to be production
+        answer = service.post("/run/other", json={"background": background}, headers={"Accept": accept})
+        assert (answer.status_code, answer.json()) == (status, {"error": str(error)})
 
 
 def test_an_unknown_profile_is_404_and_names_the_nearest(service: httpx.Client, fake: FakeEngine) -> None:
@@ -130,17 +133,18 @@ def test_progress_as_ndjson(service: httpx.Client, fake: FakeEngine) -> None:
         assert json.loads(next(lines))["event"] == "run_started"  # while it still runs
         fake.go.set()
         events = [json.loads(line) for line in lines]
-    assert [event["event"] for event in events] == ["step_finished", "report"]
+    assert [event["event"] for event in events] == ["step_started", "step_finished", "report"]
     assert events[-1]["report"] == fake.report.as_json()
 
 
 def test_progress_as_server_sent_events(service: httpx.Client, fake: FakeEngine) -> None:
     answer = service.post("/run/other", headers={"Accept": "text/event-stream"})
     assert answer.headers["content-type"].startswith("text/event-stream")
-    first, second, third, rest = answer.text.split("\n\n")
+    first, second, third, fourth, rest = answer.text.split("\n\n")
     assert first.startswith("id: 1\nevent: run_started\ndata: {")
-    assert second.startswith("id: 2\nevent: step_finished\n")
-    assert json.loads(third.partition("data: ")[2])["report"] == fake.report.as_json()
+    assert second.startswith("id: 2\nevent: step_started\n")
+    assert third.startswith("id: 3\nevent: step_finished\n")
+    assert json.loads(fourth.partition("data: ")[2])["report"] == fake.report.as_json()
     assert rest == ""
 
 
@@ -155,12 +159,13 @@ def test_in_the_background_and_followed_later(service: httpx.Client, fake: FakeE
     told = service.get(f"/runs/{run_id}/events").text
     assert [row for row in told.splitlines() if row.startswith("event:")] == [
         "event: run_started",
+        "event: step_started",
         "event: step_finished",
         "event: report",
     ]
-    again = service.get(f"/runs/{run_id}/events", headers={"Last-Event-ID": "2"})
-    assert again.text.startswith("id: 3\nevent: report\n")
-    assert service.get(f"/runs/{run_id}/events", headers={"Last-Event-ID": "3"}).status_code == 204
+    again = service.get(f"/runs/{run_id}/events", headers={"Last-Event-ID": "3"})
+    assert again.text.startswith("id: 4\nevent: report\n")
+    assert service.get(f"/runs/{run_id}/events", headers={"Last-Event-ID": "4"}).status_code == 204
     document = service.get(f"/runs/{run_id}").json()
     assert (document["state"], document["result"], document["report"]) == ("finished", "passed", fake.report.as_json())
     assert fake.report.run_id == f"profile;;tmp;;{run_id}"
@@ -182,9 +187,13 @@ def test_a_run_of_an_earlier_service_is_still_there(fake: FakeEngine, tmp_path: 
 
 def test_an_error_after_the_first_event_is_the_last_event(service: httpx.Client, fake: FakeEngine) -> None:
     fake.late = RuntimeError("oops")
-    answer = service.post("/run/other", headers={"Accept": "application/x-ndjson"})
-    assert answer.status_code == 200
-    last = json.loads(answer.text.splitlines()[-1])
+    fake.go.clear()
+    with service.stream("POST", "/run/other", headers={"Accept": "application/x-ndjson"}) as answer:
+        assert answer.status_code == 200
+        lines = answer.iter_lines()
+        next(lines)
+        fake.go.set()
+        *_, last = [json.loads(line) for line in lines]
     assert (last["event"], last["message"]) == ("error", "The engine failed: RuntimeError: oops. Its log has more.")
     assert service.post("/run/other").status_code == 500
 

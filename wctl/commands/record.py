@@ -14,6 +14,7 @@ import assembler
 from assembler import DraftStatus
 from recorder.captures import close_capture
 from wctl.console import Refusal, answer, refusing, say
+from wctl.interrupt import interruptible
 from wctl.options import BaseUrl, DataRoot, Slug
 
 __all__ = ["assemble", "capture", "lines"]
@@ -78,7 +79,12 @@ def assemble(
 
     Exit code 2 when the draft has problems that keep it from being promoted.
     """
-    status = assembler.assemble(source.absolute(), slug, data_root.absolute(), follow=follow, rebuild=rebuild)
+    with interruptible() as stop:
+        status = assembler.assemble(
+            source.absolute(), slug, data_root.absolute(), follow=follow, rebuild=rebuild, stop=stop
+        )
+    if status.state != "ready":
+        raise Refusal(f"Stopped before the capture {slug} had ended; there is no draft of it yet.")
     say("\n".join(lines(status)))
     answer(str(status.directory))
     return 2 if status.problems else 0
