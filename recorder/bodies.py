@@ -29,6 +29,9 @@ _SMALL = 256 << 10  # bytes of other content held in memory
 _DECODED = 64 << 20  # bytes that a compressed text may decode to
 _SNIFFED = 8 << 10
 
+_CLEAN = 1024  # large texts that are remembered to hold no secret
+_clean: set[tuple[bytes, media.Kind, frozenset[str]]] = set()
+
 Body: TypeAlias = dict[str, Any]
 Omission: TypeAlias = Literal["too_large", "not_read", "unavailable", "redaction", "write_failed", "disabled"]
 
@@ -359,7 +362,21 @@ class BodyTee:
             text = content.decode(charset or "utf-8")
         except UnicodeError:
             text = content.decode("utf-8", "surrogateescape")
-        self._scanned = self._redactor.scan(text, kind)
+        self._scanned = self._scan(content, text, kind)
+
+    def _scan(self, content: bytes, text: str, kind: media.Kind) -> Scanned:
+        """Scan a text; a large one in which nothing was found (scripts, style sheets) is remembered by its digest."""
+        if len(content) <= INLINE:
+            return self._redactor.scan(text, kind)
+        key = (hashlib.sha256(content).digest(), kind, self._redactor.rules)
+        if key in _clean:
+            return Scanned(text, kind)
+        scanned = self._redactor.scan(text, kind)
+        if not scanned.marks:
+            if len(_clean) >= _CLEAN:
+                _clean.clear()
+            _clean.add(key)
+        return scanned
 
     def _content(self) -> Body:
         if self._sink is not None:

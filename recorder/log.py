@@ -98,7 +98,7 @@ class Writer:
             self._count_loss("short write")
             return False
         if self._fsync:
-            os.fdatasync(self._descriptor)
+            os.fsync(self._descriptor)
         return True
 
     def _count_loss(self, reason: str) -> None:

@@ -46,8 +46,9 @@ _ABOUT = re.compile(  # `…_<word>` describes the secret, it is not the secret
     r"|format|param(eter)?|age|ttl|scheme|algorithm|limit|exempt|rules"
 )
 _ASKS = re.compile(r"has|is|show|forgot(ten)?|allow|requires?|use|enable|hide")  # `<word>_password`
+_PAGES = frozenset({"next", "page", "prev", "previous", "continuation", "cursor", "sync"})  # tokens that turn pages
 _NUMBERS = frozenset({"password", "otp", "apikey", "secret", "configured"})
-_COOKIE = re.compile(r"sess|sid$|auth|remember|jwt|login|ticket|identity|account", re.IGNORECASE)
+_COOKIE = re.compile(r"sess|sid$|auth(?!or)|remember|jwt", re.IGNORECASE)
 
 # One of these stands (in lower case) in every text that holds a secret's name: the cheap question asked first.
 _NEEDLES = (
@@ -73,7 +74,7 @@ class Names:
     """The names of secrets: the built-in ones and those of `RECORDER_REDACT`."""
 
     def __init__(self, extra: Iterable[str] = ()) -> None:
-        self._extra = frozenset("".join(_words(name)) for name in extra) - {""}
+        self.extra = frozenset("".join(_words(name)) for name in extra) - {""}
         self._needles = _NEEDLES + tuple(sorted({_words(name)[0] for name in extra if _words(name)} - set(_NEEDLES)))
         self.kind = functools.lru_cache(4096)(self._kind)
 
@@ -82,7 +83,7 @@ class Names:
         if not 1 < len(name) <= 128:
             return None
         words = _words(name)
-        if any("".join(words[start:]) in self._extra for start in range(len(words))):
+        if any("".join(words[start:]) in self.extra for start in range(len(words))):
             return "configured"
         while words and words[-1].isdigit():
             words.pop()
@@ -95,7 +96,7 @@ class Names:
         for word in words:
             if word in _WORDS:
                 return _WORDS[word]
-        if joined.endswith(("token", "tokenvalue", "tokenhash")):
+        if joined.endswith(("token", "tokenvalue", "tokenhash")) and _PAGES.isdisjoint(words):
             return "token"
         if joined.endswith("pwd"):
             return "password"

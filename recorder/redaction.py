@@ -83,6 +83,11 @@ class Redactor:
         self._known: dict[str, Known] = {}
         self.public: set[str] = set()  # what stands openly in the path: ids, never to be taken for secrets
 
+    @property
+    def rules(self) -> frozenset[str]:
+        """What distinguishes these rules from others: the configured names."""
+        return self._names.extra
+
     # Headers, cookies, queries
 
     def headers(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

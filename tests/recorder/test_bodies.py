@@ -150,6 +150,31 @@ def test_compressed_text_larger_than_memory(store: Store) -> None:
     assert stored(store, body) == content.replace(b"hunter2", PSEUDONYMS.of("hunter2", "password").encode())
 
 
+def test_a_large_text_that_is_remembered_as_clean_is_still_redacted(store: Store) -> None:
+    content = (b"/* " + b"x" * INLINE + b" knownknown12 */") * 2
+
+    def stored_by(redactor: Redactor) -> bytes:
+        tee = BodyTee(store, redactor, "text/javascript")
+        tee.feed(content)
+        tee.close()
+        body = tee.describe()
+        assert body is not None
+        return stored(store, body)
+
+    assert stored_by(Redactor(Names(), PSEUDONYMS)) == content
+    knowing = Redactor(Names(), PSEUDONYMS)
+    knowing.secret("knownknown12", "token")
+    assert b"knownknown12" not in stored_by(knowing)
+    named = content + b"\nxxxx = 'abcdefgh1'"
+    for names, expected in ((Names(), True), (Names(["xxxx"]), False)):
+        tee = BodyTee(store, Redactor(names, PSEUDONYMS), "text/javascript")
+        tee.feed(named)
+        tee.close()
+        body = tee.describe()
+        assert body is not None
+        assert (b"abcdefgh1" in stored(store, body)) == expected
+
+
 def test_a_bomb_is_omitted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "_DECODED", 4 << 20)
     assert describe(store, gzip.compress(bytes(b"a" * (8 << 20))), "text/plain", "gzip")["omitted"] == "too_large"

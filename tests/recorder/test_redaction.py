@@ -67,6 +67,7 @@ def hexes(text: str) -> list[str]:
             (name, None)
             for name in ("has_password", "password_policy", "csrf-param", "xsrfHeaderName", "key", "author")
         ),
+        *((name, None) for name in ("nextPageToken", "continuation_token", "passport", "tokenizer")),
         *((name, None) for name in ("username", "user_id", "run_id", "secretary", "bypass", "id", "")),
     ],
 )
