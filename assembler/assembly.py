@@ -22,7 +22,7 @@ import orjson
 from assembler.baselines import Baseline, config_files, outputs, run_files
 from assembler.document import dump
 from assembler.draft import Built, build
-from assembler.late import resolve_late
+from assembler.late import Place, mend, remember
 from assembler.profile import slug_problem
 from assembler.readme import preview, readme
 from assembler.recording import Bodies, Recording, epoch
@@ -61,11 +61,11 @@ class _Log:
     path: Path
     run_id: str | None = None
     offset: int = 0
-    before: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_BEFORE))
+    before: deque[tuple[int, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=_BEFORE))
     bad: list[tuple[int, str]] = field(default_factory=list)
 
-    def pull(self, *, rest: bool = False) -> Iterator[dict[str, Any]]:
-        """The events appended since the last call. An unfinished last line waits, unless `rest`."""
+    def pull(self, *, rest: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The events appended since the last call, with their offsets. An unfinished last line waits, unless `rest`."""
         try:
             file = self.path.open("rb")
         except FileNotFoundError:
@@ -82,7 +82,7 @@ class _Log:
                 if isinstance(event, str):
                     self.bad.append((start, event))
                 else:
-                    yield event
+                    yield start, event
 
 
 def assemble(
@@ -135,6 +135,8 @@ class Assembly:
         self.logs: dict[Path, _Log] = {}
         self.events: dict[str, list[dict[str, Any]]] = {}
         self._operations: dict[str, set[str]] = {}
+        self._places: dict[str, Place] = {}
+        self._tombstones: list[dict[str, Any]] = []
         self._listed = 0
         for path in (self.root / "_logs" / LOG, first):
             if path is not None:
@@ -151,9 +153,9 @@ class Assembly:
         self._discover()
         count = 0
         for log in list(self.logs.values()):
-            for event in log.pull(rest=rest):
+            for offset, event in log.pull(rest=rest):
                 count += 1
-                self._take(log, event)
+                self._take(log, offset, event)
         return count
 
     def _discover(self) -> None:
@@ -172,7 +174,10 @@ class Assembly:
                     path = Path(entry["log"])
                     self.logs.setdefault(path, _Log(path)).run_id = entry.get("run_id")
 
-    def _take(self, log: _Log, event: dict[str, Any]) -> None:
+    def _take(self, log: _Log, offset: int, event: dict[str, Any]) -> None:
+        if event["payload"].get("kind") == "tombstone":
+            self._tombstones.append(event["payload"])
+            return
         ids = event.get("capture_ids") or ()
         if not ids:
             # Effects of a captured operation belong to its capture even when the window has closed.
@@ -183,8 +188,9 @@ class Assembly:
             )
         if not ids:
             if event["category"] == "http_request":
-                log.before.append(event)
+                log.before.append((offset, event))
             return
+        self._places[event["id"]] = Place(log.path, offset)
         for capture_id in ids:
             self.events.setdefault(capture_id, []).append(event)
         if event.get("operation_id"):
@@ -286,9 +292,11 @@ class Assembly:
         self.watch(capture)
         bodies = Bodies(*sorted({log.path.parent / "profile.bodies" for log in self.logs.values()}))
         captured = self.events.get(capture["capture_id"], [])
-        events = [*(e for log in self.logs.values() for e in log.before), *captured]
-        events = _in_window(events, captured)
-        late = resolve_late(events, bodies, self.root)
+        earlier = [(Place(log.path, offset), event) for log in self.logs.values() for offset, event in log.before]
+        places = {**self._places, **{event["id"]: place for place, event in earlier}}
+        events = _in_window([*(event for _, event in earlier), *captured], captured)
+        remember(events, self._tombstones, bodies)
+        late = mend(events, places, bodies, self.root)
         recording = Recording(events, capture["capture_id"], bodies)
         for log in self.logs.values():
             recording.notes.extend(

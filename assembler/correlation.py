@@ -443,9 +443,12 @@ def _name(extract: Extract, slot: Slot) -> str:
         source = named[1]
     if not source or (id_like(source) and len(source) <= 3):
         nearby = re.sub(r"[^A-Za-z0-9]+$", "", slot.role).rsplit("/", 1)[-1] if slot.place == "path" else slot.name
-        source = f"{_singular(nearby)}_{source or 'id'}" if nearby and not _varying(nearby) else source or "id"
+        if nearby and not _varying(nearby):
+            counted = slot.value.isdigit() and not id_like(nearby)
+            source = f"{_singular(nearby)}_{source or 'id'}" if source or counted else nearby
     name = re.sub(r"[^A-Za-z0-9]+", "_", source).strip("_").lower()
-    return name[:40] if name and not name[0].isdigit() else f"value_{name}"[:40]
+    name = name or "id"
+    return name[:40] if not name[0].isdigit() else f"value_{name}"[:40]
 
 
 def _singular(word: str) -> str:
