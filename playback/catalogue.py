@@ -12,9 +12,10 @@ from assembler.profile import Profile, slug_problem
 from playback import results
 from playback.errors import UnknownProfile
 
-__all__ = ["Entry", "catalogue", "entry", "find", "slugs"]
+__all__ = ["Entry", "catalogue", "entry", "find", "slugs", "some"]
 
 PROFILES = "profiles"
+WHERE = "is --data-root (PROFILE_DATA_ROOT) right?"
 APART = ("archived", "results", "_drafts")
 
 
@@ -52,6 +53,13 @@ def slugs(data_root: Path) -> list[str]:
     )
 
 
+def some(data_root: Path) -> list[str]:
+    """The slugs of all promoted profiles. Raises UnknownProfile when there is none: an empty suite is no success."""
+    if known := slugs(data_root):
+        return known
+    raise UnknownProfile(f"There is no profile in {data_root / PROFILES}; {WHERE}")
+
+
 def find(slug: str, data_root: Path) -> Path:
     """The `profile.yaml` of `slug`. Raises UnknownProfile, which names the nearest one there is."""
     if problem := slug_problem(slug):
@@ -84,4 +92,4 @@ def _what_there_is(slug: str, known: list[str], data_root: Path) -> str:
         return f"there is a draft of it: wctl promote {slug}"
     if known:
         return f"there are: {', '.join(known[:10])}{' …' if len(known) > 10 else ''}"
-    return "there is none at all; is --data-root (PROFILE_DATA_ROOT) right?"
+    return f"there is none at all; {WHERE}"

@@ -52,6 +52,14 @@ def test_an_unknown_profile(wctl: Wctl, root: Path) -> None:
     assert "did you mean 'tiny'?" in ran.err
 
 
+def test_machines_are_told_of_an_error_too(wctl: Wctl, root: Path, tmp_path: Path) -> None:
+    add_profile(root)
+    ran = wctl("run-test-profile", "tinny", "--base-url", "http://127.0.0.1:1", "--json", "--junit", "j.xml")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert (json.loads(ran.out)["result"], json.loads(ran.out)["error"]) == ("error", ran.err.strip())
+    assert ElementTree.parse(tmp_path / "j.xml").getroot().find("testsuite[@errors='1']") is not None
+
+
 def test_a_slug_that_leads_elsewhere(wctl: Wctl, tmp_path: Path) -> None:
     add_profile(tmp_path)
     for slug in ("../tiny", "../../etc/passwd", ".hidden", ""):
@@ -208,6 +216,7 @@ def test_a_suite_closes_with_a_table_and_the_worst_exit_code(wctl: Wctl, tiny: s
     worst = wctl("run-suite", "--base-url", tiny, "--junit", "j.xml")
     assert worst.code == 2
     assert "1 passed, 1 failed, 1 error\n" in worst.err
+    assert wctl("run-suite", "--base-url", tiny, "--tag", "climate").code == 2  # nobody knows the tags of `two` now
     suites = ElementTree.parse(tmp_path / "j.xml").getroot()
     counts = [(s.get("name"), s.get("failures"), s.get("errors")) for s in suites]
     assert counts == [("one", "0", "0"), ("three", "1", "0"), ("two", "0", "1")]

@@ -14,7 +14,7 @@ from assembler.document import BadDocument, load_profile
 from playback import catalogue
 from playback.envfile import environment
 from playback.validation import problems
-from wctl.console import Refusal, answer, answer_json, refusing, say
+from wctl.console import answer, answer_json, refusing, say
 from wctl.options import AsJson, DataRoot, EnvFile, Slug
 
 __all__ = ["drafts", "promote", "secrets", "validate"]
@@ -99,11 +99,8 @@ def validate(
 ) -> int:
     """Check profiles without replaying them: every key, every file they name, every comparison."""
     root = data_root.absolute()
-    chosen = slugs or catalogue.slugs(root)
-    if not chosen:
-        raise Refusal(f"There is no profile in {root / catalogue.PROFILES}; is --data-root (PROFILE_DATA_ROOT) right?")
     bad = 0
-    for slug in chosen:
+    for slug in slugs or catalogue.some(root):
         path = catalogue.find(slug, root)
         try:
             profile, found = problems(path)
