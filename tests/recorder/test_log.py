@@ -82,6 +82,15 @@ def test_a_run_that_exists_has_its_own_log(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "root" / "logs.jsonl").read_text())["run_id"] == "r"
 
 
+def test_what_belongs_to_a_run_that_has_gone_is_kept_in_the_root(tmp_path: Path) -> None:
+    recorder = Recorder(Settings(root=tmp_path / "root"))
+    context = {"run_id": "gone", "config": None}
+    recorder.emit("system_log", None, {"kind": "error"}, run_context=context, log_dir=tmp_path / "gone" / "_logs")
+    assert [record["run_context"] for record in events(tmp_path / "root" / "_logs")][1:] == [context]
+    assert not (tmp_path / "gone").exists()
+    assert recorder.lost == 0
+
+
 def test_a_log_that_was_removed_is_made_again(writer: Writer, tmp_path: Path) -> None:
     writer.append(event())
     writer.path.unlink()
