@@ -13,7 +13,7 @@ from rich.text import Text
 from playback.jsontext import dumps
 from playback.summary import visible
 
-__all__ = ["Refusal", "answer", "answer_json", "refusing", "say", "screen"]
+__all__ = ["Refusal", "answer", "answer_json", "refusing", "say", "screen", "without_password"]
 
 COLOURS = {"PASSED": "green", "FAILED": "red", "ERROR": "yellow", "INTERRUPTED": "yellow"}
 
@@ -56,3 +56,9 @@ def answer_json(document: Any) -> None:
     """The answer for machines: to stdout."""
     sys.stdout.write(dumps(document, indent=2) + "\n")
     sys.stdout.flush()
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown: the user and password in it left out."""
+    before, at, after = url.rpartition("@")
+    return f"{before.partition('://')[0]}://…@{after}" if at else url

@@ -21,7 +21,7 @@ from playback.redis_server import RedisNotFound, find_redis
 from playback.target import Target, check_target, refuse_production
 from playback.wire import Client
 from recorder.pseudonyms import load_key
-from wctl.console import answer
+from wctl.console import answer, without_password
 from wctl.options import BaseUrl, DataRoot, EnvFile
 
 __all__ = ["doctor"]
@@ -92,11 +92,10 @@ def _key(environ: Mapping[str, str]) -> Finding:
     """The key of the pseudonyms: without it the assembler cannot follow secrets."""
     path = Path(environ.get("RECORDER_ROOT") or ".recorder").absolute() / "key"
     key = environ.get("RECORDER_KEY")
-    if key is None and not path.exists():
-        return Finding(
-            "key", "note", f"{path} is not there yet; the recorder makes it, or set RECORDER_ROOT to its folder."
-        )
     try:
+        if key is None and not path.exists():
+            sentence = f"{path} is not there yet; the recorder makes it, or set RECORDER_ROOT to its folder."
+            return Finding("key", "note", sentence)
         if not load_key(path.parent, key):
             raise ValueError("it is empty")
     except (OSError, ValueError) as error:
@@ -122,15 +121,19 @@ def _redis(environ: Mapping[str, str]) -> Iterator[Finding]:
         connection: Any = redis.Redis.from_url(url, socket_connect_timeout=ASK, socket_timeout=ASK)
         connection.ping()
     except (redis.RedisError, ValueError) as error:
-        yield Finding("redis", "problem", f"none answers at {_hidden(url)} ({error}); start it, or correct REDIS_URL.")
+        yield Finding(
+            "redis", "problem", f"none answers at {without_password(url)} ({error}); start it, or correct REDIS_URL."
+        )
         return
-    yield Finding("redis", "ok", _hidden(url))
+    yield Finding("redis", "ok", without_password(url))
     queues = Enqueuer(connection).queues()
     if queues:
         yield Finding("worker", "ok", f"listening on {', '.join(queues)}")
     else:
         yield Finding(
-            "worker", "problem", f"no RQ worker listens there; start one: rq worker --url {_hidden(url)} default"
+            "worker",
+            "problem",
+            f"no RQ worker listens there; start one: rq worker --url {without_password(url)} default",
         )
 
 
@@ -207,9 +210,3 @@ def _get(client: httpx.Client, target: Target, path: str) -> httpx.Response:
         raise Unjudgeable(
             f"nothing answers at {target.internal_origin} ({reason}); start it, or correct --base-url."
         ) from error
-
-
-def _hidden(url: str) -> str:
-    """A Redis URL without its password."""
-    before, at, after = url.rpartition("@")
-    return f"{before.partition('://')[0]}://…@{after}" if at else url

@@ -22,7 +22,7 @@ from playback.logbook import PLAYBACK, PORT, log_path
 from playback.redis_server import find_redis, running_redis
 from playback.summary import visible
 from wctl.commands.record import lines
-from wctl.console import Refusal, refusing, say
+from wctl.console import Refusal, refusing, say, without_password
 from wctl.following import follow as follow_captures
 from wctl.interrupt import interruptible
 from wctl.options import DataRoot
@@ -61,7 +61,7 @@ def up(
             found = find_redis()
             url = running.enter_context(running_redis(tcp=True))
         say(
-            f"Redis: {url}"
+            f"Redis: {without_password(url)}"
             + (f" ({found.binary}; export REDIS_URL={url} for application and workers)" if found.binary else "")
         )
         env = {**os.environ, "REDIS_URL": url, "PROFILE_DATA_ROOT": str(root), "PYTHONUNBUFFERED": "1"}
