@@ -36,6 +36,7 @@ _EXTENSIONS = {
     "text/xml": "xml", "text/css": "css", "image/png": "png", "image/tiff": "tif", "application/zip": "zip", "application/pdf": "pdf",
 }  # fmt: skip
 _SESSION_NAME = re.compile(r"sess|sid|auth|token|csrf|xsrf|login|jwt|remember", re.IGNORECASE)
+_ENDED = ("finished", "failed", "stopped", "canceled")
 _PAUSE = 0.25
 """Seconds between two requests of one client from which on a pause is a pause, and not the client's own speed."""
 
@@ -165,7 +166,9 @@ class StepWriter:
             self._warn(f"step {step['id']}: the application answered without reading the body; it is sent without one.")
         else:
             reason = body.get("omitted") or "missing"
-            self.problems.append(f"step {step['id']}: the request's body was not stored ({reason}); it cannot be sent again.")
+            self.problems.append(
+                f"step {step['id']}: the request's body was not stored ({reason}); it cannot be sent again."
+            )
 
     def _form(self, text: str, filled: Filled) -> list[list[str]]:
         templates = {slot.start: parts for slot, parts in filled.of("form")}
@@ -380,9 +383,13 @@ def _pause(previous: Exchange | None, exchange: Exchange) -> float:
 
 
 def _job_statuses(exchange: Exchange) -> dict[str, str]:
+    """Function to final status of every job that came of a request; repeats are numbered. What had not ended when the
+    capture did is left out: nothing is known of it."""
     statuses: dict[str, str] = {}
     for root in exchange.jobs:
         for job in root.tree():
+            if job.status not in _ENDED:
+                continue
             name, count = job.function, 2
             while name in statuses:
                 name, count = f"{job.function}#{count}", count + 1

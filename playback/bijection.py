@@ -121,6 +121,19 @@ class Bijection:
         """Live values of everything that was recorded as a secret."""
         return [live for (role, _), live in self._forward.items() if role == "secret"]
 
+    def copy(self) -> Bijection:
+        """What is known now, to come back to with `restore`."""
+        other = Bijection(self._digests)
+        other.restore(self)
+        return other
+
+    def restore(self, other: Bijection) -> None:
+        """Know what `other` knows, and nothing else."""
+        self._forward, self._backward = dict(other._forward), dict(other._backward)
+        self._numbers = {role: list(pairs) for role, pairs in other._numbers.items()}
+        self.pairs, self.known, self._own = set(other.pairs), dict(other.known), set(other._own)
+        self._known_pattern = None
+
     # ------------------------------------------------------------------ comparing
 
     def text(self, recorded: str, live: str, moment: Moment) -> TextMatch:
@@ -303,7 +316,9 @@ def _shape_of(piece: Piece) -> re.Pattern[str]:
         return re.compile(rf"[A-Za-z0-9_.~=-]{{{max(4, size // 2)},{size * 2}}}")
     if piece.kind == "clock":
         return re.compile(_clock_pattern(piece.text))
-    return re.compile({"int": r"\d+", "number": r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", "secret": r"[^\s\"'<>&;,]+"}[piece.kind])
+    return re.compile(
+        {"int": r"\d+", "number": r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", "secret": r"[^\s\"'<>&;,]+"}[piece.kind]
+    )
 
 
 def _clock_pattern(text: str) -> str:

@@ -17,21 +17,26 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import jmespath
 
 from assembler.extractors import Answer, evaluate
-from assembler.profile import Profile, Step, Until
+from assembler.profile import Profile, Step
 from playback.answers import Comparer
+from playback.awaiting import Awaiting
 from playback.bijection import Bijection, Moment, same_build
 from playback.enqueue import Enqueuer
 from playback.errors import BadProfile, TargetRefused, Unjudgeable
 from playback.report import Masked, Mismatch, StepOutcome
 from playback.target import Target
-from playback.template import Scope, Unknown, fill, names_in
-from playback.waits import JobSource, failed_state, limit_of, outcome_of, wait_for
+from playback.template import Scope, Unknown, names_in
+from playback.untils import holds, shown, state_of, stopped, wanted
+from playback.waits import JobSource, limit_of
 from playback.wire import Client, Request, compose, curl
 
 __all__ = ["Session"]
+
+_LONGEST_PAUSE = 0.25
+"""Seconds between two reads of what announces nothing."""
+_LONGEST_SETTLE = 30.0
 
 
 @dataclass
@@ -65,6 +70,18 @@ class Session:
 
     def __post_init__(self) -> None:
         self.clients: dict[str, Client] = {}
+        default_page = f"{self.target.base_path.rstrip('/')}/runs/{{{{ run_id }}}}/{{{{ config }}}}/"
+        self.awaiting = Awaiting(
+            self.scope,
+            self.profile.metadata.run_page or default_page,
+            self.run_dir,
+            self.job_sources,
+            self.client,
+            self.masked,
+            self.notes,
+            self.progress,
+            self.cancelled,
+        )
         self.bijection = Bijection(lambda: self._digests)
         recorded = self.profile.metadata.recorded_with
         if recorded.origin:
@@ -130,10 +147,8 @@ class Session:
                 raise BadProfile(
                     f"Step {step.id} is a command; commands run only where PROFILE_PLAYBACK_COMMANDS allows them."
                 )
-            if not outcome.mismatches and step.wait is not None:
-                self._wait(step, outcome)
-            if not outcome.mismatches and step.log_contains is not None:
-                self._await_log(step, outcome, step.log_contains, None, limit_of(None, step.timeout))
+            if not outcome.mismatches:
+                self.awaiting.after(step, outcome)
         except Unknown as unknown:
             where = str(unknown.args[0])
             outcome.mismatches.append(
@@ -159,89 +174,101 @@ class Session:
         outcome.path = request.target
         self.bijection.own(request.own)
         client = self.client(step.client)
-        until = step.wait.until if step.wait is not None and step.wait.type == "poll" else None
-        limit = (
-            limit_of(step.wait.recorded, step.wait.timeout)
-            if step.wait is not None and until
-            else (step.settle or 0.0) * 5
-        )
-        began = time.monotonic()
-        pause = min(0.05, step.wait.interval or 0.05) if step.wait is not None and until else 0.02
-        ceiling = (step.wait.interval if step.wait is not None and step.wait.interval else 0.25) if until else 0.25
-        sent = 0.0
-        while True:
-            sent = time.monotonic()
-            try:
-                response = client.send(request, step.timeout or self.step_timeout)
-            except httpx.RequestError as error:
-                reason = str(error) or type(error).__name__
-                if first:
-                    raise Unjudgeable(
-                        f"Nothing answers at {self.target.internal_origin} ({reason}). "
-                        "Start the application, or say where it is with --base-url."
-                    ) from error
-                outcome.mismatches.append(
-                    Mismatch("connection", "an answer", reason, "the connection was dropped or timed out")
-                )
-                outcome.curl = curl(self.target, client, request)
-                self.failures[step.id] = Failure(request, None, self._expected_body(step))
-                return
-            answer = Answer(
-                response.status_code, [(k.lower(), v) for k, v in response.headers.multi_items()], _text(response)
-            )
-            if until is not None and not _holds(until, answer):
-                stopped = _stopped(until, answer)
-                if stopped is None and time.monotonic() - began < limit and not self.cancelled.is_set():
-                    time.sleep(min(pause, ceiling))
-                    pause = min(ceiling, pause * 1.5)
-                    continue
-                state = _state(until, answer)
-                outcome.mismatches.append(
-                    Mismatch(
-                        f"wait:{_shown(until)}",
-                        _wanted(until),
-                        state,
-                        "ended in another state" if stopped is not None else f"not reached in {limit:g} s",
-                    )
-                )
-            break
-        outcome.wait_ms = round((sent - began) * 1000, 1)
-        outcome.duration_ms = round((time.monotonic() - sent) * 1000, 2)
-        outcome.status = response.status_code
         outcome.curl = curl(self.target, client, request)
-        self._refused(step, answer)
-        snapshot = len(outcome.mismatches)
-        self._judge(step, response, answer, outcome)
-        # A read that differs right after a pause in the recording may only be early: the work behind it takes time.
-        while (
-            len(outcome.mismatches) > snapshot
-            and step.settle
-            and until is None
-            and time.monotonic() - began < min(limit, 30.0)
-            and not self.cancelled.is_set()
-        ):
-            time.sleep(pause)
-            pause = min(0.25, pause * 1.4)
-            retried = StepOutcome(step.id, step.method, outcome.path, outcome.expected_status)
-            response = client.send(request, step.timeout or self.step_timeout)
-            answer = Answer(
-                response.status_code, [(k.lower(), v) for k, v in response.headers.multi_items()], _text(response)
+        polls = step.wait is not None and step.wait.type == "poll"
+        response: httpx.Response | None = None
+        try:
+            if polls:
+                response, answer = self._poll(step, client, request, outcome)
+            else:
+                response, answer = self._send(step, client, request, outcome)
+            outcome.status = response.status_code
+            self._refused(step, answer)
+            if step.settle and not polls:
+                response = self._settle(step, client, request, response, answer, outcome)
+            else:
+                outcome.mismatches += self._judge(step, response, answer)
+        except httpx.RequestError as error:
+            reason = str(error) or type(error).__name__
+            if first:
+                raise Unjudgeable(
+                    f"Nothing answers at {self.target.internal_origin} ({reason}). "
+                    "Start the application, or say where it is with --base-url."
+                ) from error
+            outcome.mismatches.append(
+                Mismatch("connection", "an answer", reason, "the connection was dropped or timed out")
             )
-            self._judge(step, response, answer, retried)
-            outcome.wait_ms = round((time.monotonic() - began) * 1000, 1)
-            if not retried.mismatches:
-                outcome.mismatches = outcome.mismatches[:snapshot]
-                outcome.status, outcome.note = response.status_code, f"settled after {outcome.wait_ms:.0f} ms"
         if outcome.mismatches:
             self.failures[step.id] = Failure(request, response, self._expected_body(step))
 
-    def _judge(self, step: Step, response: httpx.Response, answer: Answer, outcome: StepOutcome) -> None:
+    def _send(
+        self, step: Step, client: Client, request: Request, outcome: StepOutcome
+    ) -> tuple[httpx.Response, Answer]:
+        began = time.monotonic()
+        response = client.send(request, step.timeout or self.step_timeout)
+        outcome.duration_ms = round((time.monotonic() - began) * 1000, 2)
+        headers = [(key.lower(), value) for key, value in response.headers.multi_items()]
+        return response, Answer(response.status_code, headers, _text(response))
+
+    def _poll(
+        self, step: Step, client: Client, request: Request, outcome: StepOutcome
+    ) -> tuple[httpx.Response, Answer]:
+        """Repeat the request until what the recording waited for holds, cannot hold any more, or time is up."""
+        wait = step.wait
+        assert wait is not None
+        assert wait.until is not None
+        limit = limit_of(wait.recorded, wait.timeout)
+        longest = wait.interval or _LONGEST_PAUSE
+        began, pause = time.monotonic(), min(0.05, longest)
+        while True:
+            outcome.wait_ms = round((time.monotonic() - began) * 1000, 1)
+            response, answer = self._send(step, client, request, outcome)
+            if holds(wait.until, answer):
+                return response, answer
+            final = stopped(wait.until, answer) is not None
+            if final or time.monotonic() - began >= limit or self.cancelled.is_set():
+                reason = "ended in another state" if final else f"not reached in {limit:g} s"
+                state = state_of(wait.until, answer)
+                outcome.mismatches.append(Mismatch(f"wait:{shown(wait.until)}", wanted(wait.until), state, reason))
+                return response, answer
+            time.sleep(pause)
+            pause = min(longest, pause * 1.5)
+
+    def _settle(
+        self,
+        step: Step,
+        client: Client,
+        request: Request,
+        response: httpx.Response,
+        answer: Answer,
+        outcome: StepOutcome,
+    ) -> httpx.Response:
+        """Judge a read that followed a pause in the recording. The work behind it may still be going on: a read that
+        differs is tried again as long as the recording gave it, five times over, and a try that failed teaches nothing."""
+        deadline = time.monotonic() + min(_LONGEST_SETTLE, 5 * (step.settle or 0.0))
+        began, pause = time.monotonic(), 0.02
+        while True:
+            learnt = self.bijection.copy()
+            mismatches = self._judge(step, response, answer)
+            if not mismatches or time.monotonic() >= deadline or self.cancelled.is_set():
+                break
+            self.bijection.restore(learnt)
+            time.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 1.4)
+            response, answer = self._send(step, client, request, outcome)
+            outcome.wait_ms = round((time.monotonic() - began) * 1000, 1)
+            outcome.note = f"settled after {outcome.wait_ms:.0f} ms"
+        outcome.status = response.status_code
+        outcome.mismatches += mismatches
+        return response
+
+    def _judge(self, step: Step, response: httpx.Response, answer: Answer) -> list[Mismatch]:
         """Extract, learn, compare."""
         expect = step.expect
         known = Comparer(self.bijection, self._moment(step), step.id, self.profile.ignore, self.masked)
         if expect is None:
             if response.status_code >= 400:
-                outcome.mismatches.append(Mismatch("status", "below 400", response.status_code))
+                known.mismatches.append(Mismatch("status", "below 400", response.status_code))
         elif expect.status is not None and response.status_code != expect.status:
             known.value("status", expect.status, response.status_code)
         for name, extract in step.extract.items():
@@ -263,7 +290,7 @@ class Session:
                 self.bijection.know(extract.was, value)
         if expect is not None:
             self._compare(step, response, answer, known)
-        outcome.mismatches.extend(known.mismatches)
+        return known.mismatches
 
     def _compare(self, step: Step, response: httpx.Response, answer: Answer, comparer: Comparer) -> None:
         expect = step.expect
@@ -335,8 +362,6 @@ class Session:
                 )
         return found
 
-    # ------------------------------------------------------------------ jobs and waits
-
     def _enqueue(self, step: Step, outcome: StepOutcome) -> None:
         if self.enqueuer is None:
             raise Unjudgeable(
@@ -347,132 +372,7 @@ class Session:
         job_id = self.enqueuer.enqueue(step, self.scope)
         self.scope.steps.setdefault(step.id, {})["job_id"] = job_id
         outcome.duration_ms = round((time.monotonic() - began) * 1000, 2)
-        self._await_job(step, outcome, job_id, step.wait.recorded if step.wait else None)
-
-    def _wait(self, step: Step, outcome: StepOutcome) -> None:
-        wait = step.wait
-        assert wait is not None
-        if wait.type == "job" and wait.job is not None:
-            self._await_job(step, outcome, fill(wait.job, self.scope), wait.recorded)
-        elif wait.type == "status_poll":
-            self._await_status(step, outcome)
-        elif wait.type in ("file", "log_line"):
-            self._await_log(
-                step, outcome, wait.contains, wait.path, limit_of(wait.recorded, wait.timeout or step.timeout)
-            )
-
-    def _await_job(self, step: Step, outcome: StepOutcome, job_id: str, recorded: float | None) -> None:
-        limit = limit_of(recorded, (step.wait.timeout if step.wait else None) or step.timeout)
-        if not self.job_sources:
-            self.notes.append(
-                f"Step {step.id} started a job that nothing here can watch; later steps wait for what it shows."
-            )
-            return
-        self.progress({"event": "wait_started", "id": step.id, "job": job_id, "limit_s": limit})
-        waited = wait_for(job_id, self.job_sources, limit, self.cancelled.is_set)
-        outcome.wait_ms = round(outcome.wait_ms + waited.seconds * 1000, 1)
-        if (
-            waited.tree is None
-            and "known to none" in (waited.problem or "")
-            and all(s.name != "redis" for s in self.job_sources)
-        ):
-            self.notes.append(f"Step {step.id}: {waited.problem}; later steps wait for what it shows.")
-            return
-        if waited.tree is not None:
-            outcome.jobs.append(outcome_of(waited.tree))
-        expected = (step.expect.jobs if step.expect else None) or {}
-        if waited.problem is not None and not (
-            expected and any(v != "finished" for v in expected.values()) and waited.tree is not None
-        ):
-            trace = next((n["exc_info"] for n in _nodes(waited.tree) if n["exc_info"]), None) if waited.tree else None
-            outcome.mismatches.append(Mismatch("jobs", "finished", waited.problem, trace))
-        elif waited.tree is not None and expected and waited.source != "application":
-            self._compare_jobs(expected, waited.tree, outcome)
-
-    def _compare_jobs(self, expected: dict[str, str], tree: dict[str, Any], outcome: StepOutcome) -> None:
-        found: dict[str, str] = {}
-        for node in _nodes(tree):
-            name, count = node["function"] or node["id"], 2
-            while name in found:
-                name, count = f"{node['function']}#{count}", count + 1
-            found[name] = node["status"]
-        for name, status in expected.items():
-            self.masked.compared += 1
-            if name in found and found[name] != status:
-                outcome.mismatches.append(Mismatch(f"jobs:{name}", status, found[name]))
-            elif name not in found and len(found) > 1:
-                outcome.mismatches.append(Mismatch(f"jobs:{name}", status, None, "this job was not enqueued"))
-
-    def _await_status(self, step: Step, outcome: StepOutcome) -> None:
-        """The source document's status poll: a relative endpoint is asked below the run's page until its field says so."""
-        wait = step.wait
-        assert wait is not None
-        assert wait.endpoint is not None
-        limit = limit_of(wait.recorded, wait.timeout or step.timeout)
-        path = self._endpoint(fill(wait.endpoint, self.scope))
-        began, pause, state = time.monotonic(), 0.02, None
-        request = Request("GET", path.partition("?")[0], path.partition("?")[2], [("accept", "application/json")], {})
-        while True:
-            response = self.client(step.client).send(request)
-            try:
-                state = jmespath.search(wait.field, response.json())
-            except ValueError:
-                state = f"status {response.status_code}, not JSON"
-            outcome.wait_ms = round((time.monotonic() - began) * 1000, 1)
-            if _alike(state, wait.success_state):
-                return
-            if (
-                failed_state(state)
-                or response.status_code in (401, 403, 404)
-                or time.monotonic() - began >= limit
-                or self.cancelled.is_set()
-            ):
-                outcome.mismatches.append(
-                    Mismatch(
-                        f"wait:{wait.endpoint} {wait.field}",
-                        wait.success_state,
-                        state,
-                        f"last seen after {outcome.wait_ms / 1000:.1f} s",
-                    )
-                )
-                return
-            time.sleep(pause)
-            pause = min(wait.interval or 0.25, pause * 1.4)
-
-    def _endpoint(self, endpoint: str) -> str:
-        if endpoint.startswith("/"):
-            return endpoint
-        page = (
-            self.profile.metadata.run_page
-            or f"{self.target.base_path.rstrip('/')}/runs/{{{{ run_id }}}}/{{{{ config }}}}/"
-        )
-        try:
-            return fill(page, self.scope) + endpoint
-        except Unknown as unknown:
-            raise BadProfile(
-                f"The endpoint {endpoint!r} is relative to the run's page, and {unknown.args[0]} is not known: "
-                "the seed holds no single .cfg file."
-            ) from None
-
-    def _await_log(self, step: Step, outcome: StepOutcome, phrase: str | None, path: str | None, limit: float) -> None:
-        if self.run_dir is None:
-            raise BadProfile(f"Step {step.id} waits for a file of the run, and this profile has no run directory.")
-        began, pause = time.monotonic(), 0.02
-        while True:
-            files = (
-                [self.run_dir / fill(path, self.scope)]
-                if path
-                else [p for p in self.run_dir.rglob("*.log") if p.is_file()]
-            )
-            if any(f.is_file() and (phrase is None or phrase in f.read_text("utf-8", "replace")) for f in files):
-                return
-            if time.monotonic() - began >= limit or self.cancelled.is_set():
-                outcome.mismatches.append(
-                    Mismatch(f"file:{path or '*.log'}", phrase or "exists", "not found", f"after {limit:g} s")
-                )
-                return
-            time.sleep(pause)
-            pause = min(0.25, pause * 1.4)
+        self.awaiting.job(step, outcome, job_id)
 
     def close(self) -> None:
         """Close every connection."""
@@ -488,12 +388,6 @@ class Session:
         }
 
 
-def _nodes(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield tree
-    for child in tree["children"]:
-        yield from _nodes(child)
-
-
 def _text(response: httpx.Response) -> str | None:
     content = response.content
     if b"\0" in content[:8192]:
@@ -502,52 +396,3 @@ def _text(response: httpx.Response) -> str | None:
         return content.decode(response.charset_encoding or "utf-8")
     except (UnicodeDecodeError, LookupError):
         return None
-
-
-def _holds(until: Until, answer: Answer) -> bool:
-    if until.status is not None and answer.status != until.status:
-        return False
-    if until.contains is not None and until.contains not in (answer.text or ""):
-        return False
-    if until.json_ is None:
-        return True
-    value = jmespath.search(until.json_, answer.json) if answer.json is not None else None
-    if "differs" in until.model_fields_set:
-        return bool(value != until.differs)
-    return _alike(value, until.equals)
-
-
-def _stopped(until: Until, answer: Answer) -> Any:
-    """The state that will not change any more, or None."""
-    value = _state(until, answer)
-    return (
-        value
-        if value is not None and (value in until.stop_on or (isinstance(value, str) and value.lower() in until.stop_on))
-        else None
-    )
-
-
-def _state(until: Until, answer: Answer) -> Any:
-    if until.json_ is not None:
-        return (
-            jmespath.search(until.json_, answer.json)
-            if answer.json is not None
-            else f"status {answer.status}, not JSON"
-        )
-    return answer.status if until.status is not None else "the text is not there"
-
-
-def _shown(until: Until) -> str:
-    return until.json_ or ("status" if until.status is not None else "body")
-
-
-def _wanted(until: Until) -> Any:
-    if until.json_ is None:
-        return until.status if until.status is not None else f"contains {until.contains!r}"
-    return f"not {until.differs!r}" if "differs" in until.model_fields_set else until.equals
-
-
-def _alike(value: Any, wanted: Any) -> bool:
-    if isinstance(value, str) and isinstance(wanted, str):
-        return value.lower() == wanted.lower()
-    return bool(value == wanted) and isinstance(value, bool) == isinstance(wanted, bool)

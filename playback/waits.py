@@ -19,7 +19,17 @@ from playback.report import JobOutcome
 from playback.target import Target
 from recorder import jobs
 
-__all__ = ["AppStatus", "JobSource", "RecorderJobs", "RedisJobs", "limit_of", "outcome_of"]
+__all__ = [
+    "AppStatus",
+    "JobSource",
+    "RecorderJobs",
+    "RedisJobs",
+    "Waited",
+    "failed_state",
+    "limit_of",
+    "outcome_of",
+    "wait_for",
+]
 
 _LONG_POLL = 5.0
 """Seconds one look may block, so that a cancelled run is noticed."""
@@ -131,6 +141,7 @@ class Waited:
     seconds: float
     problem: str | None
     source: str | None
+    settled: bool = False
 
 
 def wait_for(job_id: str, sources: list[JobSource], limit: float, cancelled: Callable[[], bool]) -> Waited:
@@ -162,7 +173,7 @@ def wait_for(job_id: str, sources: list[JobSource], limit: float, cancelled: Cal
             time.sleep(0.05)
             continue
         if jobs.is_settled(tree):
-            return Waited(tree, time.monotonic() - began, _verdict(tree), source.name if source else None)
+            return Waited(tree, time.monotonic() - began, _verdict(tree), source.name if source else None, settled=True)
         if time.monotonic() - began >= limit:
             return Waited(
                 tree, limit, f"{_verdict(tree) or 'not finished'} after {limit:g} s", source.name if source else None
