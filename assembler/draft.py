@@ -114,7 +114,9 @@ def _metadata(
     slug: str, mode: str, run_id: str | None, config: str | None, capture: Mapping[str, Any], recording: Recording
 ) -> dict[str, Any]:
     captured = recording.captured
-    recorded: dict[str, Any] = {"origin": captured[0].origin if captured else None, "run_id": run_id, "config": config}
+    recorded: dict[str, Any] = {"origin": captured[0].origin if captured else None}
+    recorded["also"] = sorted({e.origin for e in captured} - {recorded["origin"]}) or None
+    recorded["run_id"], recorded["config"] = run_id, config
     recorded["capture_id"] = capture.get("capture_id")
     if captured:
         recorded["started"] = _iso(captured[0].timestamp)

@@ -132,6 +132,8 @@ class Expect(_Strict):
     location: str | None = None
     cookies: list[str] | None = None
     body: str | None = None
+    empty: bool = False
+    """True: the answer had no body, and must have none."""
     contains: str | None = None
     jobs: dict[str, str] | None = None
     """Recorded job trees: function (with #n for repeats) to final status."""
@@ -213,6 +215,8 @@ class RecordedWith(_Strict):
     """Where and when the recording was made."""
 
     origin: str | None = None
+    also: list[str] = []
+    """Other spellings of the origin that the recording used (`http://localhost:8000`)."""
     run_id: str | None = None
     config: str | None = None
     capture_id: str | None = None

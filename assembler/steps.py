@@ -232,7 +232,9 @@ class StepWriter:
         if names:
             expect["cookies"] = sorted(names)
         body = exchange.body
-        if body and exchange.method != "HEAD":
+        if not body:
+            expect["empty"] = True
+        elif exchange.method != "HEAD":
             ending = _EXTENSIONS.get(exchange.media_type, "json" if exchange.media_type.endswith("+json") else "bin")
             name = f"baseline/answers/{step}.{ending}"
             text = self.recording.bodies.text(body)

@@ -18,8 +18,9 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 from assembler.correlation import canonical
 from assembler.profile import Ignore
-from assembler.shapes import clock, id_like, pieces, timed_name
+from assembler.shapes import clock, id_like, measured, pieces, validator_name
 from playback.bijection import Bijection, Moment
+from playback.elements import Element, is_xml, read_elements
 from playback.markup import Form, Page, read_page
 from playback.report import Masked, Mismatch
 
@@ -91,6 +92,8 @@ class Comparer:
             ("<!doctype html", "<html")
         ):
             self._page(read_page(recorded), read_page(live))
+        elif is_xml(media_type, recorded) and (elements := read_elements(recorded)) is not None:
+            self._document(elements, read_elements(live), live)
         else:
             self._lines("body", recorded.splitlines(), live.splitlines(), "line")
 
@@ -167,6 +170,22 @@ class Comparer:
             if now in live:
                 self.json(f"{where}/{_escape(key)}", recorded[key], live[now], key)
 
+    # ------------------------------------------------------------------ XML
+
+    def _document(self, recorded: Sequence[Element], live: Sequence[Element] | None, source: str) -> None:
+        """Two XML documents: the same elements in the same order, their attributes and texts with mapped values."""
+        if live is None:
+            self._differs("body", str(recorded[0]), _clip(source), "the answer is no longer well-formed XML")
+        elif [e.tag for e in recorded] != [e.tag for e in live]:
+            self.masked.compared += 1
+            self._changed("body", [str(e) for e in recorded], [str(e) for e in live], "element")
+        else:
+            # Ids first: they say which numbers elsewhere may differ.
+            for was, now in sorted(zip(recorded, live, strict=True), key=lambda pair: not id_like(pair[0].name)):
+                self._object(f"body:{was.where}/@", was.attributes, now.attributes)
+                if was.text or now.text:
+                    self.json(f"body:{was.where}", was.text, now.text, was.name)
+
     def _number(self, where: str, recorded: int | float, live: int | float, name: str) -> None:
         self.masked.compared += 1
         if isinstance(recorded, int) and isinstance(live, int) and id_like(name):
@@ -174,8 +193,8 @@ class Comparer:
                 self._differs(where, recorded, live, problem)
         elif recorded == live:
             return
-        elif timed_name(name):
-            self._mask("duration")
+        elif reason := measured(name, recorded, live):
+            self._mask(reason)
         elif (was := clock(repr(recorded))) and (now := clock(repr(live))) and abs(recorded) >= 1e9:
             if not self.moment.fits(was, now):
                 self._differs(where, recorded, live, "a time that did not move with the clock")
@@ -194,15 +213,14 @@ class Comparer:
                 self._differs(where, recorded, live, problem)
                 return False
             return True
-        if (
-            name
-            and recorded != live
-            and timed_name(name)
-            and recorded.replace(".", "", 1).isdigit()
-            and live.replace(".", "", 1).isdigit()
-        ):
-            self._mask("duration")
-            return True
+        if name and recorded != live:
+            if _numeric(recorded) and _numeric(live) and (reason := measured(name, float(recorded), float(live))):
+                self._mask(reason)
+                return True
+            if validator_name(name):
+                if problem := self.bijection.validator(recorded, live):
+                    self._differs(where, recorded, live, problem)
+                return problem is None
         match = self.bijection.text(recorded, live, self.moment)
         for reason in match.masked:
             self._mask(reason)
@@ -296,6 +314,9 @@ class Comparer:
                     self.text(spot, was, now)
             return
         self.masked.compared += 1
+        self._changed(where, recorded, live, unit)
+
+    def _changed(self, where: str, recorded: Sequence[str], live: Sequence[str], unit: str) -> None:
         # Numbers and ids aside, which lines were added or dropped?
         before, after = [_shape(line) for line in recorded], [_shape(line) for line in live]
         for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
@@ -391,6 +412,10 @@ def _decoded(content: bytes, charset: str = "utf-8") -> str | None:
 
 def _fingerprint(content: bytes) -> str:
     return f"{len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:16]}…"
+
+
+def _numeric(text: str) -> bool:
+    return text.replace(".", "", 1).isdecimal()
 
 
 def _number(value: Any) -> bool:

@@ -117,6 +117,17 @@ class Bijection:
         self.pairs.add((recorded, live))
         return None
 
+    def validator(self, recorded: str, live: str) -> str | None:
+        """Bind two entity tags, however they are built (RFC 9110, 8.8.3); the reason when they cannot correspond.
+
+        A tag that is the digest of what was uploaded must stay; others may hold inodes and times, and are bound whole.
+        """
+        before, was = _opaque_tag(recorded)
+        after, now = _opaque_tag(live)
+        if before != after or not was or not now or was in self._digests():
+            return "differs"
+        return self.bind("etag", was, now)
+
     def secrets(self) -> list[str]:
         """Live values of everything that was recorded as a secret."""
         return [live for (role, _), live in self._forward.items() if role == "secret"]
@@ -339,6 +350,12 @@ def _clock_pattern(text: str) -> str:
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
         return r"\d+(?:\.\d+)?"
     return seconds
+
+
+def _opaque_tag(text: str) -> tuple[str, str]:
+    """An entity tag cut into what is around its value (`W/"…"`) and the value."""
+    match = re.fullmatch(r'((?:W/)?"?)([^"]*)("?)', text.strip())
+    return (match[1] + match[3], match[2]) if match else ("", text)
 
 
 def _same_number(recorded: str, live: str) -> bool:

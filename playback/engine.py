@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 import uuid
@@ -14,13 +15,12 @@ from typing import Any
 
 import httpx
 
-from assembler.document import BadDocument, load_profile
+from assembler.document import BadDocument
 from assembler.profile import Comparison, Ignore, Profile, Step
-from assembler.secrets import resolve
-from playback import catalogue, comparators, results
+from assembler.secrets import needed, resolve
+from playback import catalogue, comparators, results, validation
 from playback.answers import Comparer
 from playback.clone import clone
-from playback.dryrun import listing
 from playback.enqueue import Enqueuer
 from playback.errors import BadProfile, TargetRefused, Unjudgeable
 from playback.login import admin_steps, form_login
@@ -30,6 +30,7 @@ from playback.session import Session
 from playback.target import check_target, refuse_production
 from playback.template import Scope
 from playback.trash import discard
+from playback.unsent import listing
 from playback.waits import AppStatus, JobSource, RecorderJobs, RedisJobs
 from playback.wire import Request
 
@@ -66,9 +67,11 @@ def replay(
     """
     path = catalogue.find(slug, data_root)
     try:
-        profile = load_profile(path)
+        profile, problems = validation.problems(path)
     except BadDocument as error:
         raise BadProfile(str(error)) from None
+    if problems:
+        raise BadProfile(problems[0] + (f" ({len(problems) - 1} more: wctl validate {slug})" if problems[1:] else ""))
     return _Replay(
         slug, profile, path.parent, data_root, options, environ, progress, cancelled or threading.Event()
     ).run()
@@ -84,7 +87,7 @@ class _Replay:
         self.profile, self.base_url = self._overlaid(profile)
         self.seed = self._asset(self.profile.metadata.seed_dir, "seed")
         self.baseline = self._asset(self.profile.metadata.baseline_dir, "baseline")
-        self._check_files()
+        self._check_seed()
         self.target = check_target(self.base_url, environ.get("PROFILE_PLAYBACK_INTERNAL_URL"), environ)
         self.mode = self.profile.metadata.run or ("clone" if (self.seed / "run").is_dir() else "none")
         self.hex = uuid.uuid4().hex
@@ -133,29 +136,7 @@ class _Replay:
                 return root / given
         return self.data_root / given
 
-    def _check_files(self) -> None:
-        named = [
-            (step.id, name)
-            for step in [*self.profile.prologue, *self.profile.steps]
-            for name in [*(p.file for p in step.multipart or []), step.body, step.expect.body if step.expect else None]
-            if name is not None
-        ]
-        for step_id, name in named:
-            path = self.folder / name
-            if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise BadProfile(f"Step {step_id} names {name!r}, which lies outside the profile.")
-            if not path.is_file():
-                raise BadProfile(
-                    f"Step {step_id} needs {name}, and {path} does not exist. Restore it, or record the profile again."
-                )
-        for comparison in self.profile.comparisons:
-            if Path(comparison.target).is_absolute() or ".." in Path(comparison.target).parts:
-                raise BadProfile(f"The comparison of {comparison.target!r} would leave the run directory.")
-            if comparison.method != "mapped":
-                try:
-                    comparators.validate_params(comparison.method, comparison.params)
-                except ValueError as error:
-                    raise BadProfile(f"The comparison of {comparison.target}: {error}") from None
+    def _check_seed(self) -> None:
         if self.profile.metadata.run == "clone" and not (self.seed / "run").is_dir():
             raise BadProfile(f"The profile's run is cloned from {self.seed / 'run'}, which does not exist.")
 
@@ -165,6 +146,11 @@ class _Replay:
         """Replay, compare, and write the report."""
         began = time.monotonic()
         session: Session | None = None
+        if self.options.dry_run:
+            self.report.steps = listing([*self.profile.prologue, *self.profile.steps])
+            self.report.result = "passed"
+            self.report.notes.append("Dry run: nothing was sent.")
+            return self.report
         try:
             if self.mode == "clone":
                 self.run_dir = self._workspace()
@@ -181,11 +167,6 @@ class _Replay:
             with httpx.Client(trust_env=False) as http:
                 refuse_production(self.target, http, self.environ.get("RECORDER_PREFIX", "/recorder"))
                 session = self._session(http)
-                if self.options.dry_run:
-                    self.report.steps = listing(self.profile, session)
-                    self.report.result = "passed"
-                    self.report.notes.append("Dry run: nothing was sent.")
-                    return self.report
                 self._steps(session)
                 if not self.report.failing_step or self.options.keep_going:
                     self._compare(session)
@@ -222,6 +203,7 @@ class _Replay:
         if self.profile.metadata.login == "admin":
             self.profile = admin_steps(self.profile, self.environ)
         scope.secrets = resolve(self.profile, self.environ)
+        self._check_secrets(scope.secrets)
         connection = self._redis()
         rewrite = {recorded.run_id: self.run_id} if recorded.run_id and self.run_id else {}
         session = Session(
@@ -233,6 +215,15 @@ class _Replay:
         self._sign_in(session)
         return session
 
+    def _check_secrets(self, known: Mapping[str, str]) -> None:
+        missing = [name for name in needed(self.profile) if name.removeprefix("PROFILE_SECRET_") not in known]
+        if missing:
+            more = f" and {', '.join(missing[1:])}" if missing[1:] else ""
+            raise Unjudgeable(
+                f"The profile sends a secret that is not known here: set {missing[0]}{more} in the environment or in --env-file "
+                f"(wctl secrets {self.slug} lists what is needed)."
+            )
+
     def _redis(self) -> Any:
         """The application's Redis, when one is named. Workers are checked before the first step."""
         url = self.environ.get("PROFILE_PLAYBACK_REDIS_URL") or self.environ.get("REDIS_URL")
@@ -242,15 +233,16 @@ class _Replay:
         import redis
 
         connection = redis.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=5)
+        shown = re.sub(r"//[^@/]*@", "//", url)
         try:
             connection.ping()
         except redis.RedisError as error:
             if not required:
                 return None
             raise Unjudgeable(
-                f"The profile needs background jobs, and Redis at {url} does not answer ({error})."
+                f"The profile needs background jobs, and Redis at {shown} does not answer ({error})."
             ) from None
-        if required and not self.options.dry_run:
+        if required:
             listening = Enqueuer(connection).queues()
             wanted = [
                 s.removeprefix("rq worker on queue ")
@@ -261,7 +253,7 @@ class _Replay:
             if idle or not listening:
                 queue = ", ".join(idle) or "any queue"
                 raise Unjudgeable(
-                    f"No RQ worker listens on {queue} at {url}; the profile's jobs would never run. "
+                    f"No RQ worker listens on {queue} at {shown}; the profile's jobs would never run. "
                     f"Start one: rq worker {idle[0] if idle else '<queue>'}."
                 )
         return connection
@@ -293,12 +285,7 @@ class _Replay:
                     raise BadProfile("--cookie takes name=value pairs separated by ';'.")
                 client.jar.put(name, value, host, secure=False)
             return
-        if (
-            not self.options.dry_run
-            and not self._signs_in()
-            and self.environ.get("ADMIN_EMAIL")
-            and self.environ.get("ADMIN_PASSWORD")
-        ):
+        if not self._signs_in() and self.environ.get("ADMIN_EMAIL") and self.environ.get("ADMIN_PASSWORD"):
             form_login(session.client("main"), self.target, self.environ["ADMIN_EMAIL"], self.environ["ADMIN_PASSWORD"])
 
     def _signs_in(self) -> bool:
@@ -306,18 +293,24 @@ class _Replay:
         return any(step.action in ("http", "upload") for step in [*self.profile.prologue, *self.profile.steps])
 
     def _steps(self, session: Session) -> None:
+        """Replay prologue and steps; what was not reached is in the report as skipped."""
         prologue = [] if self.options.cookie else self.profile.prologue
-        before: list[StepOutcome] = []
-        for outcome in session.run(prologue, keep_going=False, first=True):
-            before.append(outcome)
-            if outcome.result != "passed":
-                self.report.steps.extend(before)
-                self.report.failing_step = outcome.id
-                return
-        for outcome in session.run(self.profile.steps, keep_going=self.options.keep_going, first=not prologue):
-            self.report.steps.append(outcome)
-            if outcome.result != "passed" and self.report.failing_step is None:
-                self.report.failing_step = outcome.id
+        every = [*prologue, *self.profile.steps]
+        reached: list[StepOutcome] = []
+        self.report.steps = reached
+        try:
+            for outcome in session.run(prologue, keep_going=False, first=True):
+                self._note(outcome)
+            if self.report.failing_step is None:
+                for outcome in session.run(self.profile.steps, keep_going=self.options.keep_going, first=not prologue):
+                    self._note(outcome)
+        finally:
+            reached.extend(listing(every[len(reached) :]))
+
+    def _note(self, outcome: StepOutcome) -> None:
+        self.report.steps.append(outcome)
+        if outcome.result != "passed" and self.report.failing_step is None:
+            self.report.failing_step = outcome.id
 
     # ------------------------------------------------------------------ files
 

@@ -17,13 +17,13 @@ import typer
 
 import wctl
 from assembler import DraftStatus
+from assembler.following import follow as follow_captures
 from playback.guard import Guarded
 from playback.logbook import PLAYBACK, PORT, log_path
 from playback.redis_server import find_redis, running_redis
 from playback.summary import visible
 from wctl.commands.record import lines
 from wctl.console import Refusal, refusing, say, without_password
-from wctl.following import follow as follow_captures
 from wctl.interrupt import interruptible
 from wctl.options import DataRoot
 

@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from assembler import AssemblyError, DraftStatus
-from assembler.assembly import Assembly
+from assembler.assembly import Assembly, AssemblyError, DraftStatus
 
 __all__ = ["follow"]
 
