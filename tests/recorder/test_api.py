@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import os
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +26,6 @@ from recorder.core import Recorder, Request, get_recorder
 from recorder.settings import Settings
 from tests.apps.rq_tasks import add, fail, work
 from tests.recorder.watching import events, exchanges, on_disk
-from tests.support import Server
 
 TOKEN = "operator-token-1234567890"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -469,43 +467,3 @@ def test_before_any_job_redis_is_found_by_its_url(
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     status, answer = operator("GET", f"/jobs/{job.id}")
     assert (status, "Redis does not answer" in answer["error"]) == (503, True)
-
-
-# Processes
-
-
-def test_four_workers_agree_about_a_capture(tmp_path: Path) -> None:
-    env = {"RECORDER_ROOT": str(tmp_path / "root"), "RECORDER_TOKEN": TOKEN}
-    with Server.gunicorn("tests.apps.pid_wsgi:app", workers=4, env=env) as server, httpx.Client() as client:
-
-        def visit(path: str) -> int:
-            return int(httpx.get(server.url + path).text)
-
-        def everywhere(path: str) -> set[int]:
-            """Visit until each worker has answered."""
-            seen: set[int] = set()
-            with ThreadPoolExecutor(8) as pool:
-                for _ in range(50):
-                    seen |= set(pool.map(visit, [path] * 16))
-                    if len(seen) == 4:
-                        return seen
-            raise AssertionError(f"only {seen} answered")
-
-        def post(path: str, **body: str) -> Any:
-            return client.post(f"{server.url}/recorder/captures/{path}", json=body, headers=BEARER).json()
-
-        workers = everywhere("/before")
-        capture = post("start", slug="four")
-        assert everywhere("/during") == workers
-        ended = post("end")
-        assert everywhere("/after") == workers
-    ids = [capture["capture_id"]]
-    tagged: dict[str, set[tuple[str, ...]]] = {}
-    for first, last in exchanges(tmp_path / "root" / "_logs"):
-        for record in (first, last):
-            tagged.setdefault(first["payload"]["path"], set()).add(tuple(record["capture_ids"]))
-    del tagged["/"]  # the server was asked whether it is there
-    assert tagged == {"/before": {()}, "/during": {tuple(ids)}, "/after": {()}}
-    count = sum(ids[0] in event["capture_ids"] for event in events(tmp_path / "root" / "_logs"))
-    assert ended["events"] == count
-    assert os.getpid() not in workers
