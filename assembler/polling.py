@@ -37,6 +37,12 @@ _DONE_KEYS = (
     "ended_at",
 )
 _PROGRESS_KEYS = ("progress", "percent", "percentage", "pct")
+_SELECTING = ("accept", "range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "authorization")
+"""Request headers that make another question of the same address: another form, part, or state of it; another asker."""
+_PENDING_STATES = {
+    "pending", "queued", "waiting", "scheduled", "created", "submitted", "accepted", "new", "deferred", "starting", "started",
+    "running", "busy", "working", "processing", "in_progress", "in-progress", "in progress", "inprogress", "active",
+}  # fmt: skip
 
 
 @dataclass
@@ -56,28 +62,80 @@ def collapse(
     """`chosen` exchanges in order, repeated reads folded into the one that found what they waited for."""
     folded: dict[int, Poll] = {}
     dropped: set[int] = set()
-    for reads in _groups(exchanges, owners, chosen):
+    asking = _questions(exchanges, owners, answers, chosen)
+    for reads in _groups(exchanges, owners, chosen, asking):
         if poll := _poll(reads, exchanges, answers):
             folded[poll.index] = poll
             dropped.update(poll.earlier)
     return [
-        folded.get(index) or Poll(index, until=_terminal(answers[index]) if exchanges[index].method == "GET" else None)
+        folded.get(index)
+        or Poll(
+            index,
+            until=_terminal(answers[index]) if exchanges[index].method == "GET" or index in asking else None,
+        )
         for index in chosen
         if index not in dropped
     ]
 
 
-def _groups(exchanges: Sequence[Exchange], owners: Sequence[Owner], chosen: Sequence[int]) -> Iterator[list[int]]:
-    """Reads of one resource by one client with nothing but reads in between."""
-    open_: dict[tuple[str, str, str], list[int]] = {}
+def _groups(
+    exchanges: Sequence[Exchange], owners: Sequence[Owner], chosen: Sequence[int], asking: set[int]
+) -> Iterator[list[int]]:
+    """Reads of one resource by one client with nothing but reads in between. `asking` are POSTs that only ask."""
+    open_: dict[tuple[str, ...], list[int]] = {}
     for index in chosen:
         exchange = exchanges[index]
-        if not exchange.safe:
+        if not exchange.safe and index not in asking:
             yield from open_.values()
             open_ = {}
-        elif exchange.method == "GET":
-            open_.setdefault((owners[index].client, exchange.path, exchange.query), []).append(index)
+        elif exchange.method == "GET" or index in asking:
+            open_.setdefault(_request(exchange, owners[index]), []).append(index)
     yield from open_.values()
+
+
+def _request(exchange: Exchange, owner: Owner) -> tuple[str, ...]:
+    """What makes two requests the same one, sent again."""
+    body = (exchange.request_body or {}).get("sha256")
+    chosen = (exchange.header(name) or "" for name in _SELECTING)
+    return (owner.client, exchange.method, exchange.path, exchange.query, str(body or ""), *chosen)
+
+
+def _questions(
+    exchanges: Sequence[Exchange], owners: Sequence[Owner], answers: Sequence[Answer], chosen: Sequence[int]
+) -> set[int]:
+    """POSTs that ask for a state (an RPC or GraphQL call): the same request again, answered by pending and at last done.
+
+    A POST usually does something, and sending it once more or once less would hide that it did not. So a state must
+    say in words that the first ones found the work unfinished; what merely counts, toggles or moves on is no question.
+    """
+    same: dict[tuple[str, ...], list[int]] = {}
+    found: set[int] = set()
+    for index in chosen:
+        if exchanges[index].method == "POST" and answers[index].json is not None:
+            same.setdefault(_request(exchanges[index], owners[index]), []).append(index)
+    for posts in same.values():
+        states = [_state(answers[index].json) for index in posts]
+        ended = states[-1] in {*_DONE_STATES, *FAILED_STATES}
+        if ended and states[0] in _PENDING_STATES and all(s in _PENDING_STATES or s == states[-1] for s in states):
+            found.update(posts)
+    forms = {_form(exchanges[index], answers[index]) for index in found}
+    # Another question of the same form that found its work done at once may have to wait the next time.
+    asked = (index for posts in same.values() for index in posts if _state(answers[index].json) in _DONE_STATES)
+    return found | {index for index in asked if _form(exchanges[index], answers[index]) in forms}
+
+
+def _form(exchange: Exchange, answer: Answer) -> tuple[str, ...]:
+    return (exchange.path, *(path for path, _ in _flat(answer.json)))
+
+
+def _state(document: Any) -> str | None:
+    """The state a JSON answer tells, in lower case, when it tells exactly one."""
+    states = {
+        value.lower()
+        for path, value in json_leaves(document)
+        if isinstance(value, str) and path and str(path[-1]).lower() in _STATE_KEYS
+    }
+    return states.pop() if len(states) == 1 else None
 
 
 def _poll(reads: Sequence[int], exchanges: Sequence[Exchange], answers: Sequence[Answer]) -> Poll | None:

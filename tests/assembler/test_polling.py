@@ -1,0 +1,50 @@
+"""Which repeated requests were one wait, and which were work done twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from assembler.profile import Profile
+from tests.assembler.recorded import Call, api, profile_of
+
+
+def asked(*states: str) -> list[Call]:
+    return [api("POST", "/rpc", json.dumps({"state": state, "n": 1}), '{"task": 5}') for state in states]
+
+
+def steps(profile: Profile) -> list[tuple[str | None, str | None]]:
+    return [
+        (s.path, s.wait.until.json_ if s.wait is not None and s.wait.until is not None else None) for s in profile.steps
+    ]
+
+
+def test_a_post_that_asks_for_a_state_again_and_again_is_one_wait(tmp_path: Path) -> None:
+    profile = profile_of(tmp_path, asked("queued", "running", "running", "done"))
+    assert steps(profile) == [("/rpc", "state")]
+
+
+def test_another_question_of_that_form_may_have_to_wait_too(tmp_path: Path) -> None:
+    profile = profile_of(
+        tmp_path, [*asked("running", "done"), api("POST", "/rpc", '{"state": "done", "n": 2}', '{"task": 6}')]
+    )
+    assert steps(profile) == [("/rpc", "state"), ("/rpc", "state")]
+
+
+@pytest.mark.parametrize(
+    "states",
+    [("draft", "review"), ("on", "off"), ("done", "done"), ("queued", "paused"), ("done", "running", "done")],
+    ids=["moves on", "toggles", "repeats", "never ends", "begins again"],
+)
+def test_a_post_that_does_something_twice_is_sent_twice(tmp_path: Path, states: tuple[str, ...]) -> None:
+    profile = profile_of(tmp_path, asked(*states))
+    assert steps(profile) == [("/rpc", None)] * len(states)
+
+
+def test_posts_with_other_bodies_are_no_wait(tmp_path: Path) -> None:
+    calls = [
+        api("POST", "/rpc", json.dumps({"state": s}), json.dumps({"task": n})) for n, s in enumerate(("queued", "done"))
+    ]
+    assert steps(profile_of(tmp_path, calls)) == [("/rpc", None), ("/rpc", None)]
