@@ -89,7 +89,7 @@ class _Replay:
         self.baseline = self._asset(self.profile.metadata.baseline_dir, "baseline")
         self._check_seed()
         self.target = check_target(self.base_url, environ.get("PROFILE_PLAYBACK_INTERNAL_URL"), environ)
-        self.mode = self.profile.metadata.run or ("clone" if (self.seed / "run").is_dir() else "none")
+        self.mode = self.profile.metadata.run or ("clone" if self._run_seed.is_dir() else "none")
         self.hex = uuid.uuid4().hex
         self.run_id = f"profile;;tmp;;{self.hex}" if self.mode == "clone" else None
         self.run_dir: Path | None = None
@@ -118,6 +118,12 @@ class _Replay:
                 update={k: v for k, v in (("seed_dir", overlay.seed_dir), ("baseline_dir", overlay.baseline_dir)) if v}
             )
             profile = profile.model_copy(update={"metadata": metadata, "ignore": [*profile.ignore, *overlay.ignore]})
+        if (limit := self.options.timeout) is not None:
+            timed = [
+                [s.model_copy(update={"timeout": s.timeout or limit}) for s in steps]
+                for steps in (profile.prologue, profile.steps)
+            ]
+            profile = profile.model_copy(update={"prologue": timed[0], "steps": timed[1]})
         base_url = (
             self.options.base_url
             or (overlay.base_url if overlay else None)
@@ -137,7 +143,7 @@ class _Replay:
         return self.data_root / given
 
     def _check_seed(self) -> None:
-        if self.profile.metadata.run == "clone" and not (self.seed / "run").is_dir():
+        if self.profile.metadata.run == "clone" and not self._run_seed.is_dir():
             raise BadProfile(f"The profile's run is cloned from {self.seed / 'run'}, which does not exist.")
 
     # ------------------------------------------------------------------ the run
@@ -186,7 +192,7 @@ class _Replay:
         root = Path(self.environ.get("PROFILE_PLAYBACK_RUN_ROOT") or self.data_root / "playback_runs")
         root.mkdir(parents=True, exist_ok=True)
         target = root / self.hex
-        clone(self.seed / "run", target)
+        clone(self._run_seed, target)
         return target
 
     def _session(self, http: httpx.Client) -> Session:
@@ -209,7 +215,7 @@ class _Replay:
         session = Session(
             self.profile, self.folder, self.target, scope, rewrite, self.run_dir, [],
             Enqueuer(connection, self.environ.get("PROFILE_PLAYBACK_JOBS", "tasks.*")) if connection is not None else None,
-            step_timeout=self.options.timeout, cancelled=self.cancelled, progress=self.progress, masked=self.report.masked,
+            cancelled=self.cancelled, progress=self.progress, masked=self.report.masked,
         )  # fmt: skip
         session.job_sources.extend(self._sources(connection, http, session))
         self._sign_in(session)

@@ -61,7 +61,6 @@ class Session:
     job_sources: list[JobSource]
     enqueuer: Enqueuer | None
     timeout: float = 60.0
-    step_timeout: float | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[dict[str, Any]], None] = lambda event: None
     masked: Masked = field(default_factory=Masked)
@@ -205,7 +204,7 @@ class Session:
         self, step: Step, client: Client, request: Request, outcome: StepOutcome
     ) -> tuple[httpx.Response, Answer]:
         began = time.monotonic()
-        response = client.send(request, step.timeout or self.step_timeout)
+        response = client.send(request, step.timeout)
         outcome.duration_ms = round((time.monotonic() - began) * 1000, 2)
         headers = [(key.lower(), value) for key, value in response.headers.multi_items()]
         return response, Answer(response.status_code, headers, _text(response))
@@ -217,7 +216,7 @@ class Session:
         wait = step.wait
         assert wait is not None
         assert wait.until is not None
-        limit = limit_of(wait.recorded, wait.timeout)
+        limit = limit_of(wait.recorded, wait.timeout or step.timeout)
         longest = wait.interval or _LONGEST_PAUSE
         began, pause = time.monotonic(), min(0.05, longest)
         while True:
