@@ -142,6 +142,12 @@ class _Replay:
                 return root / given
         return self.data_root / given
 
+    @property
+    def _run_seed(self) -> Path:
+        """What the workspace is cloned from: `run/` in the seed, or the seed itself where somebody put a .cfg into it."""
+        inside = self.seed / "run"
+        return self.seed if not inside.is_dir() and any(self.seed.glob("*.cfg")) else inside
+
     def _check_seed(self) -> None:
         if self.profile.metadata.run == "clone" and not self._run_seed.is_dir():
             raise BadProfile(f"The profile's run is cloned from {self.seed / 'run'}, which does not exist.")
