@@ -19,12 +19,14 @@ from assembler.extractors import Answer
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
 from assembler.shapes import SECRET, clock, id_like, looks_opaque, pieces
-from assembler.slots import Slot, json_slots, path_slots, query_slots
+from assembler.slots import Slot, encoded, json_slots, path_slots, query_slots, url_slots
 from assembler.sources import json_leaves, locate, locate_number, urls_in
 
 __all__ = ["Correlation", "Ref", "canonical", "request_slots"]
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_STAMP = re.compile(r"\d{10,}(?:\.\d+)?")
+"""A number so long that chance cannot make two of it equal: a time in seconds or less, a revision, a snowflake id."""
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _SKIPPED_HEADERS = {
     "host", "content-length", "cookie", "connection", "transfer-encoding", "user-agent", "accept", "accept-language",
@@ -93,7 +95,7 @@ def request_slots(exchange: Exchange, bodies: Bodies) -> Iterator[Slot]:
             continue
         value = canonical(recorded)
         if name in ("origin", "referer"):
-            yield from _url_slots(name, value)
+            yield from _visited(name, value)
         else:
             yield Slot("header", name, value, 0, len(value))
     body = exchange.request_body
@@ -118,16 +120,11 @@ def request_slots(exchange: Exchange, bodies: Bodies) -> Iterator[Slot]:
         yield Slot("text", "", text, 0, len(text))
 
 
-def _url_slots(header: str, url: str) -> Iterator[Slot]:
+def _visited(header: str, url: str) -> Iterator[Slot]:
     """A Referer is the address of an earlier page: its path and query vary as that page's did."""
-    match = re.match(r"[a-z]+://[^/]*", url)
-    offset = match.end() if match else 0
-    path, _, query = url[offset:].partition("?")
-    for slot in path_slots(path):
-        yield Slot("header", header, slot.value, slot.start + offset, slot.end + offset, role=slot.role or "/")
-    for slot in query_slots(query):
-        shift = offset + len(path) + 1
-        yield Slot("header", header, slot.value, slot.start + shift, slot.end + shift, role=f"?{slot.name}=")
+    for slot in url_slots(url):
+        role = f"?{slot.name}=" if slot.place == "query" else slot.role or "/"
+        yield Slot("header", header, slot.value, slot.start, slot.end, role=role)
 
 
 class Correlation:
@@ -139,7 +136,7 @@ class Correlation:
         self.exchanges = exchanges
         self.owners = owners
         self.bodies = bodies
-        self.bound = bound
+        self.bound = {**{e.origin: "origin" for e in exchanges if e.origin}, **bound}
         self.answers = [_answer(e, bodies) for e in exchanges]
         self.slots = [list(request_slots(e, bodies)) for e in exchanges]
         self.extractions: dict[int, dict[str, Extraction]] = defaultdict(dict)
@@ -229,6 +226,8 @@ class Correlation:
             return [whole]
         if SECRET.fullmatch(value):
             return [self._secret(slot, value, index, filled)]
+        if slot.place not in ("path", "text") and (address := self._address(value, index, filled)) is not None:
+            return address
         parts: list[Part] = []
         found = False
         for piece in self._cut(value):
@@ -237,13 +236,27 @@ class Correlation:
                 ref = Ref(-1, self.bound[piece])
             elif SECRET.fullmatch(piece):
                 ref = self.refer(slot, piece, index) or self._secret(slot, piece, index, filled)
-            elif piece != value and (_UUID.fullmatch(piece) or looks_opaque(piece)):
+            elif piece != value and (_UUID.fullmatch(piece) or looks_opaque(piece) or _STAMP.fullmatch(piece)):
                 ref = self.refer(slot, piece, index)
             elif slot.place == "path" and piece.isdigit() and piece != value:
                 ref = self._number(slot, piece, slot.role + value[: value.index(piece)], index)
             found = found or ref is not None
             parts.append(ref if ref is not None else piece)
         return parts if found else None
+
+    def _address(self, value: str, index: int, filled: Filled) -> list[Part] | None:
+        """An address of the application inside a header, field or document, cut up as a request's own address is."""
+        own = next((b for b in self.bound if "://" in b and re.match(rf"{re.escape(b)}(?![\w.:@-])", value)), "")
+        if not own and not re.match(r"/[^/\s]\S*$", value):
+            return None
+        parts: list[Part] = [Ref(-1, self.bound[own])] if own else []
+        position = len(own)
+        for slot in url_slots(value):
+            if (found := self._parts(slot, index, filled)) is not None:
+                parts.append(value[position : slot.start])
+                parts.extend(encoded(slot.place, p) if isinstance(p, str) else p for p in found)
+                position = slot.end
+        return [*parts, value[position:]] if parts else None
 
     def _cut(self, value: str) -> Iterator[str]:
         if self.bound and any(b in value for b in self.bound):
@@ -274,12 +287,15 @@ class Correlation:
                 if ref := self._extracted(number, value, slot):
                     return ref
             return None
-        if value.isdigit():
-            return self._number(slot, value, slot.role, index) if len(value) < 19 else None
-        if slot.number or len(value) < 3 or len(value) > 4096:
+        if value.isdigit() and len(value) < 19 and (counted := self._number(slot, value, slot.role, index)):
+            return counted
+        stamp = _STAMP.fullmatch(value) is not None
+        if (slot.number or value.isdigit()) and not stamp:
+            return None
+        if len(value) < 3 or len(value) > 4096:
             return None
         random = bool(_UUID.fullmatch(value)) or looks_opaque(value)
-        timely = not random and len(value) >= 8 and clock(value) is not None
+        timely = stamp or (not random and len(value) >= 8 and clock(value) is not None)
         tagged = slot.place == "header" and slot.name in (
             "if-match",
             "if-none-match",

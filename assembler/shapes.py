@@ -13,7 +13,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
-__all__ = ["ID_NAME", "SECRET", "Piece", "clock", "id_like", "looks_opaque", "pieces", "skeleton", "timed_name"]
+__all__ = [
+    "ID_NAME",
+    "SECRET",
+    "Piece",
+    "clock",
+    "id_like",
+    "looks_opaque",
+    "measured",
+    "pieces",
+    "skeleton",
+    "timed_name",
+    "validator_name",
+]
 
 Kind = Literal["text", "secret", "uuid", "clock", "opaque", "int", "number"]
 
@@ -147,6 +159,30 @@ _TIMED = re.compile(
 def timed_name(name: str) -> bool:
     """True where a name says that its number is a measured duration or load: `query_ms`, `elapsed`, `duration_s`."""
     return _TIMED.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)) is not None
+
+
+_GAUGE = re.compile(
+    r"(?:quota|free|avail(?:able)?|disk|memory).*(?:bytes|space|memory|size|used|total|free)", re.IGNORECASE
+)
+_GAUGE_FROM = 100_000_000
+"""Bytes from which on a gauge shows the machine; below, it may count what the application itself stores."""
+
+
+def measured(name: str, recorded: float, live: float) -> str | None:
+    """Why two different numbers under `name` may differ: they are measured durations, or gauges of the machine that
+    stand near each other (RFC 4331 quotas, free disk space). None: they may not."""
+    if timed_name(name):
+        return "duration"
+    gauges = _GAUGE.search(name) is not None and min(recorded, live) >= _GAUGE_FROM
+    return "gauge" if gauges and max(recorded, live) < 2 * min(recorded, live) else None
+
+
+_VALIDATOR = re.compile(r"(?:^|[-_.a-z])(?:etag|ETag)$", re.ASCII)
+
+
+def validator_name(name: str) -> bool:
+    """True where a name says that its value is an entity tag: `etag`, `getetag`, `ETag`, `e_tag`."""
+    return _VALIDATOR.search(name.replace("e_tag", "etag").replace("eTag", "etag")) is not None
 
 
 _MONTHS = {

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
-__all__ = ["Slot", "json_slots", "path_slots", "query_slots", "rejoin"]
+__all__ = ["Slot", "encoded", "json_slots", "path_slots", "query_slots", "rejoin", "url_slots"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,18 @@ def query_slots(query: str, place: str = "query") -> Iterator[Slot]:
             start = position + len(name) + 1
             yield Slot(place, unquote_plus(name), unquote_plus(value), start, start + len(value))
         position += len(pair) + 1
+
+
+def url_slots(url: str) -> Iterator[Slot]:
+    """The path segments and query values of an address, absolute or not, with offsets in the whole of it."""
+    origin = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*", url)
+    base = origin.end() if origin else 0
+    path, mark, query = url[base:].partition("#")[0].partition("?")
+    for slot in path_slots(path):
+        yield replace(slot, start=slot.start + base, end=slot.end + base)
+    base += len(path) + len(mark)
+    for slot in query_slots(query):
+        yield replace(slot, start=slot.start + base, end=slot.end + base)
 
 
 _JSON = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null|[{}\[\],:]')
@@ -103,6 +115,11 @@ _ENCODERS: dict[str, Callable[[str], str]] = {
     "query": quote_plus,
     "json": _json_text,
 }
+
+
+def encoded(place: str, text: str) -> str:
+    """`text` as it is written in a slot of `place`."""
+    return _ENCODERS.get(place, str)(text)
 
 
 def rejoin(text: str, filled: list[tuple[Slot, list[str | object]]]) -> str:
