@@ -10,11 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from redis import Redis
 
-from playback.guard import Guarded
-from tests.examples.watershed_site import WATERSHED, Browser, Site
-from tests.support import Server, clean_environ
+from tests.examples.watershed_site import WATERSHED, Browser, Site, running_site
 
 
 @pytest.fixture
@@ -30,36 +27,8 @@ def watershed_module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str]
 
 @pytest.fixture(scope="package")
 def site(redis_url: str) -> Iterator[Site]:
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as output:
-        run_root, clone_root = Path(folder, "runs"), Path(folder, "clones")
-        clone_root.mkdir()
-        env = {
-            "PYTHONPATH": str(WATERSHED),
-            "WATERSHED_RUN_ROOT": str(run_root),
-            "REDIS_URL": redis_url,
-            "PROFILE_PLAYBACK_USE_CLONE": "true",
-            "PROFILE_PLAYBACK_RUN_ROOT": str(clone_root),
-            "RECORDER_ENABLED": "false",
-        }
-        rq = [
-            sys.executable,
-            "-m",
-            "rq.cli",
-            "worker",
-            "--url",
-            redis_url,
-            "--worker-class",
-            "worker.WarmWorker",
-            "wepp",
-        ]
-        worker = Guarded(rq, env={**clean_environ(), **env}, cwd=Path(folder), output=output)
-        try:
-            with Server.gunicorn("app:create_app()", workers=2, env=env, path="/health") as server:
-                yield Site(server.url, run_root, clone_root, Redis.from_url(redis_url))
-        finally:
-            worker.stop()
-            output.seek(0)
-            sys.stderr.write(output.read().decode(errors="replace")[-4000:])
+    with tempfile.TemporaryDirectory() as folder, running_site(redis_url, Path(folder)) as site:
+        yield site
 
 
 @pytest.fixture(scope="package")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,8 @@ import numpy as np
 import rasterio
 from redis import Redis
 
-from tests.support import ROOT, wait_until
+from playback.guard import Guarded
+from tests.support import ROOT, Server, clean_environ, wait_until
 
 WATERSHED = ROOT / "examples" / "watershed"
 CREDENTIALS = {"email": "admin@example.org", "password": "watershed-development"}
@@ -28,12 +33,38 @@ class Site:
     run_root: Path
     clone_root: Path
     redis: Redis
+    worker: Guarded
 
     def browser(self) -> Browser:
         """A new browser, logged in."""
         browser = Browser(self.url)
         assert browser.log_in().status_code == 302
         return browser
+
+
+@contextlib.contextmanager
+def running_site(redis_url: str, folder: Path, source: Path = WATERSHED) -> Iterator[Site]:
+    """Run web processes and a worker of the application in `source`, without the recorder, on runs below `folder`."""
+    run_root, clone_root = folder / "runs", folder / "clones"
+    clone_root.mkdir()
+    env = {
+        "PYTHONPATH": str(source),
+        "WATERSHED_RUN_ROOT": str(run_root),
+        "REDIS_URL": redis_url,
+        "PROFILE_PLAYBACK_USE_CLONE": "true",
+        "PROFILE_PLAYBACK_RUN_ROOT": str(clone_root),
+        "RECORDER_ENABLED": "false",
+    }
+    rq = [sys.executable, "-m", "rq.cli", "worker", "--url", redis_url, "--worker-class", "worker.WarmWorker", "wepp"]
+    with tempfile.TemporaryFile() as output:
+        worker = Guarded(rq, env={**clean_environ(), **env}, cwd=folder, output=output)
+        try:
+            with Server.gunicorn("app:create_app()", workers=2, env=env, path="/health") as server:
+                yield Site(server.url, run_root, clone_root, Redis.from_url(redis_url), worker)
+        finally:
+            worker.stop()
+            output.seek(0)
+            sys.stderr.write(output.read().decode(errors="replace")[-4000:])
 
 
 @dataclass
