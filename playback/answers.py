@@ -11,6 +11,7 @@ import fnmatch
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +53,7 @@ class Comparer:
     mismatches: list[Mismatch] = field(default_factory=list)
     _owed: list[Difference] = field(default_factory=list)
     _clocks: list[tuple[float, float, str]] = field(default_factory=list)
+    _shown: list[str] = field(default_factory=list)
 
     # ------------------------------------------------------------------ entry points
 
@@ -118,6 +120,7 @@ class Comparer:
                 )
                 break
         self._clocks.clear()
+        self._label()
 
     # ------------------------------------------------------------------ JSON
 
@@ -336,7 +339,15 @@ class Comparer:
 
     # ------------------------------------------------------------------ pages
 
+    def _label(self) -> None:
+        """A number alone says little: what stands before it on the page says what it is."""
+        for mismatch in self.mismatches:
+            spot = re.fullmatch(r"body:text (\d+)", mismatch.where)
+            if spot and mismatch.message is None and 2 <= int(spot[1]) <= len(self._shown):
+                mismatch.message = f"after {_clip(self._shown[int(spot[1]) - 2], 60)!r}"
+
     def _page(self, recorded: Page, live: Page) -> None:
+        self._shown = recorded.text
         # Addresses and forms first: they tell which numbers in the text are ids.
         if len(recorded.links) == len(live.links):
             for index, (was, now) in enumerate(zip(recorded.links, live.links, strict=True)):

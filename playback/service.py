@@ -30,7 +30,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from playback import catalogue, results
+from playback import catalogue, comparators, results
 from playback.access import Access, is_loopback
 from playback.engine import Options
 from playback.envfile import environment
@@ -79,7 +79,10 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with logging_to(data_root) as log:
             log.info("profiles of %s", data_root / catalogue.PROFILES)
+            # The first replay should not pay for loading GDAL.
+            loading = asyncio.get_running_loop().run_in_executor(None, comparators.load)
             yield
+            await loading
             await asyncio.to_thread(runs.stop, STOP)
 
     app = FastAPI(title="Profile playback", lifespan=lifespan, docs_url=None, redoc_url=None)

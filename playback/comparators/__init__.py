@@ -23,7 +23,7 @@ Third parties add methods through the entry-point group `profile_test_engine.com
 
 from .comparison import Comparator, Comparison, Unreadable
 from .params import Params
-from .registry import compare, default_method, methods, validate_params
+from .registry import compare, default_method, load, methods, validate_params
 
 __all__ = [
     "Comparator",
@@ -32,6 +32,7 @@ __all__ = [
     "Unreadable",
     "compare",
     "default_method",
+    "load",
     "methods",
     "validate_params",
 ]

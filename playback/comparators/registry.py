@@ -42,6 +42,12 @@ def methods() -> list[str]:
     return sorted({*BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
 
 
+def load() -> None:
+    """Load every method now; otherwise each is loaded when it is first used."""
+    for method in methods():
+        _comparator(method)
+
+
 def validate_params(method: str, params: Mapping[str, object]) -> None:
     """Check `method` and `params` before any file exists, as when a profile is loaded.
 
