@@ -1,0 +1,49 @@
+"""What every benchmark needs: medians of rounds that take turns, and a table on stdout."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+__all__ = ["Table", "in_turn", "percentile", "timed"]
+
+
+def timed(work: Callable[[], object]) -> float:
+    """How long `work()` took, in seconds."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def in_turn(contestants: Sequence[Callable[[], float]], rounds: int) -> list[float]:
+    """The median figure of each contestant. They take turns, so that a machine that slows down slows all of them."""
+    figures: list[list[float]] = [[] for _ in contestants]
+    for number in range(rounds):
+        order = range(len(contestants))
+        for index in order if number % 2 == 0 else reversed(order):
+            figures[index].append(contestants[index]())
+    return [statistics.median(found) for found in figures]
+
+
+def percentile(figures: Sequence[float], share: float) -> float:
+    """The smallest figure that `share` (0 to 1) of all do not exceed."""
+    ordered = sorted(figures)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+class Table:
+    """Rows that appear as soon as they are known: what was measured, bare, with us, and the ratio."""
+
+    def __init__(self, title: str, bare: str, ours: str) -> None:
+        print(f"\n{title}\n{'':<46}{bare:>16}{ours:>16}{'ratio':>8}  ", flush=True)
+
+    def row(self, what: str, bare: float | None, ours: float, unit: str, note: str = "") -> None:
+        """One line. The ratio is ours by bare; for rates (a unit with `/s`), too: 0.9 is a tenth slower."""
+        first = "" if bare is None else f"{bare:,.{_places(bare)}f} {unit}"
+        ratio = "" if not bare else f"{ours / bare:.2f}"
+        print(f"{what:<46}{first:>16}{f'{ours:,.{_places(ours)}f} {unit}':>16}{ratio:>8}  {note}".rstrip(), flush=True)
+
+
+def _places(figure: float) -> int:
+    return 0 if abs(figure) >= 100 else 1 if abs(figure) >= 10 else 2
