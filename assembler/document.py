@@ -1,7 +1,8 @@
 """Read `profile.yaml` safely, with errors a person can act on; write it with a comment beside each decision.
 
 Reading: YAML 1.2's core schema without surprises (`no`, `12:30:45`, `1e3`, `002299` are strings), no tags, no aliases
-(so no alias bombs), no duplicate keys, at most 64 MiB. Writing: plain block style, deterministic, byte for byte.
+(so no alias bombs), no duplicate keys, at most 64 MiB and 60 levels. Writing: plain block style, deterministic, byte
+for byte; what YAML cannot carry (lone surrogates) becomes U+FFFD.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from types import UnionType
+from typing import Any, ClassVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from assembler.profile import Profile
+from recorder.events import clean_text
 
 __all__ = ["BadDocument", "Noted", "dump", "load_profile", "loads_profile"]
 
 LIMIT = 64 * 1024 * 1024
+DEEPEST = 60
 
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -64,8 +68,10 @@ def load_profile(path: Path) -> Profile:
 
 def loads_profile(text: str, name: str = "profile.yaml") -> Profile:
     """The profile in `text`; `name` is used in messages."""
-    loader = _CoreLoader(text)
+    loader: Any = None
     try:
+        _refuse_depth(text, name)
+        loader = _CoreLoader(text)
         root = loader.get_single_node()
         if root is None:
             raise BadDocument(f"{name} is empty; a profile is a mapping with `metadata` and `steps`.")
@@ -80,60 +86,90 @@ def loads_profile(text: str, name: str = "profile.yaml") -> Profile:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise BadDocument(f"{name}{where}: this is not YAML: {error.problem or error.context}.") from None
+    except yaml.reader.ReaderError as error:
+        line = text.encode("utf-8", "surrogatepass")[: error.position].count(b"\n") + 1
+        raise BadDocument(
+            f"{name}, line {line}: the character U+{error.character:04X} may not stand in YAML."
+        ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, BadDocument):
             raise
-        raise BadDocument(f"{name} is not YAML: {error}.") from None
+        raise BadDocument(f"{name} is not YAML: {' '.join(str(error).split())}.") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     try:
         return Profile.model_validate(document)
     except ValidationError as error:
         raise BadDocument(_sentence(error, root, name)) from None
 
 
+def _refuse_depth(text: str, name: str) -> None:
+    """Nesting is refused before nodes are made of it: libyaml's composer calls itself, and would end the interpreter."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_CoreLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                line = event.start_mark.line + 1 if event.start_mark else "?"
+                raise BadDocument(f"{name}, line {line}: nested more than {DEEPEST} deep.")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
 def _refuse_surprises(root: yaml.Node, name: str) -> None:
-    """Aliases, tags, merge keys, duplicate keys and extreme depth are refused, each with its line."""
+    """Aliases, tags, merge keys and duplicate keys are refused, each with its line."""
     seen: set[int] = set()
-    stack: list[tuple[yaml.Node, int]] = [(root, 0)]
+    stack: list[yaml.Node] = [root]
     while stack:
-        node, depth = stack.pop()
-        line = node.start_mark.line + 1
-        if id(node) in seen:
-            raise BadDocument(
-                f"{name}, line {line}: anchors and aliases (& and *) are not allowed; write the value out."
-            )
-        seen.add(id(node))
-        if node.tag not in _PLAIN_TAGS:
-            raise BadDocument(
-                f"{name}, line {line}: the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not allowed."
-            )
-        if depth > 60:
-            raise BadDocument(f"{name}, line {line}: nested more than 60 deep.")
+        node = stack.pop()
+        _refuse_node(node, seen, name)
         if isinstance(node, yaml.SequenceNode):
-            stack.extend((child, depth + 1) for child in node.value)
+            stack.extend(node.value)
         elif isinstance(node, yaml.MappingNode):
             keys: set[str] = set()
             for key, value in node.value:
+                line = key.start_mark.line + 1
                 if not isinstance(key, yaml.ScalarNode):
-                    raise BadDocument(f"{name}, line {key.start_mark.line + 1}: a key must be a single word or string.")
+                    raise BadDocument(f"{name}, line {line}: a key must be a single word or string.")
+                _refuse_node(key, seen, name)
                 if key.value in keys:
-                    raise BadDocument(f"{name}, line {key.start_mark.line + 1}: the key {key.value!r} stands twice.")
+                    raise BadDocument(f"{name}, line {line}: the key {key.value!r} stands twice.")
                 keys.add(key.value)
                 # Keys are names, whatever they look like: `404:` and `true:` stay text.
                 key.tag = "tag:yaml.org,2002:str"
-                stack.append((value, depth + 1))
+                stack.append(value)
+
+
+def _refuse_node(node: yaml.Node, seen: set[int], name: str) -> None:
+    line = node.start_mark.line + 1
+    if id(node) in seen:
+        raise BadDocument(f"{name}, line {line}: anchors and aliases (& and *) are not allowed; write the value out.")
+    seen.add(id(node))
+    if node.tag not in _PLAIN_TAGS or not _as_spelled(node):
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        raise BadDocument(f"{name}, line {line}: the tag {tag} is not allowed here.")
+
+
+def _as_spelled(node: yaml.Node) -> bool:
+    """Whether a scalar's type is what its spelling says: `!!int five` is not."""
+    if not isinstance(node, yaml.ScalarNode) or node.tag == "tag:yaml.org,2002:str":
+        return True
+    patterns = _CoreLoader.yaml_implicit_resolvers.get(node.value[:1], [])
+    return any(tag == node.tag and pattern.match(node.value) for tag, pattern in patterns)
+
+
+_MEANT = {"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a list", "tuple_type": "a list"}
 
 
 def _sentence(error: ValidationError, root: yaml.Node, name: str) -> str:
     """The first fault of a document as one sentence; the number of further ones behind it."""
     faults = error.errors(include_url=False)
     fault = faults[0]
-    location = [part for part in fault["loc"] if part not in ("tuple[str,str]",)]
-    unknown = fault["type"] == "extra_forbidden"
-    line = _line(root, location, at_key=unknown)
+    raised = fault.get("ctx", {}).get("error")
+    location, line = _where(root, [*fault["loc"], *getattr(raised, "location", ())], fault["type"])
     place = ".".join(str(part) for part in location) or "the document"
-    if unknown:
+    if fault["type"] == "extra_forbidden":
         valid = _valid_keys(location[:-1])
         near = difflib.get_close_matches(str(location[-1]), valid, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}."
@@ -141,43 +177,63 @@ def _sentence(error: ValidationError, root: yaml.Node, name: str) -> str:
     elif fault["type"] == "missing":
         sentence = f"{place!r} is missing."
     elif fault["type"] == "value_error":
-        sentence = f"{place} {str(fault['ctx']['error']).rstrip('.')}."
+        sentence = f"{' '.join(place.split())} {str(raised).rstrip('.')}."
+    elif fault["type"] == "literal_error":
+        valid = re.findall(r"'([^']*)'", str(fault["ctx"]["expected"]))
+        near = difflib.get_close_matches(str(fault["input"]), valid, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"valid values: {', '.join(valid)}."
+        sentence = f"{place!r} is {_shown(fault['input'])}; {hint}"
+    elif meant := _MEANT.get(fault["type"]):
+        sentence = f"{place!r} is {_shown(fault['input'])}, but must be {meant}."
     else:
-        shown = json.dumps(fault["input"], default=str, ensure_ascii=True)
-        sentence = f"{place!r} is {shown[:80]}, but {fault['msg'][0].lower()}{fault['msg'][1:].rstrip('.')}."
+        sentence = (
+            f"{place!r} is {_shown(fault['input'])}, but {fault['msg'][0].lower()}{fault['msg'][1:].rstrip('.')}."
+        )
     more = f" ({len(faults) - 1} more after it)" if len(faults) > 1 else ""
     return f"{name}, line {line}: {sentence}{more}"
 
 
-def _line(root: yaml.Node, location: Sequence[Any], *, at_key: bool) -> int:
-    node = root
-    line = root.start_mark.line
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=True)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _where(root: yaml.Node, location: Sequence[Any], kind: str) -> tuple[list[Any], int]:
+    """The parts of a fault's location that stand in the document (pydantic also names types), and the line."""
+    node, line, kept = root, root.start_mark.line, []
     for depth, part in enumerate(location):
+        last = depth == len(location) - 1
         if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             line = node.start_mark.line
-        elif isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == str(part):
-                    line = key.start_mark.line if at_key and depth == len(location) - 1 else value.start_mark.line
-                    node = value
-                    break
-    return int(line) + 1
+        elif isinstance(node, yaml.MappingNode) and (found := _entry_of(node, str(part))):
+            line = found[0 if last and kind == "extra_forbidden" else 1].start_mark.line
+            node = found[1]
+        elif not (last and kind == "missing"):
+            continue
+        kept.append(part)
+    return kept, int(line) + 1
+
+
+def _entry_of(node: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] | None:
+    return next(((k, v) for k, v in node.value if k.value == key), None)
 
 
 def _valid_keys(location: Sequence[Any]) -> list[str]:
     """The keys a mapping at `location` may have."""
-    model: Any = Profile
+    annotation: Any = Profile
     for part in location:
-        if isinstance(part, int) or not (isinstance(model, type) and issubclass(model, BaseModel)):
+        model = next(_models_in(annotation), None)
+        if model is None:
+            return []
+        if get_origin(annotation) in (list, dict):  # the part is an index, or a name that is free to choose
+            annotation = get_args(annotation)[-1]
             continue
-        for key, field in model.model_fields.items():
-            if part in (key, field.alias):
-                model = next(iter(_models_in(field.annotation)), None)
-                break
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        return []
-    return [field.alias or key for key, field in model.model_fields.items()]
+        annotation = next((f.annotation for n, f in model.model_fields.items() if part in (n, f.alias)), None)
+        if get_origin(annotation) in (Union, UnionType):
+            annotation = next((a for a in get_args(annotation) if a is not type(None)), None)
+    model = next(_models_in(annotation), None)
+    return [] if model is None else [field.alias or key for key, field in model.model_fields.items()]
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -200,12 +256,14 @@ class Noted:
 
 def dump(document: Mapping[str, Any], head: str = "") -> str:
     """`document` as YAML. `head` is written first, as comment lines."""
-    lines: list[str] = [f"# {line}".rstrip() for line in head.splitlines()]
+    lines = _remarks(head, "")
     _mapping(document, 0, lines)
     return "\n".join(lines) + "\n"
 
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+()-]*(?: [A-Za-z0-9_./+()-]+)*")
+_LONGEST_KEY = 1000
+"""Characters; YAML 1.2 (7.4.2) allows a key on its value's line 1024 of them."""
 _RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf"}
 _UNPRINTABLE = re.compile(r"[^\t\x20-\x7e\xa0-\u2027\u202f-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
@@ -218,9 +276,9 @@ def _scalar(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        text = repr(value)
+        text = re.sub(r"^(-?\d+)e", r"\1.0e", repr(value))
         return text if re.fullmatch(r"-?\d+\.\d+(e[-+]?\d+)?", text) else json.dumps(text)
-    text = str(value)
+    text = clean_text(str(value))
     if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
         return text
     if _UNPRINTABLE.search(text) or "\t" in text:
@@ -250,7 +308,11 @@ def _mapping(mapping: Mapping[str, Any], indent: int, lines: list[str], first: s
     pad = " " * indent
     for key, value in mapping.items():
         lead, first = (first if first is not None else pad), None
-        _entry(f"{lead}{_scalar(key)}:", value, indent, lines, pad)
+        name = _scalar(key)
+        if len(name) > _LONGEST_KEY:
+            lines.append(f"{lead}? {name}")
+            lead, name = pad, ""
+        _entry(f"{lead}{name}:", value, indent, lines, pad)
 
 
 def _sequence(items: Sequence[Any], indent: int, lines: list[str]) -> None:
@@ -260,7 +322,7 @@ def _sequence(items: Sequence[Any], indent: int, lines: list[str]) -> None:
         if isinstance(inner, Mapping) and inner and not isinstance(item, Noted):
             _mapping(inner, indent + 2, lines, first=f"{pad}- ")
         elif isinstance(inner, Mapping) and inner:
-            lines.extend(f"{pad}# {line}" for line in item.comment.splitlines())
+            lines.extend(_remarks(item.comment, pad))
             _mapping(inner, indent + 2, lines, first=f"{pad}- ")
         else:
             _entry(f"{pad}-", item, indent, lines, pad)
@@ -272,9 +334,9 @@ def _entry(lead: str, value: Any, indent: int, lines: list[str], pad: str) -> No
         value, comment = value.value, value.comment
     if isinstance(value, (Mapping, list, tuple)) and value:
         if not isinstance(value, Mapping) and _flat(value):
-            lines.append(f"{lead} {_flow(value)}" + (f"  # {comment}" if comment else ""))
+            lines.append(f"{lead} {_flow(value)}{_remark(comment)}")
             return
-        lines.extend(f"{pad}# {line}" for line in comment.splitlines())
+        lines.extend(_remarks(comment, pad))
         lines.append(lead)
         if isinstance(value, Mapping):
             _mapping(value, indent + 2, lines)
@@ -284,13 +346,24 @@ def _entry(lead: str, value: Any, indent: int, lines: list[str], pad: str) -> No
     if isinstance(value, (Mapping, list, tuple)):
         text = "{}" if isinstance(value, Mapping) else "[]"
     elif isinstance(value, str) and "\n" in value and (block := _block(value, indent + 2)):
-        lines.extend(f"{pad}# {line}" for line in comment.splitlines())
+        lines.extend(_remarks(comment, pad))
         lines.append(f"{lead} {block[0]}")
         lines.extend(block[1:])
         return
     else:
         text = _scalar(value)
-    lines.append(f"{lead} {text}" + (f"  # {' '.join(comment.split())}" if comment else ""))
+    lines.append(f"{lead} {text}{_remark(comment)}")
+
+
+def _remarks(comment: str, pad: str) -> list[str]:
+    """A comment as lines of its own. Nothing in it can end a line early or make the document unreadable."""
+    return [f"{pad}# {_UNPRINTABLE.sub('?', line)}".rstrip() for line in comment.splitlines()]
+
+
+def _remark(comment: str) -> str:
+    """A comment at the end of a line."""
+    words = " ".join(comment.split())
+    return f"  # {_UNPRINTABLE.sub('?', words)}" if words else ""
 
 
 def _flat(value: Any) -> bool:

@@ -6,6 +6,7 @@ Every model is strict: an unknown key is an error. Reading and writing the YAML 
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ __all__ = [
     "Extract",
     "Ignore",
     "Metadata",
+    "Misplaced",
     "Overlay",
     "Part",
     "Prerequisites",
@@ -40,6 +42,14 @@ def slug_problem(slug: str) -> str | None:
         f"{slug!r} is not a profile name: use 1 to 80 letters, digits, '.', '_' or '-', "
         "starting with a letter or digit, without '..'"
     )
+
+
+class Misplaced(ValueError):
+    """A fault of the whole document that stands at one place of it: `location`, as keys and indices."""
+
+    def __init__(self, message: str, *location: str | int) -> None:
+        super().__init__(message)
+        self.location = location
 
 
 class _Strict(BaseModel):
@@ -299,11 +309,16 @@ class Profile(_Strict):
     @model_validator(mode="after")
     def _references(self) -> Profile:
         seen: set[str] = set()
-        for step in [*self.prologue, *self.steps]:
+        placed = [("prologue", n, s) for n, s in enumerate(self.prologue)]
+        for section, number, step in [*placed, *(("steps", n, s) for n, s in enumerate(self.steps))]:
             if step.id in seen:
-                raise ValueError(f"two steps are called {step.id!r}")
-            for earlier in step.after or []:
+                raise Misplaced(f"is {step.id!r}, the id of an earlier step", section, number, "id")
+            for place, earlier in enumerate(step.after or []):
                 if earlier not in seen:
-                    raise ValueError(f"step {step.id!r} comes after {earlier!r}, which is no earlier step")
+                    near = difflib.get_close_matches(earlier, seen, 1)
+                    hint = f"; did you mean {near[0]!r}" if near else ""
+                    raise Misplaced(
+                        f"is {earlier!r}, which names no earlier step{hint}", section, number, "after", place
+                    )
             seen.add(step.id)
         return self
