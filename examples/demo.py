@@ -11,39 +11,40 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import secrets
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 from demo_browser import UnexpectedAnswer
 from demo_chapters import Chapters, Unexpected
+from demo_interrupts import Interrupts
 from demo_site import Site, StartError
 from demo_story import Story
 
 from playback.redis_server import RedisNotFound
 
 SLUG = "watershed-small"
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FAILED, INTERRUPTED = 1, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo; returns 0 when all went as it should, 1 when not, 130 after Ctrl-C."""
     chosen = _parse(arguments)
-    story = Story()
-    story.say("Record a workflow of a web application, replay it, break the application, see it caught.")
+    interrupts = Interrupts()
+    story = Story(interrupts)
     site: Site | None = None
-    with _signals_raise():
-        folder = chosen.keep or Path(tempfile.mkdtemp(prefix="pte-demo-"))
+    folder = chosen.keep or Path(tempfile.gettempdir(), f"pte-demo-{secrets.token_hex(4)}")
+    with interrupts.caught():
         try:
-            with Site(folder) as site:
+            story.say("Record a workflow of a web application, replay it, break the application, see it caught.")
+            with _made(folder, interrupts, keep=bool(chosen.keep)), Site(folder, interrupts) as site:
                 Chapters(site, story, chosen.save.name if chosen.save else SLUG).tell()
                 if chosen.save:
                     _save(site.data_root / "profiles" / chosen.save.name, chosen.save)
+                interrupts.check()
             status = 0
         except (Unexpected, UnexpectedAnswer, StartError, RedisNotFound) as error:
             story.say(f"\nNOT AS EXPECTED: {error}")
@@ -51,10 +52,6 @@ def main(arguments: list[str] | None = None) -> int:
         except KeyboardInterrupt:
             story.say("\nInterrupted.")
             status = INTERRUPTED
-        finally:
-            _ignore_signals()
-            if not chosen.keep:
-                shutil.rmtree(folder, ignore_errors=True)
     programs = site.programs if site else []
     running = [program for program in programs if program.poll() is None]
     if running or (folder.exists() and not chosen.keep):
@@ -70,6 +67,18 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         story.say(f"{ended[0].upper()}{ended[1:]}.")
     return status
+
+
+@contextlib.contextmanager
+def _made(folder: Path, interrupts: Interrupts, *, keep: bool) -> Iterator[None]:
+    """The folder of this demo alone, which is gone afterwards unless it is to be kept."""
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+        yield
+    finally:
+        if not keep:
+            with interrupts.held():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _save(profile: Path, target: Path) -> None:
@@ -103,27 +112,6 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         if chosen.keep.exists():
             parser.error(f"{chosen.keep} exists already; choose another folder.")
     return chosen
-
-
-@contextlib.contextmanager
-def _signals_raise() -> Iterator[None]:
-    """The first of SIGNALS raises KeyboardInterrupt; those that follow do not disturb the cleaning up."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        _ignore_signals()
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
-
-
-def _ignore_signals() -> None:
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

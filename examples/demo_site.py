@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from demo_interrupts import Interrupts
 from redis import Redis
 
 from playback.guard import Guarded
@@ -41,8 +42,9 @@ class Site:
     `url` is the application's origin, `service` the playback service's.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, interrupts: Interrupts) -> None:
         self.folder = folder
+        self.interrupts = interrupts
         self.data_root = folder / "data"
         self.run_root = folder / "runs"
         self.recorder_root = folder / "recorder"
@@ -58,8 +60,9 @@ class Site:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._application.close()
-        self._stack.close()
+        with self.interrupts.held():
+            self._application.close()
+            self._stack.close()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -77,7 +80,8 @@ class Site:
     def start_redis(self) -> str:
         """Start a Redis that only this demo knows; returns what it is."""
         only_path = {"PATH": os.environ.get("PATH", os.defpath)}
-        self.redis_url = self._stack.enter_context(running_redis(environ=only_path))
+        with self.interrupts.held():
+            self.redis_url = self._stack.enter_context(running_redis(environ=only_path))
         return str(find_redis(only_path).binary)
 
     def start_application(self, source: Path) -> None:
@@ -102,12 +106,13 @@ class Site:
 
     def wait_for_worker(self) -> None:
         """Return when the RQ worker listens."""
-        connection = Redis.from_url(self.redis_url)
-        self._wait(self.programs[-2], "worker", lambda: connection.scard("rq:workers"))
+        with Redis.from_url(self.redis_url) as connection:
+            self._wait(self.programs[-2], "worker", lambda: connection.scard("rq:workers"))
 
     def stop_application(self) -> None:
         """Stop web processes and worker."""
-        self._application.close()
+        with self.interrupts.held():
+            self._application.close()
 
     def start_service(self) -> None:
         """Start the playback service."""
@@ -128,9 +133,9 @@ class Site:
         return "\n".join(text.splitlines()[-lines:]) or "(nothing)"
 
     def _start(self, name: str, arguments: list[str], environment: dict[str, str], stack: ExitStack) -> Guarded:
-        with (self.folder / "logs" / f"{name}.log").open("ab") as output:
+        with self.interrupts.held(), (self.folder / "logs" / f"{name}.log").open("ab") as output:
             program = Guarded([sys.executable, *arguments], env=environment, cwd=self.folder, output=output)
-        self.programs.append(stack.enter_context(program))
+            self.programs.append(stack.enter_context(program))
         return program
 
     def _wait(self, program: Guarded, name: str, ready: Callable[[], object]) -> None:

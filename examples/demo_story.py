@@ -9,13 +9,16 @@ import hashlib
 import time
 from pathlib import Path
 
+from demo_interrupts import Interrupts
+
 __all__ = ["Story", "fingerprint"]
 
 
 class Story:
-    """Prints as it goes. `row` adds a line to the closing table."""
+    """Prints as it goes, unless somebody wants it to end. `row` adds a line to the closing table."""
 
-    def __init__(self) -> None:
+    def __init__(self, interrupts: Interrupts) -> None:
+        self.interrupts = interrupts
         self.began = time.monotonic()
         self.chapters = 0
         self.rows: list[tuple[str, str, str]] = []
@@ -26,11 +29,13 @@ class Story:
 
     def chapter(self, title: str) -> None:
         """Begin the next chapter."""
+        self.interrupts.check()
         self.chapters += 1
         self.say(f"\n{self.chapters}. {title}")
 
     def line(self, text: str) -> None:
         """Something that has just happened."""
+        self.interrupts.check()
         self.say(f"{time.monotonic() - self.began:7.1f} s  {text}")
 
     def quote(self, text: str) -> None:
