@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, unquote_plus, urlsplit
+from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 
 from assembler.correlation import canonical
 from assembler.profile import Ignore
@@ -24,6 +24,8 @@ from playback.bijection import Bijection, Moment
 from playback.elements import Element, is_xml, read_elements
 from playback.markup import Form, Page, read_page
 from playback.report import Masked, Mismatch
+from playback.roles import key_role, place_of
+from playback.unordered import matched, matched_text
 
 __all__ = ["Comparer", "Difference"]
 
@@ -51,6 +53,8 @@ class Comparer:
     ignore: Sequence[Ignore] = ()
     masked: Masked = field(default_factory=Masked)
     mismatches: list[Mismatch] = field(default_factory=list)
+    path: str = ""
+    """The path that was asked for, as the profile has it: what a bare `id` in the answer counts."""
     _owed: list[Difference] = field(default_factory=list)
     _clocks: list[tuple[float, float, str]] = field(default_factory=list)
     _shown: list[str] = field(default_factory=list)
@@ -106,6 +110,21 @@ class Comparer:
         else:
             self.url("header:location", canonical(recorded), live)
 
+    def names(self, where: str, recorded: Sequence[str], live: Sequence[str]) -> None:
+        """Two sets of names. An id inside one (`seen_17`) is bound under the rest of the name."""
+        if len(recorded) != len(live):
+            self.value(where, sorted(recorded), sorted(live))
+            return
+        for was, now in zip(sorted(recorded, key=_by_shape), sorted(live, key=_by_shape), strict=True):
+            build = _shape(was)
+            before, after = re.findall(r"\d+", was), re.findall(r"\d+", now)
+            if build == _shape(now) and build.count("<int>") == len(before) == len(after) == 1:
+                self.masked.compared += 1
+                if problem := self.bijection.bind_number(f"name:{where}:{build}", before[0], after[0]):
+                    self._differs(where, was, now, problem)
+            else:
+                self.text(where, was, now)
+
     def settle(self) -> None:
         """Judge what was owed: numbers that differ must by now be known as the same id, clocks must keep their order."""
         for difference in self._owed:
@@ -133,7 +152,7 @@ class Comparer:
                 self.masked.compared += 1
                 self._differs(where, f"{len(recorded)} items", f"{len(live)} items", _list_change(recorded, live))
                 return
-            for index, (expected, actual) in enumerate(zip(recorded, live, strict=True)):
+            for index, (expected, actual) in enumerate(zip(recorded, matched(where, recorded, live), strict=True)):
                 self.json(f"{where}/{index}", expected, actual, name)
         elif isinstance(recorded, str) and isinstance(live, str):
             if _is_url(recorded):
@@ -192,7 +211,7 @@ class Comparer:
     def _number(self, where: str, recorded: int | float, live: int | float, name: str) -> None:
         self.masked.compared += 1
         if isinstance(recorded, int) and isinstance(live, int) and id_like(name):
-            if problem := self.bijection.bind_number(f"key:{name}", str(recorded), str(live)):
+            if problem := self.bijection.bind_number(self._role(where, name), str(recorded), str(live)):
                 self._differs(where, recorded, live, problem)
         elif recorded == live:
             return
@@ -208,11 +227,13 @@ class Comparer:
 
     # ------------------------------------------------------------------ texts
 
-    def text(self, where: str, recorded: str, live: str, name: str = "") -> bool:
-        """Two texts with mapped values. Returns True when they correspond so far."""
+    def text(self, where: str, recorded: str, live: str, name: str = "", role: str = "") -> bool:
+        """Two texts with mapped values. `role` says what an id counts here, where its `name` does not.
+        Returns True when they correspond so far."""
         self.masked.compared += 1
+        live = matched_text(name, recorded, live)
         if name and recorded.isdigit() and live.isdigit() and id_like(name):
-            if problem := self.bijection.bind_number(f"key:{name}", recorded, live):
+            if problem := self.bijection.bind_number(role or self._role(where, name), recorded, live):
                 self._differs(where, recorded, live, problem)
                 return False
             return True
@@ -224,7 +245,7 @@ class Comparer:
                 if problem := self.bijection.validator(recorded, live):
                     self._differs(where, recorded, live, problem)
                 return problem is None
-        match = self.bijection.text(recorded, live, self.moment)
+        match = self.bijection.text(recorded, live, self.moment, name)
         for reason in match.masked:
             self._mask(reason)
         self._clocks.extend((was, now, where) for was, now in match.clocks)
@@ -260,7 +281,7 @@ class Comparer:
                 if any(p.kind not in ("text", "number") for p in pieces(segment)) or segment in self.bijection.known
                 else segment
             )
-        self._query(where, recorded, live, was.query, now.query)
+        self._query(where, recorded, live, was, now)
         if was.fragment or now.fragment:
             self.text(where, was.fragment, now.fragment)
 
@@ -276,7 +297,7 @@ class Comparer:
                 return False
             return True
         self.masked.compared += 1
-        match = self.bijection.text(was, now, self.moment)
+        match = self.bijection.text(was, now, self.moment, f"path:{role}")
         if match.problem is not None:
             self._differs(where, recorded, live, None if match.problem == "differs" else match.problem)
             return False
@@ -286,10 +307,11 @@ class Comparer:
             self._mask(reason)
         return True
 
-    def _query(self, where: str, recorded: str, live: str, was: str, now: str) -> None:
-        if was == now and not any(c.isdigit() for c in was):
+    def _query(self, where: str, recorded: str, live: str, was: SplitResult, now: SplitResult) -> None:
+        if was.query == now.query and not any(c.isdigit() for c in was.query):
             return
-        before, after = _pairs(was), _pairs(now)
+        before, after = _pairs(was.query), _pairs(now.query)
+        place = place_of(was.path or self.path)
         if [k for k, _ in before] != [k for k, _ in after]:
             self.masked.compared += 1
             self._differs(where, recorded, live)
@@ -298,7 +320,7 @@ class Comparer:
             if _is_url(value):
                 self.url(where, value, other)
             else:
-                self.text(where, value, other, key)
+                self.text(where, value, other, key, f"query:{place}:{key}")
 
     def _same_origin(self, was: Any, now: Any) -> bool:
         known = self.bijection.known
@@ -368,6 +390,7 @@ class Comparer:
     def _form(self, where: str, recorded: Form, live: Form) -> None:
         self.value(f"{where} method", recorded.method, live.method)
         self.url(f"{where} action", recorded.action, live.action)
+        place = place_of(recorded.action or self.path)
         before, after = [(f.name, f.kind) for f in recorded.fields], [(f.name, f.kind) for f in live.fields]
         if len(before) != len(after):
             self.value(f"{where} fields", [n for n, _ in before], [n for n, _ in after])
@@ -377,7 +400,7 @@ class Comparer:
             self.text(spot, was.name, now.name)
             self.value(f"{spot} type", was.kind, now.kind)
             self.value(f"{spot} chosen", was.chosen, now.chosen)
-            self.text(spot, was.value, now.value, was.name)
+            self.text(spot, was.value, now.value, was.name, f"form:{place}:{was.name}")
             if len(was.options) != len(now.options):
                 self.value(f"{spot} options", [t for _, t, _ in was.options], [t for _, t, _ in now.options])
                 continue
@@ -386,7 +409,7 @@ class Comparer:
             ):
                 if value.isdigit() and other_value.isdigit() and value != label:
                     self.masked.compared += 1
-                    if problem := self.bijection.bind_number(f"option:{was.name}", value, other_value):
+                    if problem := self.bijection.bind_number(f"option:{place}:{was.name}", value, other_value):
                         self._differs(spot, value, other_value, problem)
                 else:
                     self.text(spot, value, other_value)
@@ -394,6 +417,9 @@ class Comparer:
                 self.value(f"{spot} selected", selected, other_selected)
 
     # ------------------------------------------------------------------ bookkeeping
+
+    def _role(self, where: str, name: str) -> str:
+        return key_role(place_of(self.path), where, name)
 
     def _owe(self, where: str, recorded: Any, live: Any, pairs: list[tuple[str, str]]) -> None:
         if not all(pair in self.bijection.pairs for pair in pairs):
@@ -450,6 +476,10 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 
 def _shape(line: str) -> str:
     return "".join(p.text if p.kind == "text" else f"<{p.kind}>" for p in pieces(line))
+
+
+def _by_shape(name: str) -> tuple[str, str]:
+    return _shape(name), name
 
 
 def _list_change(recorded: Sequence[Any], live: Sequence[Any]) -> str:

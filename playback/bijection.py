@@ -69,6 +69,8 @@ class Bijection:
         self.known: dict[str, str] = {}
         self._known_pattern: re.Pattern[str] | None = None
         self._own: set[str] = set()
+        self._token_roles: set[str] = set()
+        """Places where a value built like a digest was taken from an answer and differed: tokens stand there."""
         self._digests = digests
 
     # ------------------------------------------------------------------ learning
@@ -147,8 +149,8 @@ class Bijection:
 
     # ------------------------------------------------------------------ comparing
 
-    def text(self, recorded: str, live: str, moment: Moment) -> TextMatch:
-        """Compare two texts, learning from what corresponds."""
+    def text(self, recorded: str, live: str, moment: Moment, role: str = "") -> TextMatch:
+        """Compare two texts, learning from what corresponds. `role` says where they stand, when that has a name."""
         if recorded == live and len(recorded) < 6 and recorded not in self.known:
             return TextMatch()
         expected = self._pieces(recorded)
@@ -162,11 +164,16 @@ class Bijection:
         before = ""
         for index, (piece, now) in enumerate(expected):
             if piece.kind == "text" or now is not None:
+                if now not in (None, piece.text) and _digest_shaped(piece.text):
+                    self._token_roles.add(role)
                 before = piece.text
                 continue
             found = next(groups)
             after = expected[index + 1][0].text if index + 1 < len(expected) else ""
-            self._judge(piece, found, before, after, moment, result)
+            if piece.kind == "opaque" and role and role in self._token_roles:
+                result.problem = self.bind(piece.kind, piece.text, found)
+            else:
+                self._judge(piece, found, before, after, moment, result)
             before = piece.text
             if result.problem:
                 return result
@@ -225,13 +232,7 @@ class Bijection:
 
     def _is_digest(self, token: str) -> bool:
         """A value computed from content stays the same when the content does; a random id does not."""
-        if token in self._digests():
-            return True
-        core = token.lower()
-        if not re.fullmatch(r"[0-9a-f]+", core) or len(core) not in _DIGEST_LENGTHS:
-            return False
-        random_uuid = len(core) == 32 and core[12] in "147" and core[16] in "89ab"
-        return not random_uuid
+        return token in self._digests() or _digest_shaped(token)
 
     def _pieces(self, recorded: str) -> Expected:
         """The recorded text cut up; a known value with its live counterpart, others with None."""
@@ -350,6 +351,14 @@ def _clock_pattern(text: str) -> str:
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
         return r"\d+(?:\.\d+)?"
     return seconds
+
+
+def _digest_shaped(token: str) -> bool:
+    core = token.lower()
+    if not re.fullmatch(r"[0-9a-f]+", core) or len(core) not in _DIGEST_LENGTHS:
+        return False
+    random_uuid = len(core) == 32 and core[12] in "147" and core[16] in "89ab"
+    return not random_uuid
 
 
 def _opaque_tag(text: str) -> tuple[str, str]:

@@ -160,8 +160,7 @@ class _Replay:
         session: Session | None = None
         if self.options.dry_run:
             self.report.steps = listing([*self.profile.prologue, *self.profile.steps])
-            self.report.result = "passed"
-            self.report.notes.append("Dry run: nothing was sent.")
+            self.report.result, self.report.dry_run = "passed", True
             return self.report
         try:
             if self.mode == "clone":
@@ -396,8 +395,12 @@ class _Replay:
             report.result = "interrupted" if self.cancelled.is_set() else "failed" if bad else "passed"
         secrets = session.secrets_seen() if session is not None else set()
         redacted(report, secrets)
+        # A workspace in which nothing happened helps nobody.
+        untouched = all(step.result == "skipped" for step in report.steps) and not self.options.keep
+        if untouched:
+            report.run_dir = None
         results.write(report, self.data_root, self._attachments(session, secrets))
-        self._clean_up(passed=report.result == "passed")
+        self._clean_up(passed=report.result == "passed" or untouched)
         self.progress(
             {
                 "event": "run_finished",

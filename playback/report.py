@@ -94,6 +94,8 @@ class Report:
     steps: list[StepOutcome] = field(default_factory=list)
     comparisons: list[ComparisonOutcome] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    dry_run: bool = False
+    """True: nothing was sent; the steps are what would be."""
 
     @property
     def exit_code(self) -> int:

@@ -81,6 +81,8 @@ class Session:
             self.progress,
             self.cancelled,
         )
+        self._accepted: set[str] = set()
+        """Secrets (by name) that the application has taken in this replay."""
         self.bijection = Bijection(lambda: self._digests)
         recorded = self.profile.metadata.recorded_with
         for origin in [*([recorded.origin] if recorded.origin else []), *recorded.also]:
@@ -264,7 +266,9 @@ class Session:
     def _judge(self, step: Step, response: httpx.Response, answer: Answer) -> list[Mismatch]:
         """Extract, learn, compare."""
         expect = step.expect
-        known = Comparer(self.bijection, self._moment(step), step.id, self.profile.ignore, self.masked)
+        known = Comparer(
+            self.bijection, self._moment(step), step.id, self.profile.ignore, self.masked, path=step.path or ""
+        )
         if expect is None:
             if response.status_code >= 400:
                 known.mismatches.append(Mismatch("status", "below 400", response.status_code))
@@ -286,6 +290,8 @@ class Session:
             if extract.was is not None:
                 if not same_build(extract.was, value) and not extract.was.startswith("secret-"):
                     known.mismatches.append(Mismatch(f"extract:{name}", extract.was, value, "is built differently"))
+                if extract.was != value and extract.was in self._digests:
+                    known.value(f"extract:{name}", extract.was, value, "a digest: the content behind it changed")
                 self.bijection.know(extract.was, value)
         if expect is not None:
             self._compare(step, response, answer, known)
@@ -304,7 +310,7 @@ class Session:
             comparer.value("header:location", None, answer.first("location"))
         names = sorted({v.partition("=")[0].strip() for v in answer.all("set-cookie")} - {"recorder_session"})
         if expect.cookies is not None or recorded_step:
-            comparer.json("header:set-cookie", sorted(expect.cookies or []), names)
+            comparer.names("header:set-cookie", expect.cookies or [], names)
         if expect.contains is not None and expect.contains not in (answer.text or ""):
             comparer.value("body", f"contains {expect.contains!r}", "it does not")
         if (recorded := self._expected_body(step)) is not None:
@@ -330,12 +336,15 @@ class Session:
 
     def _refused(self, step: Step, answer: Answer) -> None:
         """A login that is answered by 401, 403 or its own form again cannot be judged: the credentials are wrong here."""
-        uses = any(
-            n.startswith("secrets.") for n in names_in(step.model_dump(by_alias=True, exclude={"expect", "extract"}))
-        )
+        sent = names_in(step.model_dump(by_alias=True, exclude={"expect", "extract"}))
+        used = {n for n in sent if n.startswith("secrets.")}
         expected = step.expect.status if step.expect else None
-        if not uses or expected is None or answer.status == expected:
+        if expected is None or answer.status == expected:
+            if expected not in (401, 403):
+                self._accepted |= used
             return
+        if used <= self._accepted:
+            return  # Good credentials were refused: the application changed.
         again = answer.status == 200 and answer.is_html and answer.html.css_first("input[type=password]") is not None
         if answer.status in (401, 403) or again:
             said = "showed the form again" if again else f"answered {answer.status}"
