@@ -1,4 +1,4 @@
-"""What every benchmark needs: medians of rounds that take turns, and a table on stdout."""
+"""What every benchmark needs: rounds that take turns, and a table on stdout."""
 
 from __future__ import annotations
 
@@ -16,14 +16,21 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def in_turn(contestants: Sequence[Callable[[], float]], rounds: int) -> list[float]:
-    """The median figure of each contestant. They take turns, so that a machine that slows down slows all of them."""
+def in_turn(
+    contestants: Sequence[Callable[[], float]],
+    rounds: int,
+    pick: Callable[[Sequence[float]], float] = statistics.median,
+) -> list[float]:
+    """What `pick` makes of each contestant's figures. They take turns, so that what slows the machine slows them all.
+
+    For short work of one process `min` is the truest: everything else that runs only adds to it.
+    """
     figures: list[list[float]] = [[] for _ in contestants]
     for number in range(rounds):
         order = range(len(contestants))
         for index in order if number % 2 == 0 else reversed(order):
             figures[index].append(contestants[index]())
-    return [statistics.median(found) for found in figures]
+    return [pick(found) for found in figures]
 
 
 def percentile(figures: Sequence[float], share: float) -> float:

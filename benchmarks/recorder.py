@@ -1,6 +1,6 @@
 """What the recorder costs the application it watches.
 
-python benchmarks/recorder.py         under a minute; figures are medians of rounds that take turns with bare
+python benchmarks/recorder.py         under a minute; in rounds that take turns with the bare application
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from recorder.settings import Settings  # noqa: E402
 from recorder.tail import tail  # noqa: E402
 from tests.support import Server, clean_environ  # noqa: E402
 
-CALLS, ROUNDS = 400, 9  # in process
+CALLS, ROUNDS = 300, 15  # in process
 REQUESTS, CLIENTS = 3000, 8  # over HTTP
 JOBS = 400
 EVENTS, EVERY = 800, 0.004  # appended, with so many seconds between
@@ -126,7 +126,7 @@ def in_one_program(folder: Path) -> None:
                 lambda app=app, call=call: timed(lambda: call(app, CALLS)) / CALLS * 1e6,  # type: ignore[misc]
                 lambda app=recorded, call=call: timed(lambda: call(app, CALLS)) / CALLS * 1e6,  # type: ignore[misc]
             ]
-            bare, ours = in_turn(each, ROUNDS)
+            bare, ours = in_turn(each, ROUNDS, min)
             table.row(f"{protocol}, {what}", bare, ours, "µs", f"+{ours - bare:.0f} µs")
 
 
@@ -198,7 +198,7 @@ def imports() -> None:
         return timed(lambda: subprocess.run(command, cwd=ROOT, check=True, env=clean_environ())) * 1000
 
     for module in ("recorder", "recorder.wsgi, recorder.asgi"):
-        bare, ours = in_turn([lambda: start("pass"), lambda module=module: start(f"import {module}")], 11)  # type: ignore[misc]
+        bare, ours = in_turn([lambda: start("pass"), lambda module=module: start(f"import {module}")], 15, min)  # type: ignore[misc]
         table.row(f"import {module}", bare, ours, "ms", f"+{ours - bare:.0f} ms")
 
 
