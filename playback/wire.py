@@ -9,8 +9,10 @@ import base64
 import json
 import re
 import secrets
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
@@ -174,6 +176,12 @@ def _rewritten_path(path: str, rewrite: Mapping[str, str]) -> str:
     return path
 
 
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Whom TLS trusts: read once, since that takes as long as twenty small requests."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Client:
     """One recorded browser or program: its connection, its cookies, its standing headers."""
 
@@ -181,7 +189,7 @@ class Client:
         self.target = target
         self.jar = Jar()
         self._headers = headers
-        self._http = httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False, http2=False)
+        self._http = httpx.Client(verify=_authorities(), timeout=timeout, follow_redirects=False, trust_env=False)
         self._http.headers.clear()
 
     def send(self, request: Request, timeout: float | None = None) -> httpx.Response:
