@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-import hashlib
 import itertools
 import json
 import re
@@ -26,6 +25,7 @@ from playback.markup import Form, Page, read_page
 from playback.report import Masked, Mismatch
 from playback.roles import key_role, place_of
 from playback.unordered import matched, matched_text
+from playback.wording import by_shape, clip, clipped, escape, fingerprint, list_change, shape
 
 __all__ = ["Comparer", "Difference"]
 
@@ -73,7 +73,7 @@ class Comparer:
         if expected is None or actual is None:
             self.masked.compared += 1
             if recorded != live:
-                self._differs("body", _fingerprint(recorded), _fingerprint(live), "the bytes differ")
+                self._differs("body", fingerprint(recorded), fingerprint(live), "the bytes differ")
             return
         self.text_body(media_type, canonical(expected), actual)
 
@@ -90,7 +90,7 @@ class Comparer:
                 try:
                     actual = json.loads(live)
                 except ValueError:
-                    self._differs("body", _clip(recorded), _clip(live), "the answer is no longer JSON")
+                    self._differs("body", clip(recorded), clip(live), "the answer is no longer JSON")
                     return
                 self.json("body:", expected, actual)
                 return
@@ -115,10 +115,10 @@ class Comparer:
         if len(recorded) != len(live):
             self.value(where, sorted(recorded), sorted(live))
             return
-        for was, now in zip(sorted(recorded, key=_by_shape), sorted(live, key=_by_shape), strict=True):
-            build = _shape(was)
+        for was, now in zip(sorted(recorded, key=by_shape), sorted(live, key=by_shape), strict=True):
+            build = shape(was)
             before, after = re.findall(r"\d+", was), re.findall(r"\d+", now)
-            if build == _shape(now) and build.count("<int>") == len(before) == len(after) == 1:
+            if build == shape(now) and build.count("<int>") == len(before) == len(after) == 1:
                 self.masked.compared += 1
                 if problem := self.bijection.bind_number(f"name:{where}:{build}", before[0], after[0]):
                     self._differs(where, was, now, problem)
@@ -150,7 +150,7 @@ class Comparer:
         elif isinstance(recorded, list) and isinstance(live, list):
             if len(recorded) != len(live):
                 self.masked.compared += 1
-                self._differs(where, f"{len(recorded)} items", f"{len(live)} items", _list_change(recorded, live))
+                self._differs(where, f"{len(recorded)} items", f"{len(live)} items", list_change(recorded, live))
                 return
             for index, (expected, actual) in enumerate(zip(recorded, matched(where, recorded, live), strict=True)):
                 self.json(f"{where}/{index}", expected, actual, name)
@@ -181,23 +181,23 @@ class Comparer:
         for key in missing:
             if key not in renamed:
                 self.masked.compared += 1
-                self._differs(f"{where}/{_escape(key)}", recorded[key], None, "missing")
+                self._differs(f"{where}/{escape(key)}", recorded[key], None, "missing")
         for key in extra:
             if key not in renamed.values():
                 self.masked.compared += 1
-                self._differs(f"{where}/{_escape(key)}", None, live[key], "was not there when recorded")
+                self._differs(f"{where}/{escape(key)}", None, live[key], "was not there when recorded")
         # Ids first: they say which numbers elsewhere may differ.
         for key in sorted(recorded, key=lambda k: not id_like(k)):
             now = renamed.get(key, key)
             if now in live:
-                self.json(f"{where}/{_escape(key)}", recorded[key], live[now], key)
+                self.json(f"{where}/{escape(key)}", recorded[key], live[now], key)
 
     # ------------------------------------------------------------------ XML
 
     def _document(self, recorded: Sequence[Element], live: Sequence[Element] | None, source: str) -> None:
         """Two XML documents: the same elements in the same order, their attributes and texts with mapped values."""
         if live is None:
-            self._differs("body", str(recorded[0]), _clip(source), "the answer is no longer well-formed XML")
+            self._differs("body", str(recorded[0]), clip(source), "the answer is no longer well-formed XML")
         elif [e.tag for e in recorded] != [e.tag for e in live]:
             self.masked.compared += 1
             self._changed("body", [str(e) for e in recorded], [str(e) for e in live], "element")
@@ -343,12 +343,12 @@ class Comparer:
 
     def _changed(self, where: str, recorded: Sequence[str], live: Sequence[str], unit: str) -> None:
         # Numbers and ids aside, which lines were added or dropped?
-        before, after = [_shape(line) for line in recorded], [_shape(line) for line in live]
+        before, after = [shape(line) for line in recorded], [shape(line) for line in live]
         for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
             if tag != "equal":
                 gone, come = (
-                    [_clip(s, 200) for s in recorded[i1 : i1 + 5][: i2 - i1]],
-                    [_clip(s, 200) for s in live[j1 : j1 + 5][: j2 - j1]],
+                    [clip(s, 200) for s in recorded[i1 : i1 + 5][: i2 - i1]],
+                    [clip(s, 200) for s in live[j1 : j1 + 5][: j2 - j1]],
                 )
                 self._differs(
                     f"{where}:{unit} {i1 + 1}",
@@ -365,8 +365,10 @@ class Comparer:
         """A number alone says little: what stands before it on the page says what it is."""
         for mismatch in self.mismatches:
             spot = re.fullmatch(r"body:text (\d+)", mismatch.where)
-            if spot and mismatch.message is None and 2 <= int(spot[1]) <= len(self._shown):
-                mismatch.message = f"after {_clip(self._shown[int(spot[1]) - 2], 60)!r}"
+            if spot and mismatch.message is None and (before := self._shown[: int(spot[1]) - 1]):
+                # In a table, the cells back to the last that has words: those name the row.
+                cells = next((n for n, text in enumerate(before[:-5:-1], 1) if any(map(str.isalpha, text))), 1)
+                mismatch.message = f"after {clip(' · '.join(before[-cells:]), 60)!r}"
 
     def _page(self, recorded: Page, live: Page) -> None:
         self._shown = recorded.text
@@ -435,7 +437,7 @@ class Comparer:
                 self._mask(f"ignored: {rule.why}")
                 return
         if len(self.mismatches) < _LIMIT:
-            self.mismatches.append(Mismatch(where, _clipped(expected), _clipped(actual), message))
+            self.mismatches.append(Mismatch(where, clipped(expected), clipped(actual), message))
 
 
 def _decoded(content: bytes, charset: str = "utf-8") -> str | None:
@@ -445,10 +447,6 @@ def _decoded(content: bytes, charset: str = "utf-8") -> str | None:
         return content.decode(charset)
     except (UnicodeDecodeError, LookupError):
         return None
-
-
-def _fingerprint(content: bytes) -> str:
-    return f"{len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:16]}…"
 
 
 def _numeric(text: str) -> bool:
@@ -472,36 +470,3 @@ def _pairs(query: str) -> list[tuple[str, str]]:
     return [
         (unquote_plus(k), unquote_plus(v)) for k, _, v in (part.partition("=") for part in query.split("&") if part)
     ]
-
-
-def _shape(line: str) -> str:
-    return "".join(p.text if p.kind == "text" else f"<{p.kind}>" for p in pieces(line))
-
-
-def _by_shape(name: str) -> tuple[str, str]:
-    return _shape(name), name
-
-
-def _list_change(recorded: Sequence[Any], live: Sequence[Any]) -> str:
-    longer, shorter, verb = (recorded, live, "dropped") if len(recorded) > len(live) else (live, recorded, "added")
-    known = [json.dumps(v, sort_keys=True, default=str) for v in shorter]
-    for index, item in enumerate(longer):
-        if json.dumps(item, sort_keys=True, default=str) not in known:
-            return f"{verb}: item {index}, {_clip(json.dumps(item, default=str), 160)}"
-    return f"{abs(len(recorded) - len(live))} {verb}"
-
-
-def _escape(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
-
-
-def _clip(text: str, limit: int = 500) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
-
-
-def _clipped(value: Any) -> Any:
-    if isinstance(value, str):
-        return _clip(value)
-    if isinstance(value, (dict, list)) and len(shown := json.dumps(value, default=str)) > 500:
-        return _clip(shown)
-    return value
