@@ -27,6 +27,7 @@ __all__ = ["Correlation", "Ref", "canonical", "request_slots"]
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _STAMP = re.compile(r"\d{10,}(?:\.\d+)?")
 """A number so long that chance cannot make two of it equal: a time in seconds or less, a revision, a snowflake id."""
+_VERSION = re.compile(r"v\d{1,2}")
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _SKIPPED_HEADERS = {
     "host", "content-length", "cookie", "connection", "transfer-encoding", "user-agent", "accept", "accept-language",
@@ -102,10 +103,11 @@ def request_slots(exchange: Exchange, bodies: Bodies) -> Iterator[Slot]:
     if not body:
         return
     if body.get("parts") is not None:
-        for part in body["parts"]:
+        # Parts of one name are told apart by their number, which is what `start` counts here.
+        for number, part in enumerate(body["parts"]):
             if part.get("filename") is None and part.get("text") is not None:
                 text = canonical(part["text"])
-                yield Slot("multipart", part["name"] or "", text, 0, len(text))
+                yield Slot("multipart", part["name"] or "", text, number, number)
         return
     stored = bodies.text(body)
     if stored is None:
@@ -238,7 +240,7 @@ class Correlation:
                 ref = self.refer(slot, piece, index) or self._secret(slot, piece, index, filled)
             elif piece != value and (_UUID.fullmatch(piece) or looks_opaque(piece) or _STAMP.fullmatch(piece)):
                 ref = self.refer(slot, piece, index)
-            elif slot.place == "path" and piece.isdigit() and piece != value:
+            elif slot.place == "path" and piece.isdigit() and piece != value and not _VERSION.fullmatch(value):
                 ref = self._number(slot, piece, slot.role + value[: value.index(piece)], index)
             found = found or ref is not None
             parts.append(ref if ref is not None else piece)

@@ -184,13 +184,13 @@ class StepWriter:
         self, step: str, exchange: Exchange, parts: Sequence[Mapping[str, Any]], filled: Filled
     ) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
-        templates = {slot.name: values for slot, values in filled.of("multipart")}
+        templates = {slot.start: values for slot, values in filled.of("multipart")}
         stamp = datetime.fromtimestamp(exchange.timestamp, UTC).strftime("%Y%m%dT%H%M%SZ")
-        for part in parts:
+        for number, part in enumerate(parts):
             name, filename, text = part["name"] or "", part.get("filename"), part.get("text")
             row: dict[str, Any] = {"name": name}
             if filename is None and text is not None:
-                row["value"] = self._render(templates.get(name, [canonical(text)]))
+                row["value"] = self._render(templates.get(number, [canonical(text)]))
             else:
                 source = self.recording.bodies.path(part["ref"]) if part.get("ref") else None
                 content: Path | bytes | None = (

@@ -1,0 +1,87 @@
+"""Counted ids are bound within what they count: two tables may move apart, one table may not contradict itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from playback.answers import Comparer
+from playback.bijection import Bijection, Moment
+
+PAGE = "text/html"
+
+
+class Replay:
+    """Answers compared one after the other under one bijection. Each returns where it differs."""
+
+    def __init__(self) -> None:
+        self.bijection = Bijection()
+
+    def of(self, path: str) -> Comparer:
+        return Comparer(self.bijection, Moment(0.0, 0.0), path, path=path)
+
+    def json(self, path: str, recorded: Any, live: Any) -> list[str]:
+        return self.body(path, json.dumps(recorded), json.dumps(live), "application/json")
+
+    def body(self, path: str, recorded: str, live: str, media_type: str = PAGE) -> list[str]:
+        comparer = self.of(path)
+        comparer.body(media_type, recorded.encode(), live.encode())
+        comparer.settle()
+        return [m.where for m in comparer.mismatches]
+
+
+def test_ids_of_two_collections_move_apart() -> None:
+    replay = Replay()
+    assert replay.json("/authors", [{"id": 1}, {"id": 2}], [{"id": 8}, {"id": 9}]) == []
+    assert replay.json("/books", [{"id": 1}], [{"id": 9}]) == []
+    assert replay.json("/books/{{ steps.x.id }}", {"id": 1, "author": {"id": 2}}, {"id": 9, "author": {"id": 9}}) == []
+
+
+def test_ids_of_one_collection_do_not_contradict_themselves() -> None:
+    replay = Replay()
+    assert replay.json("/books", [{"id": 1}, {"id": 2}], [{"id": 8}, {"id": 9}]) == []
+    assert replay.json("/books/{{ steps.x.id }}", {"id": 1}, {"id": 9}) == ["body:/id"]
+    assert replay.json("/books?page=2", {"results": [{"id": 2}]}, {"results": [{"id": 8}]}) == ["body:/results/0/id"]
+
+
+def test_an_id_that_names_its_noun_is_one_everywhere() -> None:
+    replay = Replay()
+    assert replay.json("/books", {"author_id": 1}, {"author_id": 8}) == []
+    assert replay.json("/papers", {"author_id": 1}, {"author_id": 9}) == ["body:/author_id"]
+
+
+LINK = '<a href="/{0}/edit?id={1}">edit</a><form action="/{0}/delete"><input type=hidden name=id value={1}></form>'
+
+
+def test_ids_in_links_and_forms_count_what_their_address_says() -> None:
+    replay = Replay()
+    assert replay.body("/pets", LINK.format("pet", 1), LINK.format("pet", 8)) == []
+    assert replay.body("/tags", LINK.format("tag", 1), LINK.format("tag", 9)) == []
+    assert replay.body("/pets", LINK.format("pet", 1), LINK.format("pet", 9)) != []
+
+
+@pytest.mark.parametrize(
+    ("recorded", "live", "fine"),
+    [
+        (["seen_1", "sid"], ["seen_15", "sid"], True),
+        (["seen_1", "seen_2"], ["seen_15", "seen_16"], True),
+        (["seen_1", "sid"], ["sid"], False),
+        (["seen_1"], ["seem_1"], False),
+        (["v1_1"], ["v2_1"], False),
+    ],
+)
+def test_a_cookie_may_be_named_by_an_id(recorded: list[str], live: list[str], fine: bool) -> None:
+    comparer = Replay().of("/login")
+    comparer.names("header:set-cookie", recorded, live)
+    comparer.settle()
+    assert (comparer.mismatches == []) is fine
+
+
+def test_the_id_in_a_cookie_name_stays_the_same() -> None:
+    replay = Replay()
+    for live, fine in (("seen_15", True), ("seen_16", False)):
+        comparer = replay.of("/")
+        comparer.names("header:set-cookie", ["seen_1"], [live])
+        assert (comparer.mismatches == []) is fine
