@@ -22,6 +22,10 @@ from assembler.profile import Extract
 __all__ = ["Answer", "evaluate", "values"]
 
 
+_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:/)?/[^\s<>\"]*")
+"""A text that is an address as a whole: what is cut out of it is decoded, for it is encoded anew where it is sent."""
+
+
 class Answer:
     """A response, parsed at most once. `text` is None for binary bodies."""
 
@@ -85,9 +89,13 @@ def values(extract: Extract, answer: Answer) -> list[str]:
     if extract.regex is None:
         return found
     pattern = re.compile(extract.regex)
-    groups = [m.group(1) for text in found for m in pattern.finditer(text) if m.group(1) is not None]
-    in_url = extract.attr in ("href", "action", "src") or extract.header in ("location", "link")
-    return [unquote(group) for group in groups] if in_url else groups
+    linked = extract.attr in ("href", "action", "src") or extract.header in ("location", "link")
+    return [
+        unquote(match[1]) if linked or _ADDRESS.fullmatch(text) else match[1]
+        for text in found
+        for match in pattern.finditer(text)
+        if match[1] is not None
+    ]
 
 
 def _candidates(extract: Extract, answer: Answer) -> list[str]:

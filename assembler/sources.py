@@ -111,8 +111,8 @@ def _offers(answer: Answer, value: str, anchors: Sequence[str], field: str) -> I
             text = leaf if isinstance(leaf, str) else str(leaf)
             if text == value:
                 yield from _json_offers(path, answer.json, anchors)
-            elif value in text:
-                inside.append((path, text))
+            elif value in text or value in unquote(text):
+                inside.append((path, unquote(text)))
         for path, text in inside:
             for extract in _json_offers(path, answer.json, anchors):
                 yield extract.model_copy(update={"regex": _around(text, value)})

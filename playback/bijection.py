@@ -7,23 +7,28 @@ none of these must be equal.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from assembler.shapes import SECRET, Clock, Piece, clock, id_like, looks_opaque, pieces, skeleton
+from assembler.shapes import AGO, SECRET, Clock, Piece, age, clock, id_like, looks_opaque, pieces, skeleton
 
 __all__ = ["Bijection", "Moment", "TextMatch"]
 
 _DIGEST_LENGTHS = {32, 40, 56, 64, 96, 128}
-_UNITS = re.compile(r"^\s?(?:ms|µs|us|ns|msecs?|milliseconds?|microseconds?|secs?\b|seconds?\b|s\b)")
+_INSTANTS = re.compile(r"^\s?(?:ms|µs|us|ns|msecs?|millis|milliseconds?|microseconds?|nanoseconds?)\b")
+_SECONDS = re.compile(r"^\s?(?:s|secs?|seconds?)\b")
 _TIMED_BEFORE = re.compile(r"(?:took|elapsed|duration|runtime|latency|time|within|\bin)[^\w]{0,3}$", re.IGNORECASE)
 
 
 @lru_cache(maxsize=65536)
 def _cut(text: str) -> tuple[Piece, ...]:
     return tuple(pieces(text))
+
+
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,20 @@ class Moment:
         """True when `now` moved from `was` as the clocks moved, or did not move at all."""
         if was.seconds == now.seconds:
             return True
+        if was.resolution >= _DAY:
+            return round((now.seconds - was.seconds) / _DAY) in self._days()
         slack = self.slack + max(was.resolution, now.resolution)
         drift = (now.seconds - was.seconds) - (self.live - self.recorded)
         if was.daily:
-            drift = (drift + 43200) % 86400 - 43200
+            drift = (drift + _DAY / 2) % _DAY - _DAY / 2
         return abs(drift) <= slack
+
+    def _days(self) -> set[int]:
+        """By how many days a date may have moved. Midnight is somewhere at every half hour, so it counts as passed only
+        when one of those was."""
+        passed = (self.live - self.recorded) / _DAY
+        crossed = self.recorded // 1800 != self.live // 1800
+        return {math.floor(passed), math.ceil(passed) if crossed else math.floor(passed)}
 
 
 @dataclass
@@ -193,9 +207,8 @@ class Bijection:
         if piece.kind in ("int", "number"):
             if _same_number(recorded, live):
                 return
-            if _UNITS.match(after) and (
-                "." in recorded or _TIMED_BEFORE.search(before) or after.lstrip()[:1] in "mµun"
-            ):
+            # Milliseconds are measured; seconds are when the words before them say so.
+            if _INSTANTS.match(after) or (_SECONDS.match(after) and _TIMED_BEFORE.search(before)):
                 result.masked.append("duration")
             elif piece.kind == "int":
                 result.owed.append((recorded, live))
@@ -203,6 +216,8 @@ class Bijection:
                 result.problem = "differs"
         elif piece.kind == "clock":
             self._judge_clock(recorded, live, moment, result)
+        elif piece.kind == "ago":
+            self._judge_age(recorded, live, moment, result)
         elif piece.kind == "secret":
             known = self._forward.get(("secret", recorded[-32:]))
             if known is None:
@@ -229,6 +244,14 @@ class Bijection:
             result.problem = "is a time that did not move with the clock"
         elif not was.daily:
             result.clocks.append((was.seconds, now.seconds))
+
+    def _judge_age(self, recorded: str, live: str, moment: Moment, result: TextMatch) -> None:
+        """How long ago something was may differ by as much as the two runs may differ in pace."""
+        was, now = age(recorded), age(live)
+        if was is None or now is None or abs(was - now) > moment.slack:
+            result.problem = "differs"
+        elif recorded != live:
+            result.masked.append("age")
 
     def _is_digest(self, token: str) -> bool:
         """A value computed from content stays the same when the content does; a random id does not."""
@@ -328,6 +351,8 @@ def _shape_of(piece: Piece) -> re.Pattern[str]:
         return re.compile(rf"[A-Za-z0-9_.~=-]{{{max(4, size // 2)},{size * 2}}}")
     if piece.kind == "clock":
         return re.compile(_clock_pattern(piece.text))
+    if piece.kind == "ago":
+        return AGO
     return re.compile(
         {"int": r"\d+", "number": r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", "secret": r"[^\s\"'<>&;,]+"}[piece.kind]
     )
