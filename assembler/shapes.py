@@ -14,9 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
 __all__ = [
+    "AGO",
     "ID_NAME",
     "SECRET",
     "Piece",
+    "age",
     "clock",
     "id_like",
     "looks_opaque",
@@ -27,7 +29,7 @@ __all__ = [
     "validator_name",
 ]
 
-Kind = Literal["text", "secret", "uuid", "clock", "opaque", "int", "number"]
+Kind = Literal["text", "secret", "uuid", "clock", "ago", "opaque", "int", "number"]
 
 
 class Piece(NamedTuple):
@@ -57,7 +59,12 @@ _CLOCKS = (
     _TIME,
     r"1[5-9]\d{8}(?:\.\d+|\d{3}|\d{6})?(?![\d.])|2[01]\d{8}(?:\.\d+|\d{3}|\d{6})?(?![\d.])",
 )
+_SPANS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600}
+_SPAN = r"(?:\d+|an?|a few)[ \u00a0](?:second|minute|hour|day|week|month|year)s?"
+AGO = re.compile(rf"\b(?:just now|{_SPAN}(?:,? (?:and )?{_SPAN})? ago)\b", re.IGNORECASE)
+"""How long ago something was, as pages say it."""
 _PIECE = re.compile(
+    rf"(?P<ago>(?i:\b(?:just now|{_SPAN}(?:,? (?:and )?{_SPAN})? ago)\b))|"
     r"(?P<secret>secret-[a-z]+-[0-9a-f]{32})"
     r"|(?P<uuid>(?<![0-9a-fA-F-])[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![0-9a-fA-F-]))"
     r"|(?P<clock>(?<![\w:.-])(?:" + "|".join(_CLOCKS) + r")(?![\w:]))"
@@ -188,6 +195,14 @@ def validator_name(name: str) -> bool:
 _MONTHS = {
     m: i + 1 for i, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
 }
+
+
+def age(text: str) -> float | None:
+    """Seconds that a phrase such as `2 minutes ago` or `just now` speaks of; None when it is no such phrase."""
+    if not AGO.fullmatch(text.strip()):
+        return None
+    amounts = re.findall(r"(\d+|an?|a few)[ \u00a0]([a-z]+?)s?\b", text.lower())
+    return float(sum((int(n) if n.isdigit() else 1) * _SPANS[unit] for n, unit in amounts if unit in _SPANS))
 
 
 class Clock(NamedTuple):
