@@ -310,10 +310,11 @@ class _Replay:
         reached: list[StepOutcome] = []
         self.report.steps = reached
         try:
-            for outcome in session.run(prologue, keep_going=False, first=True):
+            for outcome in session.run(prologue, keep_going=False, before=0, of=len(every)):
                 self._note(outcome)
             if self.report.failing_step is None:
-                for outcome in session.run(self.profile.steps, keep_going=self.options.keep_going, first=not prologue):
+                done, going = len(prologue), self.options.keep_going
+                for outcome in session.run(self.profile.steps, keep_going=going, before=done, of=len(every)):
                     self._note(outcome)
         finally:
             reached.extend(listing(every[len(reached) :]))

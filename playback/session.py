@@ -97,12 +97,13 @@ class Session:
 
     # ------------------------------------------------------------------ running
 
-    def run(self, steps: Sequence[Step], *, keep_going: bool, first: bool) -> Iterator[StepOutcome]:
+    def run(self, steps: Sequence[Step], *, keep_going: bool, before: int, of: int) -> Iterator[StepOutcome]:
         """Yield the outcome of each step, in order; ends after the first that is not passed unless `keep_going`.
 
-        Raises `Unjudgeable` when the very first step of a replay (`first`) finds nobody, or a login is refused.
+        `before` steps of the replay's `of` came earlier. Raises `Unjudgeable` when the very first finds nobody, or a
+        login is refused.
         """
-        for index, step in enumerate(steps):
+        for index, step in enumerate(steps, before):
             if self.cancelled.is_set():
                 return
             self.progress(
@@ -112,10 +113,10 @@ class Session:
                     "method": step.method,
                     "path": step.path,
                     "index": index,
-                    "of": len(steps),
+                    "of": of,
                 }
             )
-            outcome = self._run(step, first=first and index == 0)
+            outcome = self._run(step, first=index == 0)
             self.progress(
                 {
                     "event": "step_finished",
@@ -126,7 +127,7 @@ class Session:
                     "wait_ms": outcome.wait_ms,
                     "mismatches": len(outcome.mismatches),
                     "index": index,
-                    "of": len(steps),
+                    "of": of,
                 }
             )
             yield outcome
