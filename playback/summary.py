@@ -107,7 +107,8 @@ def _advice(report: Report) -> Iterator[str]:
     if report.result == "failed":
         curl = next((step.curl for step in report.steps if step.id == report.failing_step and step.curl), None)
         if curl and len(curl) <= CURL:
-            yield f"send the request again: {visible(curl)}"
+            theirs = " (cookies.txt: those of a session of your own)" if "-b cookies.txt" in curl else ""
+            yield f"send the request again{theirs}: {visible(curl)}"
         if skipped:
             yield f"{_count(skipped, 'step')} did not run; --keep-going replays them too"
         yield "the application no longer does what was recorded; if that is meant, record the profile again"
