@@ -69,14 +69,23 @@ class Extract(_Strict):
     """
 
     json_: str | None = Field(None, alias="json")
+    """JMESPath into a JSON body."""
     css: str | None = None
+    """Selector into HTML."""
     attr: str | None = None
+    """The attribute of what `css` selects; without it, its text."""
     text: str | None = None
+    """Only elements that hold this text: the row it is, not its number."""
     header: str | None = None
+    """Name of a header of the answer."""
     cookie: str | None = None
+    """Name of a cookie that the answer sets."""
     regex: str | None = None
+    """Narrows the source, or the body's text, to its first group."""
     nth: int = 0
+    """Which of several matches, from 0."""
     was: str | None = None
+    """The value in the recording: it and the live one stand for each other from here on."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Extract:
@@ -92,30 +101,42 @@ class Until(_Strict):
     """When a wait is over: every key given must hold of the answer."""
 
     status: int | None = None
+    """The status of the answer."""
     json_: str | None = Field(None, alias="json")
+    """JMESPath whose value is looked at."""
     equals: Any = None
+    """What the value at `json` must be."""
     differs: Any = None
+    """What the value at `json` must not be any more."""
     contains: str | None = None
+    """A text that the body must hold."""
     stop_on: list[Scalar] = []
+    """Values at `json` after which there is nothing left to wait for: the step fails at once."""
 
 
 class Wait(_Strict):
     """What must have happened before the step is complete. All times in seconds."""
 
     type: Literal["job", "status_poll", "poll", "log_line", "file"]
+    """What is waited for; the keys below name the type they belong to."""
     job: str | None = None
     """`job`: the id, usually `{{ steps.<id>.<name> }}`; its whole tree must be finished."""
     endpoint: str | None = None
+    """`status_poll`: an address; a relative one is asked below the run's page."""
     success_state: str | None = None
+    """`status_poll`: the state that means success; `-` and `_`, capitals and small letters are alike."""
     field: str = "status"
     """`status_poll`: the JSON field of `endpoint` that must become `success_state`."""
     until: Until | None = None
     """`poll`: the step's own request is repeated until this holds."""
     path: str | None = None
+    """`file`, `log_line`: a path below the run directory; the file must exist."""
     contains: str | None = None
-    """`file`: `path` below the run directory exists; `log_line`: it holds a line with `contains`."""
+    """`log_line`: what a line of the file must hold."""
     interval: float | None = None
+    """The longest pause between two looks."""
     timeout: float | None = None
+    """The limit; absent: the larger of 30 s and 5 times `recorded`."""
     recorded: float | None = None
     """How long it took when it was recorded."""
 
@@ -138,13 +159,19 @@ class Expect(_Strict):
     """What the answer must be. `body` names a file under the profile that holds the recorded answer."""
 
     status: int | None = None
+    """The status; absent in a step written by hand: anything below 400."""
     media_type: str | None = None
+    """The Content-Type without its parameters."""
     location: str | None = None
+    """The target of the redirect, as recorded."""
     cookies: list[str] | None = None
+    """Names of the cookies that are set."""
     body: str | None = None
+    """A file below the profile that holds the recorded answer."""
     empty: bool = False
     """True: the answer had no body, and must have none."""
     contains: str | None = None
+    """A text that the answer must hold."""
     jobs: dict[str, str] | None = None
     """Recorded job trees: function (with #n for repeats) to final status."""
 
@@ -153,19 +180,28 @@ class Part(_Strict):
     """One part of a multipart body, in wire order: a field (`value`) or a file (`file`, below the profile)."""
 
     name: str
+    """The name of the field."""
     value: str | None = None
+    """What the field holds."""
     file: str | None = None
+    """The file that is sent, below the profile."""
     filename: str | None = None
+    """The name it is sent under."""
     media_type: str | None = None
+    """Its Content-Type."""
 
 
 class Step(_Strict):
     """One thing that playback does, and what must come of it."""
 
     id: StepId
+    """What other steps, reports and `expect_completed` call it."""
     action: Literal["http", "upload", "enqueue_rq", "wait", "command"] = "http"
+    """`http` and `upload` send a request, `enqueue_rq` enqueues a job, `wait` only waits; `command` is refused."""
     title: str | None = None
+    """For people."""
     client: str = "main"
+    """Whose cookies and connection are used: a key of `metadata.clients`."""
     at: float | None = None
     """Seconds after the capture's first event."""
     took: float | None = None
@@ -174,30 +210,49 @@ class Step(_Strict):
     """Steps that must be complete first; absent: the one before."""
 
     method: str = "GET"
+    """The HTTP method."""
     path: str | None = None
+    """The path, percent-encoded, with places such as `{{ run_id }}` filled in."""
     query: str | None = None
+    """The query without `?`."""
     headers: dict[str, str | list[str]] = {}
+    """Headers beside those of the client; a list sends one several times."""
     cookies: dict[str, str] = {}
+    """Cookies beside those that answers have set."""
     form: list[tuple[str, str]] | None = None
+    """An urlencoded body: pairs of name and value, in order."""
     json_: str | None = Field(None, alias="json")
+    """A JSON body, as text."""
     text: str | None = None
+    """Any other textual body."""
     multipart: list[Part] | None = None
+    """A multipart/form-data body."""
     body: str | None = None
     """A file below the profile that is sent as it is."""
 
     job: str | None = None
+    """`enqueue_rq`: import string of the function; PROFILE_PLAYBACK_JOBS must allow it."""
     queue: str | None = None
+    """`enqueue_rq`: the queue; absent: `default`, or the only one that a worker listens on."""
     payload: dict[str, Any] | list[Any] | None = None
+    """`enqueue_rq`: the arguments, by name or in order. JSON only."""
     command: list[str] | None = None
+    """Words of a command. Kept, and refused at replay."""
 
     expect: Expect | None = None
+    """What the answer must be."""
     extract: dict[str, Extract] = {}
+    """Values that later steps send as `{{ steps.<id>.<name> }}`."""
     wait: Wait | None = None
+    """What must have happened before the step is complete."""
     timeout: float | None = None
+    """Seconds for the answer, and for a wait that has no limit of its own."""
     log_contains: str | None = None
+    """A line that must come to stand in a `*.log` of the run."""
     settle: float | None = None
     """The pause before this step that the recorded work left; a read that differs is tried again this long."""
     note: str | None = None
+    """For people."""
 
     @model_validator(mode="after")
     def _needs(self) -> Step:
@@ -219,38 +274,57 @@ class Client(_Strict):
     """One recorded browser or program with a cookie jar of its own."""
 
     headers: dict[str, str | list[str]] = {}
+    """Headers that it sends with every request."""
 
 
 class RecordedWith(_Strict):
     """Where and when the recording was made."""
 
     origin: str | None = None
+    """The origin of the recording."""
     also: list[str] = []
     """Other spellings of the origin that the recording used (`http://localhost:8000`)."""
     run_id: str | None = None
+    """The recorded run, which no replay may touch."""
     config: str | None = None
+    """The run's configuration."""
     capture_id: str | None = None
+    """The capture it was made of."""
     started: str | None = None
+    """When the capture began (ISO-8601)."""
     ended: str | None = None
+    """When the capture ended."""
     engine: str | None = None
+    """The version that wrote the draft."""
 
 
 class Metadata(_Strict):
     """Who the profile is."""
 
     slug: str
+    """The profile's name, which is its folder's name."""
     title: str | None = None
+    """For people."""
     tags: list[str] = []
+    """What `wctl run-suite --tag` chooses by."""
     rq_required: bool = False
+    """True: without a listening RQ worker the replay is an error before the first step."""
     run: Literal["clone", "created", "none"] | None = None
+    """`clone`: of `seed/run`; `created`: by a step; `none`. Absent: `clone` when there is such a seed."""
     login: Literal["recorded", "admin"] = "recorded"
+    """`admin`: sign in as ADMIN_EMAIL, whoever was recorded."""
     run_page: str | None = None
     """Path of the run's page, with `{{ run_id }}` and `{{ config }}`; relative endpoints resolve against it."""
     recorded_with: RecordedWith = RecordedWith()
+    """Where the recording comes from."""
     clients: dict[str, Client] = {}
+    """The browsers and programs that were recorded, by name."""
     data_repo: str | None = None
+    """A folder below the data root in which seed and baseline are looked for, too."""
     seed_dir: str | None = None
+    """The seed, relative to the data root; absent: `seed/` beside the document."""
     baseline_dir: str | None = None
+    """The baseline, likewise; absent: `baseline/` beside the document."""
 
     @model_validator(mode="after")
     def _slug(self) -> Metadata:
@@ -263,48 +337,71 @@ class Prerequisites(_Strict):
     """What must be there before a replay makes sense."""
 
     environment: list[str] = []
+    """Variables that the application needs."""
     services: list[str] = []
+    """What must run; `rq worker on queue <name>` is checked before the first step."""
     components: dict[str, str] = {}
+    """Names and versions of what was recorded."""
     state: list[str] = []
+    """What the application must hold already."""
 
 
 class Comparison(_Strict):
     """One file of the run against the same path below `baseline/run/`."""
 
     target: str
+    """The file, relative to the run directory."""
     method: str = "exact_hash"
+    """A comparator, or `mapped`: as a text of which ids and times are mapped as in answers."""
     params: dict[str, Any] = {}
+    """What the comparator can be told."""
 
 
 class Ignore(_Strict):
     """A difference that is not looked at, and why."""
 
     step: str = "*"
+    """Ids of steps, with `*`."""
     where: str
+    """The place as reports name it, with `*`."""
     why: str
+    """The reason, which reports show."""
     proposed_by: str = "hand"
+    """Who wrote the rule."""
 
 
 class Overlay(_Strict):
     """What differs when the profile is replayed in another environment."""
 
     base_url: str | None = None
+    """Where the application is there."""
     seed_dir: str | None = None
+    """Another seed."""
     baseline_dir: str | None = None
+    """Another baseline."""
     ignore: list[Ignore] = []
+    """Rules beside the profile's own."""
 
 
 class Profile(_Strict):
     """The whole document."""
 
     metadata: Metadata
+    """Who the profile is."""
     prerequisites: Prerequisites = Prerequisites()
+    """What must be there before a replay makes sense."""
     prologue: list[Step] = []
+    """Steps before the recorded window: the pages that gave cookies and tokens, the login."""
     steps: list[Step] = []
+    """What is replayed, in order."""
     comparisons: list[Comparison] = []
+    """Files of the run that are compared when all steps have passed."""
     ignore: list[Ignore] = []
+    """Differences that are not looked at."""
     overlays: dict[str, Overlay] = {}
+    """By name: what differs elsewhere, chosen with `--overlay`."""
     notes: str | None = None
+    """For people."""
 
     @model_validator(mode="after")
     def _references(self) -> Profile:
