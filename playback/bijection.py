@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from assembler.shapes import AGO, SECRET, Clock, Piece, age, clock, id_like, looks_opaque, pieces, skeleton
+from playback.signatures import signed_again
 
 __all__ = ["Bijection", "Moment", "TextMatch"]
 
@@ -223,7 +224,7 @@ class Bijection:
             if known is None:
                 self._forward[("secret", recorded[-32:])] = live
                 result.masked.append("secret")
-            elif known != live and not _signed_again(known, live):
+            elif known != live and not signed_again(known, live):
                 result.problem = "is another secret than the one it was before"
             else:
                 self._forward[("secret", recorded[-32:])] = live
@@ -396,16 +397,6 @@ def _same_number(recorded: str, live: str) -> bool:
     return recorded == live or (
         "." in recorded + live and float(recorded) == float(live) and len(recorded) == len(live)
     )
-
-
-_SIGNED = re.compile(r"(.+)[.:][\w-]{6}[.:][\w-]{20,}")
-"""Payload, time and signature, as itsdangerous (Flask) and Django write them; a JWT's middle part is longer."""
-
-
-def _signed_again(before: str, now: str) -> bool:
-    """True for one payload signed at two times: a page shows it anew each second, whoever was quick saw it twice."""
-    was, later = _SIGNED.fullmatch(before), _SIGNED.fullmatch(now)
-    return was is not None and later is not None and was[1] == later[1]
 
 
 def same_build(recorded: str, live: str) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 
 from playback.bijection import Bijection, Moment
@@ -24,14 +27,31 @@ def test_signed_a_second_later_it_is_the_same(mark: str) -> None:
     assert problem(*tokens) is None
 
 
+def jwt(**claims: object) -> str:
+    """A signed token with these claims (RFC 7519)."""
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"{JWT}.{payload}.{SIGNATURE}{claims.get('exp')}"
+
+
+def test_a_token_dated_and_signed_in_another_second_is_the_same() -> None:
+    assert problem("20261120123346##" + "5f3f17ca" * 5, "20261120123347##" + "02c7f9d3" * 5) is None
+
+
+def test_a_jwt_with_the_same_claims_at_another_time_is_the_same() -> None:
+    assert problem(jwt(sub="ada", exp=1790000000, jti="a1"), jwt(sub="ada", exp=1790000001, jti="b2")) is None
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
+        ("20261120123346##" + "5f3f17ca" * 5, "20261120123346##" + "02c7f9d3" * 5),
+        (jwt(sub="ada", exp=1790000000), jwt(sub="bob", exp=1790000001)),
+        (jwt(sub="ada", role="user", exp=1790000000), jwt(sub="ada", role="admin", exp=1790000001)),
         (f"{PAYLOAD}.awA0GA.{SIGNATURE}", f"{PAYLOAD[::-1]}.awA0GA.{SIGNATURE}"),
         (f"{JWT}.eyJ1c2VyIjoiYWRhIn0.{SIGNATURE}", f"{JWT}.eyJ1c2VyIjoiYm9iIn0.{SIGNATURE}"),
         ("a-plain-token-of-some-length", "another-token-of-some-length"),
     ],
-    ids=["another payload", "another JWT", "another token"],
+    ids=["another session", "another subject", "another role", "another payload", "another JWT", "another token"],
 )
 def test_another_secret_is_another(first: str, second: str) -> None:
     assert problem(first, second) == "is another secret than the one it was before"
