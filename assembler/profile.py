@@ -124,7 +124,7 @@ class Wait(_Strict):
     endpoint: str | None = None
     """`status_poll`: an address; a relative one is asked below the run's page."""
     success_state: str | None = None
-    """`status_poll`: the state that means success; `-` and `_`, capitals and small letters are alike."""
+    """`status_poll`: the state that means success; capitals and small letters are alike."""
     field: str = "status"
     """`status_poll`: the JSON field of `endpoint` that must become `success_state`."""
     until: Until | None = None
