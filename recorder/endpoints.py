@@ -156,12 +156,12 @@ def end(call: Call) -> Answer:
 
 
 def pause(call: Call) -> Answer:
-    """POST captures/pause."""
+    """POST captures/pause: what comes until it is resumed does not belong to the capture."""
     return Answer(200, _shown(call, _change(call, call.captures.pause)))
 
 
 def resume(call: Call) -> Answer:
-    """POST captures/resume."""
+    """POST captures/resume: go on with a paused capture."""
     return Answer(200, _shown(call, _change(call, call.captures.resume)))
 
 
