@@ -16,9 +16,9 @@ from selectolax.lexbor import LexborNode
 
 from assembler.extractors import Answer, values
 from assembler.profile import Extract
-from assembler.shapes import id_like, pieces
+from assembler.shapes import pieces
 
-__all__ = ["json_leaves", "locate", "locate_number", "urls_in"]
+__all__ = ["form_fields", "json_leaves", "json_offers", "locate", "proved", "quoted", "row_around", "urls_in"]
 
 _HEADERS = ("location", "etag", "link", "content-location", "last-modified")
 
@@ -27,66 +27,17 @@ def locate(answer: Answer, value: str, anchors: Sequence[str] = (), field: str =
     """The best extractor for `value` in `answer`. `anchors` are texts the client made, which can tell a row from others;
     `field` is the name of the slot that receives it: a form field so named is the likeliest source."""
     for extract in _offers(answer, value, anchors, field):
-        if proved := _proved(extract, answer, value):
-            return proved
+        if held := proved(extract, answer, value):
+            return held
     return None
 
 
-def locate_number(
-    answer: Answer, slot_place: str, role: str, name: str, value: str, source_path: str, anchors: Sequence[str] = ()
-) -> tuple[Extract, str] | None:
-    """An extractor for a counted id, with its evidence, or None: chance equality of small numbers proves nothing.
-
-    Evidence is a link or address that continues `role`, a form field or option of the same name, or a JSON key
-    that is an id by name and fits the place by its noun.
-    """
-    if slot_place == "path" and (found := _number_in_urls(answer, role, value, anchors)):
-        return found
-    if slot_place in ("query",):
-        for where, url in urls_in(answer):
-            if re.search(rf"[?&;]{re.escape(name)}={re.escape(value)}(?![^&#;])", url):
-                extract = Extract(**where, regex=rf"[?&;]{re.escape(name)}=([^&#;\s\"'<>]+)")
-                if proved := _proved(extract, answer, value):
-                    return proved, f"a link of that answer has {name}={value}"
-    if slot_place in ("form", "multipart", "query", "json") and answer.is_html:
-        for extract in _form_fields(answer, value, name):
-            if proved := _proved(extract, answer, value):
-                return proved, f"the page's field {name} held it"
-    for path, leaf in json_leaves(answer.json):
-        if isinstance(leaf, bool) or str(leaf) != value or not path or not isinstance(path[-1], str):
-            continue
-        key = path[-1]
-        noun = (
-            _noun(role.rstrip("/").rsplit("/", 1)[-1])
-            if slot_place == "path"
-            else _noun(re.sub(r"[-_]?(id|pk)$", "", name, flags=re.I))
-        )
-        parents = [_noun(p) for p in path[:-1] if isinstance(p, str)] + [_noun(s) for s in source_path.split("/") if s]
-        stem = _noun(re.sub(r"[-_]?(id|pk)$|Id$", "", key))
-        same_name = slot_place != "path" and key == name and id_like(key)
-        if (
-            same_name
-            or (id_like(key) and noun and (stem == noun or (not stem and noun in parents)))
-            or (slot_place == "path" and id_like(key) and not stem and source_path.rstrip("/") == role.rstrip("/"))
-        ):
-            for extract in _json_offers(path, answer.json, anchors):
-                if proved := _proved(extract, answer, value):
-                    return proved, f"the answer's {key} is an id, and its place says of what"
-    return None
-
-
-def _proved(extract: Extract, answer: Answer, value: str) -> Extract | None:
+def proved(extract: Extract, answer: Answer, value: str) -> Extract | None:
+    """`extract` as it picks `value` from `answer`, or None where it does not find it."""
     found = values(extract, answer)
     if value not in found:
         return None
     return extract.model_copy(update={"nth": found.index(value), "was": value})
-
-
-def _noun(word: str) -> str:
-    word = word.lower().strip("_-")
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
 
 
 def _offers(answer: Answer, value: str, anchors: Sequence[str], field: str) -> Iterator[Extract]:
@@ -101,7 +52,9 @@ def _offers(answer: Answer, value: str, anchors: Sequence[str], field: str) -> I
                 yield Extract(header=name)
             elif value in header or value in unquote(header):
                 yield Extract(header=name, regex=_around(unquote(header), value))
-    if value not in (answer.text or "") and value not in _unescaped(answer):
+    whole = _unescaped(answer)
+    encoded = ("%" in whole and value in unquote(whole)) or ("\\" in whole and answer.json is not None)
+    if value not in whole and value not in (answer.text or "") and not encoded:
         return
     if answer.json is not None:
         inside: list[tuple[list[Any], str]] = []
@@ -110,19 +63,18 @@ def _offers(answer: Answer, value: str, anchors: Sequence[str], field: str) -> I
                 continue
             text = leaf if isinstance(leaf, str) else str(leaf)
             if text == value:
-                yield from _json_offers(path, answer.json, anchors)
+                yield from json_offers(path, answer.json, anchors)
             elif value in text or value in unquote(text):
                 inside.append((path, unquote(text)))
         for path, text in inside:
-            for extract in _json_offers(path, answer.json, anchors):
+            for extract in json_offers(path, answer.json, anchors):
                 yield extract.model_copy(update={"regex": _around(text, value)})
     if answer.is_html:
         if field:
-            yield from _form_fields(answer, value, field)
+            yield from form_fields(answer, value, field)
         yield from _html_offers(answer, value, anchors)
-    text = _unescaped(answer)
-    if value in text:
-        yield Extract(regex=_around(text, value))
+    if value in whole:
+        yield Extract(regex=_around(whole, value))
 
 
 def _unescaped(answer: Answer) -> str:
@@ -141,7 +93,7 @@ def json_leaves(document: Any, path: Sequence[Any] = ()) -> Iterator[tuple[list[
         yield list(path), document
 
 
-def _json_offers(path: Sequence[Any], document: Any, anchors: Sequence[str]) -> Iterator[Extract]:
+def json_offers(path: Sequence[Any], document: Any, anchors: Sequence[str]) -> Iterator[Extract]:
     """JMESPath to the leaf at `path`: through lists by content where a client-made text tells the row, else by index."""
     if not path:
         yield Extract(json_="@")
@@ -193,15 +145,16 @@ def _literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _form_fields(answer: Answer, value: str, name: str) -> Iterator[Extract]:
-    quoted = _css(name)
-    yield Extract(css=f"input[name={quoted}]", attr="value")
-    yield Extract(css=f"button[name={quoted}]", attr="value")
-    yield Extract(css=f"textarea[name={quoted}]")
-    for option in answer.html.css(f"select[name={quoted}] option"):
+def form_fields(answer: Answer, value: str, name: str) -> Iterator[Extract]:
+    """The controls called `name`; an option of a select by what it says."""
+    label = quoted(name)
+    yield Extract(css=f"input[name={label}]", attr="value")
+    yield Extract(css=f"button[name={label}]", attr="value")
+    yield Extract(css=f"textarea[name={label}]")
+    for option in answer.html.css(f"select[name={label}] option"):
         if option.attributes.get("value") == value:
             yield Extract(
-                css=f"select[name={quoted}] option", attr="value", text=" ".join(option.text().split()) or None
+                css=f"select[name={label}] option", attr="value", text=" ".join(option.text().split()) or None
             )
 
 
@@ -226,7 +179,7 @@ def _html_offers(answer: Answer, value: str, anchors: Sequence[str]) -> Iterator
                 None,
             )
             css = (
-                f"{tag}[{label}={_css(node.attributes[label] or '')}]"
+                f"{tag}[{label}={quoted(node.attributes[label] or '')}]"
                 if label and not _varies(node.attributes[label] or "")
                 else f"{tag}[{attribute}]"
             )
@@ -234,7 +187,7 @@ def _html_offers(answer: Answer, value: str, anchors: Sequence[str]) -> Iterator
                 (named if label else whole).append(Extract(css=css, attr=attribute))
             else:
                 regex = _around(decoded, value)
-                if row := _row(node, anchors):
+                if row := row_around(node, anchors):
                     within.append(Extract(css=row[0], text=row[1], attr="outerHTML", regex=regex))
                 within.append(Extract(css=f"{tag}[{attribute}]", attr=attribute, regex=regex))
     yield from named
@@ -246,7 +199,7 @@ def _varies(text: str) -> bool:
     return any(piece.kind != "text" for piece in pieces(text))
 
 
-def _row(node: LexborNode, anchors: Sequence[str]) -> tuple[str, str] | None:
+def row_around(node: LexborNode, anchors: Sequence[str]) -> tuple[str, str] | None:
     """The table row or list item around `node`, when a client-made text in it tells it from its siblings."""
     parent: LexborNode | None = node
     for _ in range(6):
@@ -260,7 +213,8 @@ def _row(node: LexborNode, anchors: Sequence[str]) -> tuple[str, str] | None:
     return None
 
 
-def _css(text: str) -> str:
+def quoted(text: str) -> str:
+    """`text` as a string of CSS."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -270,39 +224,13 @@ def urls_in(answer: Answer) -> Iterator[tuple[dict[str, str], str]]:
         for header in answer.all(name):
             yield {"header": name}, unquote(header)
     if answer.is_html:
-        for attribute in ("href", "action", "src"):
-            for node in answer.html.css(f"[{attribute}]"):
-                yield (
-                    {"css": f"{node.tag}[{attribute}]", "attr": attribute},
-                    unquote(node.attributes.get(attribute) or ""),
-                )
+        for tag, attribute, address in answer.addresses:
+            yield {"css": f"{tag}[{attribute}]", "attr": attribute}, unquote(address)
     elif answer.json is not None:
         for path, leaf in json_leaves(answer.json):
             if isinstance(leaf, str) and "/" in leaf:
-                for extract in _json_offers(path, answer.json, ()):
+                for extract in json_offers(path, answer.json, ()):
                     yield {"json_": str(extract.json_)}, leaf
-
-
-def _number_in_urls(answer: Answer, role: str, value: str, anchors: Sequence[str]) -> tuple[Extract, str] | None:
-    wanted = re.compile(rf"{re.escape(unquote(role))}{re.escape(value)}(?![A-Za-z0-9_])")
-    group = "".join(
-        re.escape(p.text) if p.kind in ("text", "number") else r"[^/?#\s\"'<>]+" for p in pieces(unquote(role))
-    )
-    for where, url in urls_in(answer):
-        if not wanted.search(url):
-            continue
-        tail = url[wanted.search(url).end() :] if wanted.search(url) else ""  # type: ignore[union-attr]
-        follow = re.escape(re.split(r"[?#\d]", tail)[0])[:40]
-        base = Extract(**where, regex=rf"{group}(\d+){follow}")
-        offers = [base]
-        if "css" in where:
-            for node in answer.html.css(where["css"]):
-                if unquote(node.attributes.get(where["attr"]) or "") == url and (row := _row(node, anchors)):
-                    offers.insert(0, Extract(css=row[0], text=row[1], attr="outerHTML", regex=base.regex))
-        for extract in offers:
-            if proved := _proved(extract, answer, value):
-                return proved, f"that answer links to {url[:60]}"
-    return None
 
 
 def _around(text: str, value: str) -> str:
