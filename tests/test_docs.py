@@ -1,0 +1,98 @@
+"""The documentation: generated pages are what the code says, links lead somewhere, examples load."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+import typer
+
+from assembler.document import loads_profile
+from tests.support import ROOT, clean_environ
+from wctl.cli import app
+
+DOCS = ROOT / "docs"
+WRITTEN_BY_HAND = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")] + sorted(
+    DOCS.glob("*.md")
+)
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^()\s]+)\)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def prose(text: str) -> str:
+    """A page without its code: brackets and parentheses there are no links."""
+    return re.sub(r"`[^`\n]*`", "", FENCE.sub("", text))
+
+
+def anchors(text: str) -> set[str]:
+    """The fragments that lead to headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ +(.*)$", FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    yield name, command
+    for part, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, f"{name} {part}")
+
+
+def test_generated_pages_are_what_the_code_says(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts/docs.py"), "--out", str(tmp_path)]
+    ran = subprocess.run(command, cwd=tmp_path, env=clean_environ(), capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    written = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.is_file())
+    assert len(written) == 5
+    stale = [str(path) for path in written if (tmp_path / path).read_text() != _kept(path)]
+    assert stale == [], "run `make docs` and commit what it writes"
+
+
+def _kept(path: Path) -> str | None:
+    return (DOCS / path).read_text() if (DOCS / path).exists() else None
+
+
+def test_every_command_and_option_is_named() -> None:
+    page = (DOCS / "reference/cli.md").read_text()
+    for name, command in commands(typer.main.get_command(app), "wctl"):
+        heading = f"\n## {name}\n"
+        assert heading in page
+        section = page.partition(heading)[2].partition("\n## ")[0]
+        for parameter in command.params:
+            for option in parameter.opts if parameter.param_type_name == "option" else []:
+                assert f"`{option}" in section or option == "--help", f"{name} {option}"
+
+
+@pytest.mark.parametrize("page", WRITTEN_BY_HAND, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = page.read_text()
+    dead = []
+    for link in LINK.findall(prose(text)):
+        path, _, fragment = unquote(link).partition("#")
+        if "://" in path or path.startswith("mailto:"):
+            continue
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (fragment and fragment not in anchors(target.read_text())):
+            dead.append(link)
+    assert dead == []
+
+
+@pytest.mark.parametrize("page", WRITTEN_BY_HAND, ids=lambda page: page.name)
+def test_every_example_loads(page: Path) -> None:
+    """A YAML example is a profile, or sections and keys of one."""
+    for language, text in FENCE.findall(page.read_text()):
+        if language == "yaml":
+            loads_profile(_whole(text), page.name)
+        elif language == "python":
+            compile(text, page.name, "exec")
+
+
+def _whole(text: str) -> str:
+    """An example made a profile: what it leaves out is put around it."""
+    if text.startswith("- "):  # steps
+        return f"metadata: {{slug: example}}\nsteps:\n{text}"
+    return text if re.search(r"^metadata:", text, re.MULTILINE) else f"metadata: {{slug: example}}\n{text}"
