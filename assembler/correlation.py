@@ -2,7 +2,7 @@
 
 A value that first stood in an *answer* and later in a *request* is correlated; a value that a request brought first
 is the client's own and stays literal. Random-looking values need no more than that; counted ids need evidence of role
-(`assembler.sources.locate_number`), words only count when the answer to an unsafe request brought them into the world.
+(`assembler.numbers`), words only count when the answer to an unsafe request brought them into the world.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from urllib.parse import unquote
 
 from assembler.clients import OWN_COOKIE, Owner
 from assembler.extractors import Answer
+from assembler.numbers import Wanted, locate_number
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
 from assembler.shapes import SECRET, clock, id_like, looks_opaque, pieces
 from assembler.slots import Slot, encoded, json_slots, path_slots, query_slots, url_slots
-from assembler.sources import json_leaves, locate, locate_number, urls_in
+from assembler.sources import json_leaves, locate, urls_in
 
 __all__ = ["Correlation", "Ref", "canonical", "request_slots"]
 
@@ -146,7 +147,7 @@ class Correlation:
         self.secrets: dict[str, str] = {}
         self._located: dict[tuple[int, str], Extraction | None] = {}
         self._first_request: dict[str, int] = {}
-        self._first_role: dict[tuple[str, str, str], int] = {}
+        self._first_role: dict[tuple[str, ...], int] = {}
         self._index_requests()
         self._index = self._index_answers()
         self._anchors: list[str] = []
@@ -160,7 +161,8 @@ class Correlation:
             for slot in slots:
                 for atom in _atoms(slot.value):
                     self._first_request.setdefault(atom, index)
-                self._first_role.setdefault((slot.place, slot.role or slot.name, slot.value), index)
+                wanted = Wanted(slot.place, slot.role, slot.name, slot.value, self.exchanges[index].path)
+                self._first_role.setdefault(_mark(wanted), index)
 
     def _index_answers(self) -> dict[str, list[int]]:
         index: dict[str, list[int]] = defaultdict(list)
@@ -337,26 +339,22 @@ class Correlation:
         if slot.place == "header":
             # A Referer repeats an address that was asked for: whatever stood there stands here.
             return self._as_before(role, value, index)
-        mark = (slot.place, role or slot.name, value)
-        first = self._first_role.get(mark, index)
-        for number in self._answers_with(value, index):
-            if first <= number:
-                return None
-            key = (number, f"{slot.place}:{role or slot.name}:{value}")
-            if key not in self._located:
-                found = locate_number(
-                    self.answers[number],
-                    slot.place,
-                    role,
-                    slot.name,
-                    value,
-                    self.exchanges[number].path,
-                    self._anchors[-40:],
-                )
-                self._located[key] = self._named(number, found[0], found[1], slot) if found else None
-            if extraction := self._located[key]:
-                return Ref(number, extraction.name)
+        wanted = Wanted(slot.place, role, slot.name, value, self.exchanges[index].path)
+        first = self._first_role.get(_mark(wanted), index)
+        earlier = [number for number in self._answers_with(value, index) if number < first]
+        for sure in (True, False):
+            for number in earlier:
+                if extraction := self._counted(number, wanted, slot, sure=sure):
+                    return Ref(number, extraction.name)
         return None
+
+    def _counted(self, number: int, wanted: Wanted, slot: Slot, *, sure: bool) -> Extraction | None:
+        key = (number, f"{_mark(wanted)} {sure}")
+        if key not in self._located:
+            answer, path = self.answers[number], self.exchanges[number].path
+            found = locate_number(answer, wanted, path, self._anchors[-40:], sure=sure)
+            self._located[key] = self._named(number, found[0], found[1], slot) if found else None
+        return self._located[key]
 
     def _as_before(self, role: str, value: str, index: int) -> Ref | None:
         for earlier in range(index - 1, -1, -1):
@@ -424,6 +422,13 @@ def _answer(exchange: Exchange, bodies: Bodies) -> Answer:
     ]
     text = bodies.text(exchange.body)
     return Answer(exchange.status or 0, headers, None if text is None else canonical(text))
+
+
+def _mark(wanted: Wanted) -> tuple[str, ...]:
+    """What makes two numbers of two requests the same one: the place that says what they count."""
+    if wanted.place == "path":
+        return (wanted.place, wanted.role, wanted.value)
+    return (wanted.place, wanted.role, wanted.name, wanted.value, wanted.target)
 
 
 def _atoms(value: str) -> Iterable[str]:

@@ -19,7 +19,13 @@ from selectolax.lexbor import LexborHTMLParser
 from assembler.cookies import set_cookie_name
 from assembler.profile import Extract
 
-__all__ = ["Answer", "evaluate", "values"]
+__all__ = ["Answer", "embedded", "evaluate", "values"]
+
+_LINKS = ("href", "action", "src")
+_ADDRESSED = re.compile(
+    r"(?:formaction|(?:data-)?hx-(?:get|post|put|patch|delete)|data-(?:[\w-]*-)?(?:url|href|link|action|src|endpoint|path))"
+)
+"""Attributes that hold addresses for scripts (htmx among them)."""
 
 
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:/)?/[^\s<>\"]*")
@@ -69,6 +75,20 @@ class Answer:
         return LexborHTMLParser(self.text or "")
 
     @cached_property
+    def addresses(self) -> list[tuple[str, str, str]]:
+        """Tag, attribute and value of everything a page links to: links, then forms, then sources, then scripts' own."""
+        found = [
+            (node.tag or "*", attribute, node.attributes.get(attribute) or "")
+            for attribute in _LINKS
+            for node in self.html.css(f"[{attribute}]")
+        ]
+        for node in self.html.css("*"):
+            for attribute, value in node.attributes.items():
+                if value and attribute not in _LINKS and "/" in value and _ADDRESSED.fullmatch(attribute):
+                    found.append((node.tag or "*", attribute, value))
+        return found
+
+    @cached_property
     def set_cookies(self) -> dict[str, str]:
         """Cookie name to value, of the answer's `Set-Cookie` headers."""
         found: dict[str, str] = {}
@@ -105,10 +125,9 @@ def _candidates(extract: Extract, answer: Answer) -> list[str]:
         value = answer.set_cookies.get(extract.cookie)
         return [] if value is None else [unquote(value.strip('"'))]
     if extract.json_ is not None:
-        if answer.json is None:
-            return []
-        found = jmespath.search(extract.json_, answer.json)
-        return [_plain(found)] if found is not None else []
+        documents = [answer.json] if extract.css is None else [_parsed(text) for text in _elements(extract, answer)]
+        found = [jmespath.search(extract.json_, document) for document in documents if document is not None]
+        return [_plain(value) for value in found if value is not None]
     if extract.css is not None:
         return _elements(extract, answer)
     return [html.unescape(answer.text or "") if answer.is_html else answer.text or ""]
@@ -129,6 +148,32 @@ def _elements(extract: Extract, answer: Answer) -> list[str]:
         else:
             values.append(" ".join(node.text().split()))
     return values
+
+
+def embedded(answer: Answer) -> list[tuple[Extract, Any]]:
+    """The JSON documents that a page carries in script elements and in attributes, each with where it stands."""
+    found: list[tuple[Extract, Any]] = []
+    for node in answer.html.css("*"):
+        label = node.attributes.get("id")
+        which = f'{node.tag}[id="{label}"]' if label and re.fullmatch(r"[A-Za-z_-]+", label) else None
+        kind = node.attributes.get("type") or ""
+        if (
+            node.tag == "script"
+            and kind.endswith("json")
+            and isinstance(document := _parsed(node.text()), (dict, list))
+        ):
+            found.append((Extract(css=which or f'script[type="{kind}"]', attr=None, json_="@"), document))
+        for attribute, value in node.attributes.items():
+            if value and value.lstrip()[:1] in ("{", "[") and isinstance(document := _parsed(value), (dict, list)):
+                found.append((Extract(css=which or f"{node.tag}[{attribute}]", attr=attribute, json_="@"), document))
+    return found
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _plain(value: Any) -> str:

@@ -65,7 +65,8 @@ class Extract(_Strict):
 
     Exactly one source: `json` (JMESPath into a JSON body), `css` (selector into HTML; `attr` or, without it,
     the element's text), `xpath`-free XML as text through `regex`, `header`, `cookie`, or the body's text
-    (`regex` alone). `regex` narrows any source to its first group; `nth` picks among several matches.
+    (`regex` alone). `css` with `json` reads JSON that a page carries in an element or attribute.
+    `regex` narrows any source to its first group; `nth` picks among several matches.
     """
 
     json_: str | None = Field(None, alias="json")
@@ -90,7 +91,7 @@ class Extract(_Strict):
     @model_validator(mode="after")
     def _one_source(self) -> Extract:
         sources = [n for n in ("json_", "css", "header", "cookie") if getattr(self, n) is not None]
-        if len(sources) > 1:
+        if len(sources) > 1 and sources != ["json_", "css"]:
             raise ValueError(f"takes one source, not {' and '.join(s.strip('_') for s in sources)}")
         if not sources and self.regex is None:
             raise ValueError("needs a source: json, css, header, cookie or regex")

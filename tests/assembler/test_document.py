@@ -201,7 +201,7 @@ def test_levels_that_a_document_may_need_are_allowed() -> None:
         (f"{HEAD}prologue:\n- id: one\n  path: /\n{STEP}", 7, "steps.0.id is 'one', the id of an earlier step."),
         (f"{HEAD}{STEP}- id: two\n  path: /\n  after: [oen]\n", 8, "'oen', which names no earlier step; did you mean 'one'."),
         (f"{HEAD}{STEP}  after: [one]\n", 6, "steps.0.after.0 is 'one', which names no earlier step."),
-        (f"{HEAD}{STEP}  extract:\n    x:\n      json: a\n      css: b\n", 8, "x takes one source, not json and css."),
+        (f"{HEAD}{STEP}  extract:\n    x:\n      json: a\n      header: b\n", 8, "x takes one source, not json and header."),
         (f"{HEAD}{STEP}  extract:\n    x:\n      nth: 2\n", 8, "x needs a source: json, css, header, cookie or regex."),
         (f"{HEAD}{STEP}  wait:\n    type: job\n", 7, "steps.0.wait of type job needs job."),
         (f"{HEAD}{STEP}  wait:\n    type: status_poll\n", 7, "needs endpoint and success_state."),

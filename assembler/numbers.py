@@ -1,0 +1,284 @@
+"""Where a counted id that a request sends was shown before. Chance equality of small numbers proves nothing.
+
+Evidence is *sure* when the place says what the number counts and where it leads: an address that continues the path, a
+link or form that leads to the same address, a key that is an id under the same noun. It is *likely* when only the name
+fits. Whoever asks takes the oldest sure evidence of all answers first, and likely evidence only where none is sure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from assembler.extractors import Answer, embedded
+from assembler.profile import Extract
+from assembler.shapes import id_like, pieces
+from assembler.sources import form_fields, json_leaves, json_offers, proved, quoted, row_around, urls_in
+
+__all__ = ["Wanted", "locate_number"]
+
+_ID_ENDING = re.compile(r"(?:^|[-_.]?)(?:ids?|pks?|uid|oid)$|(?<=[a-z])(?:Ids?|ID|Pk)$", re.IGNORECASE)
+_ANY_NOUN = {"", "row", "item", "object", "record", "obj", "entry", "element", "data", "entity"}
+"""What an attribute or key is called that holds the id of whatever it belongs to."""
+_PAGING = {
+    "page",
+    "limit",
+    "offset",
+    "size",
+    "per",
+    "count",
+    "start",
+    "length",
+    "draw",
+    "sort",
+    "order",
+    "step",
+    "level",
+    "tab",
+}
+
+Found = tuple[Extract, str]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A number in a request. `place`, `role` and `name` are its slot's; `target` is the path it was sent to."""
+
+    place: str
+    role: str
+    name: str
+    value: str
+    target: str
+
+    @property
+    def noun(self) -> str:
+        """What the number counts, as far as its place says it."""
+        if self.place == "path":
+            return _noun(self.role.rstrip("/").rsplit("/", 1)[-1])
+        return _noun(_ID_ENDING.sub("", self.name)) or _noun(
+            self.role.rsplit("/", 1)[-1] if self.place == "json" else ""
+        )
+
+
+def locate_number(
+    answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str], *, sure: bool
+) -> Found | None:
+    """An extractor for the number in the answer that `source_path` gave, with its evidence, or None."""
+    for extract, evidence in (_sure if sure else _likely)(answer, wanted, source_path, anchors):
+        if held := proved(extract, answer, wanted.value):
+            return held, evidence
+    return None
+
+
+def _sure(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:
+    if wanted.place == "path":
+        yield from _continued(answer, wanted, anchors)
+    if wanted.place == "query":
+        yield from _linked(answer, wanted, source_path, anchors)
+    if wanted.place in ("form", "multipart", "query") and answer.is_html and _has_form(answer, wanted, source_path):
+        yield from (
+            (e, f"the page's field {wanted.name} held it") for e in form_fields(answer, wanted.value, wanted.name)
+        )
+    for base, document in _documents(answer):
+        for path in _places(document, wanted.value):
+            if _same_thing(path, wanted, source_path):
+                for extract in json_offers(path, document, anchors):
+                    yield _within(base, extract), f"the answer's {path[-1]} is an id, and its place says of what"
+
+
+def _likely(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:
+    if wanted.place == "query":
+        yield from _linked(answer, wanted, None, anchors)
+    if wanted.place in ("form", "multipart", "query", "json") and answer.is_html:
+        yield from (
+            (e, f"the page's field {wanted.name} held it") for e in form_fields(answer, wanted.value, wanted.name)
+        )
+    if wanted.place != "path":
+        yield from _by_noun(answer, wanted)
+    if answer.is_html and wanted.noun not in _PAGING and (wanted.place in ("path", "json") or id_like(wanted.name)):
+        yield from _attributes(answer, wanted, anchors)
+        yield from _assignments(answer, wanted)
+    for base, document in _documents(answer):
+        for path in _places(document, wanted.value):
+            if id_like(str(path[-1])) and (path[-1] == wanted.name or _on_the_way(path, wanted)):
+                for extract in json_offers(path, document, anchors):
+                    yield _within(base, extract), f"the answer's {path[-1]} is an id of that name"
+
+
+# ---------------------------------------------------------------------- addresses
+
+
+def _continued(answer: Answer, wanted: Wanted, anchors: Sequence[str]) -> Iterator[Found]:
+    """Addresses that go on after the same path with the number."""
+    role = unquote(wanted.role)
+    sought = re.compile(rf"{re.escape(role)}{re.escape(wanted.value)}(?![A-Za-z0-9_])")
+    group = "".join(re.escape(p.text) if p.kind in ("text", "number") else r"[^/?#\s\"'<>]+" for p in pieces(role))
+    for where, url in urls_in(answer):
+        if match := sought.search(url):
+            follow = re.escape(re.split(r"[?#\d]", url[match.end() :])[0])[:40]
+            regex = rf"{group}(\d+){follow}"
+            yield from _offered(answer, where, url, regex, anchors, f"that answer links to {url[:60]}")
+
+
+def _linked(answer: Answer, wanted: Wanted, source_path: str | None, anchors: Sequence[str]) -> Iterator[Found]:
+    """Links with the same parameter; with `source_path` only those that lead where the number was sent."""
+    name = re.escape(wanted.name)
+    for where, url in urls_in(answer):
+        if source_path is not None and not _leads(url, wanted.target, source_path):
+            continue
+        if re.search(rf"[?&;]{name}={re.escape(wanted.value)}(?![^&#;])", url):
+            lead = f"{re.escape(urlsplit(url).path)}[^\\s\"'<>]*" if source_path is not None and _fixed(url) else ""
+            regex = rf"{lead}[?&;]{name}=([^&#;\s\"'<>]+)"
+            yield from _offered(
+                answer, where, url, regex, anchors, f"a link of that answer has {wanted.name}={wanted.value}"
+            )
+
+
+def _by_noun(answer: Answer, wanted: Wanted) -> Iterator[Found]:
+    """`?author=7` and `{"author_id": 7}` take their number from the address `/authors/7/` of an answer."""
+    if len(wanted.noun) < 2 or wanted.noun in _PAGING:
+        return
+    for where, url in urls_in(answer):
+        for match in re.finditer(rf"/([A-Za-z_-]+)/{re.escape(wanted.value)}(?![^/?#])", url):
+            if _noun(match[1]) == wanted.noun:
+                extract = Extract(**where, regex=rf"/{re.escape(match[1])}/(\d+)(?![^/?#])")
+                yield extract, f"that answer links to {url[:60]}, and {wanted.name} names the same thing"
+
+
+def _offered(
+    answer: Answer, where: dict[str, str], url: str, regex: str, anchors: Sequence[str], evidence: str
+) -> Iterator[Found]:
+    if "css" in where:
+        for node in answer.html.css(where["css"]):
+            if unquote(node.attributes.get(where["attr"]) or "") == url and (row := row_around(node, anchors)):
+                yield Extract(css=row[0], text=row[1], attr="outerHTML", regex=regex), evidence
+    yield Extract(**where, regex=regex), evidence
+
+
+def _leads(url: str, target: str, source_path: str) -> bool:
+    """True when `url`, as it stands on the page at `source_path`, goes to the path `target`."""
+    path = urlsplit(url).path
+    if not path:
+        return source_path == target
+    return path == unquote(target) or (
+        path[0] != "/" and unquote(target).endswith("/" + re.sub(r"^(?:\.{1,2}/)+", "", path))
+    )
+
+
+def _fixed(url: str) -> bool:
+    return all(piece.kind == "text" for piece in pieces(urlsplit(url).path))
+
+
+def _has_form(answer: Answer, wanted: Wanted, source_path: str) -> bool:
+    """True when a form that is sent to the same address holds the number under the same name."""
+    for form in answer.html.css("form"):
+        if _leads(form.attributes.get("action") or "", wanted.target, source_path):
+            for field in form.css(f"[name={quoted(wanted.name)}]"):
+                values = [field.attributes.get("value"), *(o.attributes.get("value") for o in field.css("option"))]
+                if wanted.value in values:
+                    return True
+    return False
+
+
+# ---------------------------------------------------------------------- pages
+
+
+def _attributes(answer: Answer, wanted: Wanted, anchors: Sequence[str]) -> Iterator[Found]:
+    """Ids that a page keeps for its scripts: `data-id="7"`, `data-box-id="7"`, `id="box-7"`."""
+    for node in answer.html.css("*"):
+        for attribute, text in node.attributes.items():
+            if not text or wanted.value not in text:
+                continue
+            if attribute.startswith("data-") and text == wanted.value:
+                stem, regex = _noun(_ID_ENDING.sub("", attribute[5:])), rf'{re.escape(attribute)}="(\d+)"'
+                bare = _ID_ENDING.search(attribute) is not None
+            elif attribute == "id" and (match := re.fullmatch(rf"([A-Za-z_-]+?)[-_]?{re.escape(wanted.value)}", text)):
+                stem, regex, bare = _noun(match[1]), rf'id="{re.escape(text[: -len(wanted.value)])}(\d+)"', True
+            else:
+                continue
+            if stem != wanted.noun and not (bare and stem in _ANY_NOUN):
+                continue
+            evidence = f"the page keeps it as {attribute} of <{node.tag}>"
+            # The element itself may be the row; else the one around it.
+            own = next((a for a in anchors if a in " ".join(node.text().split())), None)
+            row = (node.tag or "*", own) if own is not None else row_around(node, anchors)
+            if row is not None:
+                yield Extract(css=row[0], text=row[1], attr="outerHTML", regex=regex), evidence
+            yield (
+                Extract(css=f"{node.tag}[{attribute}]", attr=attribute, regex=_whole(attribute, text, wanted.value)),
+                evidence,
+            )
+
+
+def _whole(attribute: str, text: str, value: str) -> str:
+    return r"^(\d+)$" if text == value else rf"^{re.escape(text[: -len(value)])}(\d+)$"
+
+
+def _assignments(answer: Answer, wanted: Wanted) -> Iterator[Found]:
+    """Ids in a script: `const BOX_ID = 7;`, `boxId: 7`."""
+    sought = re.compile(rf"""([A-Za-z_][\w-]*)["']?\s*[:=]\s*["']?{re.escape(wanted.value)}(?![\w.])""")
+    for script in answer.html.css("script"):
+        for match in sought.finditer(script.text() or ""):
+            name = match[1]
+            if _ID_ENDING.search(name) and _noun(_ID_ENDING.sub("", name)) in {wanted.noun, ""}:
+                regex = rf"""\b{re.escape(name)}["']?\s*[:=]\s*["']?(\d+)(?![\w.])"""
+                yield Extract(css="script", regex=regex), f"a script of the page calls it {name}"
+
+
+# ---------------------------------------------------------------------- documents
+
+
+def _documents(answer: Answer) -> Iterator[tuple[Extract | None, Any]]:
+    """The JSON of an answer: the body itself, or what a page carries in scripts and attributes."""
+    if answer.json is not None:
+        yield None, answer.json
+    elif answer.is_html:
+        yield from embedded(answer)
+
+
+def _within(base: Extract | None, extract: Extract) -> Extract:
+    return extract if base is None else base.model_copy(update={"json_": extract.json_})
+
+
+def _places(document: Any, value: str) -> Iterator[list[Any]]:
+    for path, leaf in json_leaves(document):
+        if not isinstance(leaf, bool) and str(leaf) == value and path and isinstance(path[-1], str):
+            yield path
+
+
+def _same_thing(path: Sequence[Any], wanted: Wanted, source_path: str) -> bool:
+    """True when the key at `path` is an id, and its noun is the one of the place that the number was sent to."""
+    key = str(path[-1])
+    if not id_like(key):
+        return False
+    stem, noun = _noun(_ID_ENDING.sub("", key)), wanted.noun
+    if wanted.place == "path" and not stem and source_path.rstrip("/") == wanted.role.rstrip("/"):
+        return True
+    around = {n for p in path[:-1] if isinstance(p, str) for n in _nouns(p)} | {
+        _noun(s) for s in source_path.split("/")
+    }
+    return bool(noun) and (stem == noun or (not stem and noun in around))
+
+
+def _on_the_way(path: Sequence[Any], wanted: Wanted) -> bool:
+    """True for a path such as `/pet/edit/7` where the key's noun stands further ahead."""
+    if wanted.place != "path":
+        return False
+    ahead = {_noun(s) for s in wanted.role.split("/") if s}
+    stem = _noun(_ID_ENDING.sub("", str(path[-1])))
+    return stem in ahead or (not stem and any(n in ahead for p in path[:-1] if isinstance(p, str) for n in _nouns(p)))
+
+
+def _nouns(key: str) -> set[str]:
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", key)
+    return {_noun(key), *(_noun(w) for w in words[-1:])}
+
+
+def _noun(word: str) -> str:
+    word = word.lower().strip("_-")
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
