@@ -11,34 +11,31 @@ import hashlib
 import shutil
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from assembler.baselines import Baseline, config_files, outputs, run_files
+from assembler.breaks import breaks
 from assembler.document import dump
 from assembler.draft import Built, build
+from assembler.drafts import SNAPSHOTS
 from assembler.late import Place, mend, remember
+from assembler.logs import AssemblyError, AuditLog, locate, logs_listed
 from assembler.profile import slug_problem
 from assembler.readme import preview, readme
 from assembler.recording import Bodies, Recording, epoch
-from assembler.storage import replace_tree, write_json
-from recorder.log import parse
+from assembler.storage import manifest_of, replace_tree
+from assembler.wishes import grant, restore
+from recorder.log import LOG_NAME
 
 __all__ = ["AssemblyError", "DraftStatus", "assemble"]
 
-LOG = "profile.events.jsonl"
-_BEFORE = 5_000
-"""Records kept from before a window begins, to find the login that its cookies came from."""
 _IDLE = 0.02
-
-
-class AssemblyError(ValueError):
-    """A draft that cannot be made; the message says what is missing and what to do."""
+_CLOSED = ("ended", "discarded")
 
 
 @dataclass(frozen=True)
@@ -52,37 +49,6 @@ class DraftStatus:
     problems: tuple[str, ...] = ()
     events: int = 0
     late_secrets: int = 0
-
-
-@dataclass
-class _Log:
-    """One audit log and how far it was read."""
-
-    path: Path
-    run_id: str | None = None
-    offset: int = 0
-    before: deque[tuple[int, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=_BEFORE))
-    bad: list[tuple[int, str]] = field(default_factory=list)
-
-    def pull(self, *, rest: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The events appended since the last call, with their offsets. An unfinished last line waits, unless `rest`."""
-        try:
-            file = self.path.open("rb")
-        except FileNotFoundError:
-            return
-        with file:
-            file.seek(self.offset)
-            for line in file:
-                if not line.endswith(b"\n") and not rest:
-                    return
-                start, self.offset = self.offset, self.offset + len(line)
-                if line == b"\n":
-                    continue
-                event = parse(line)
-                if isinstance(event, str):
-                    self.bad.append((start, event))
-                else:
-                    yield start, event
 
 
 def assemble(
@@ -129,22 +95,27 @@ class Assembly:
     """The logs below one RECORDER_ROOT, read as they grow. `slug` limits what is kept to one capture's name."""
 
     def __init__(self, source: Path, data_root: Path, slug: str | None = None) -> None:
-        self.root, first = _locate(source)
+        self.root, first = locate(source)
         self.data_root = data_root
         self.slug = slug
-        self.logs: dict[Path, _Log] = {}
+        self.logs: dict[Path, AuditLog] = {}
         self.events: dict[str, list[dict[str, Any]]] = {}
         self._operations: dict[str, set[str]] = {}
         self._places: dict[str, Place] = {}
+        self._opened: dict[str, tuple[Path, dict[str, Any]]] = {}
         self._tombstones: list[dict[str, Any]] = []
         self._listed = 0
-        for path in (self.root / "_logs" / LOG, first):
+        for path in (self.root / "_logs" / LOG_NAME, first):
             if path is not None:
-                self.logs.setdefault(path, _Log(path))
+                self.logs.setdefault(path, AuditLog(path))
 
     def directory(self, slug: str) -> Path:
         """Where the draft of `slug` is written."""
         return self.data_root / "profiles" / "_drafts" / slug
+
+    def _kept(self, capture: Mapping[str, Any]) -> Path:
+        """Where the snapshots of a capture are, apart from the draft: replacing one must not endanger the other."""
+        return self.directory(SNAPSHOTS) / str(capture["slug"]) / str(capture["capture_id"])
 
     # ------------------------------------------------------------------ reading
 
@@ -160,24 +131,16 @@ class Assembly:
 
     def _discover(self) -> None:
         """Logs that were opened since the last look, from `logs.jsonl`."""
-        known = self.root / "logs.jsonl"
-        if not known.exists():
-            return
-        with known.open("rb") as file:
-            file.seek(self._listed)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                self._listed += len(line)
-                entry = parse(line.strip() or b"{}") if b'"category"' in line else _entry(line)
-                if isinstance(entry, dict) and isinstance(entry.get("log"), str):
-                    path = Path(entry["log"])
-                    self.logs.setdefault(path, _Log(path)).run_id = entry.get("run_id")
+        found, self._listed = logs_listed(self.root, self._listed)
+        for path, run_id in found:
+            self.logs.setdefault(path, AuditLog(path)).run_id = run_id
 
-    def _take(self, log: _Log, offset: int, event: dict[str, Any]) -> None:
+    def _take(self, log: AuditLog, offset: int, event: dict[str, Any]) -> None:
         if event["payload"].get("kind") == "tombstone":
             self._tombstones.append(event["payload"])
             return
+        if event["payload"].get("kind") == "log_opened":
+            self._opened[event["writer"]] = (log.path, event)
         ids = event.get("capture_ids") or ()
         if not ids:
             # Effects of a captured operation belong to its capture even when the window has closed.
@@ -207,7 +170,8 @@ class Assembly:
             except (OSError, ValueError):
                 continue
             for entry in document.get("captures", []):
-                found[entry["capture_id"]] = {**entry, "_logs": directory}
+                if not slug_problem(entry["slug"]):
+                    found[entry["capture_id"]] = {**entry, "_logs": directory}
         return sorted(found.values(), key=lambda c: c["capture_id"])
 
     def newest(self, slug: str) -> dict[str, Any] | None:
@@ -218,7 +182,10 @@ class Assembly:
         """The newest capture called `slug`. Raises `AssemblyError` naming the nearest one."""
         if found := self.newest(slug):
             return found
-        names = sorted({c["slug"] for c in self.captures()})
+        captures = self.captures()
+        if any(c["slug"] == slug for c in captures):
+            raise AssemblyError(f"The capture {slug!r} in {self.root} was discarded; record it anew.")
+        names = sorted({c["slug"] for c in captures if c["state"] != "discarded"})
         if not names:
             raise AssemblyError(
                 f"{self.root} has no capture. Start one with POST {{RECORDER_PREFIX}}/captures/start, `wctl capture start`, or "
@@ -233,7 +200,7 @@ class Assembly:
     def watch(self, capture: Mapping[str, Any]) -> None:
         """Snapshot what a later moment may overwrite: the configuration of each run, when it first shows itself."""
         for run_id, run_dir in self._runs(capture).items():
-            target = self.directory(capture["slug"]) / "snapshots" / capture["capture_id"] / _folder(run_id) / "config"
+            target = self._kept(capture) / _folder(run_id) / "config"
             if target.exists():
                 continue
             files = {path.name: path for path in config_files(run_dir)}
@@ -258,7 +225,7 @@ class Assembly:
         if not runs:
             return Baseline()
         run_id, run_dir = next(iter(runs.items()))
-        kept = self.directory(capture["slug"]) / "snapshots" / capture["capture_id"] / _folder(run_id)
+        kept = self._kept(capture) / _folder(run_id)
         before = capture["_logs"] / "profile.snapshots" / capture["capture_id"]
         if before.is_dir():
             seed = dict(run_files(before))
@@ -280,33 +247,43 @@ class Assembly:
         answers = [e["timestamp"] for e in requests if e["stage"] == "finished" and own and e["timestamp"] < min(own)]
         return epoch(max(answers)) if answers else 0.0
 
+    def _earlier(self, capture_id: str) -> list[tuple[Place, dict[str, Any]]]:
+        """Requests outside the capture, with their places: those of no capture, and those of other captures."""
+        found = {e["id"]: (Place(log.path, offset), e) for log in self.logs.values() for offset, e in log.before}
+        for other, events in self.events.items():
+            if other != capture_id:
+                found.update(
+                    (e["id"], (self._places[e["id"]], e))
+                    for e in events
+                    if e["category"] == "http_request" and capture_id not in e["capture_ids"]
+                )
+        return list(found.values())
+
     # ------------------------------------------------------------------ the draft
 
     def finish(self, capture: Mapping[str, Any], *, fresh: bool) -> DraftStatus:
         """Write the draft of a capture, whole or not at all. `fresh` takes the run's files as they are now."""
         began = time.monotonic()
-        directory = self.directory(capture["slug"])
-        kept = directory / "snapshots" / capture["capture_id"]
         if fresh:
-            shutil.rmtree(kept, ignore_errors=True)
+            shutil.rmtree(self._kept(capture), ignore_errors=True)
         self.watch(capture)
         bodies = Bodies(*sorted({log.path.parent / "profile.bodies" for log in self.logs.values()}))
         captured = self.events.get(capture["capture_id"], [])
-        earlier = [(Place(log.path, offset), event) for log in self.logs.values() for offset, event in log.before]
+        earlier = self._earlier(capture["capture_id"])
         places = {**self._places, **{event["id"]: place for place, event in earlier}}
         events = _in_window([*(event for _, event in earlier), *captured], captured)
         remember(events, self._tombstones, bodies)
+        restore(events, self._tombstones, bodies)
+        refused = grant(events, places, bodies, self._tombstones, self.root)
         late = mend(events, places, bodies, self.root)
         recording = Recording(events, capture["capture_id"], bodies)
-        for log in self.logs.values():
-            recording.notes.extend(
-                f"{log.path.name}: {reason} line at byte {offset} skipped." for offset, reason in log.bad
-            )
-        if capture["state"] not in ("ended",):
+        recording.notes.extend(sentence for log in self.logs.values() if (sentence := log.skipped()))
+        if capture["state"] not in _CLOSED:
             recording.notes.append("The capture was still open; the draft ends with the last event found.")
         if capture.get("unsnapshotted"):
             recording.notes.append("The run directory could not be copied in time when the capture began.")
-        recording.notes.extend(_breaks(captured))
+        recording.notes.extend(refused)
+        recording.notes.extend(breaks(captured, self._opened))
         built = build(recording, capture["slug"], capture, self._baseline(capture))
         told = {id(event) for event in captured}
         events = [e for e in events if id(e) in told or e.get("operation_id") in built.prologue]
@@ -324,31 +301,29 @@ class Assembly:
         files["README.md"] = readme(built).encode()
         files["events.jsonl"] = b"".join(orjson.dumps(e) + b"\n" for e in sorted(events, key=lambda e: e["id"]))
         files["preview.json"] = orjson.dumps(preview(built), option=orjson.OPT_INDENT_2)
-        manifest = {name: hashlib.sha256(_content(source)).hexdigest() for name, source in sorted(files.items())}
-        files["manifest.json"] = (
-            orjson.dumps({"v": 1, "files": manifest}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+        files["manifest.json"] = manifest_of(files)
+        status = DraftStatus(
+            "ready", directory, built.steps, tuple(built.warnings), tuple(built.problems), len(events), late
         )
-        snapshots = directory / "snapshots"
-        if snapshots.is_dir():
-            files.update(
-                {f"snapshots/{p.relative_to(snapshots).as_posix()}": p for p in snapshots.rglob("*") if p.is_file()}
-            )
+        told = {
+            "v": 1, "state": status.state, "slug": capture["slug"], "capture_id": capture["capture_id"], "steps": status.steps,
+            "events": status.events, "warnings": list(status.warnings), "problems": list(status.problems),
+            "late_secrets": status.late_secrets, "assembled_in_s": round(time.monotonic() - began, 3), "made": time.time(),
+        }  # fmt: skip
+        files["status.json"] = orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         previous = self.data_root / "profiles" / "_drafts" / ".previous" / capture["slug"]
         replace_tree(
             directory, files, keep=_finished_capture(directory), previous=previous, current=str(capture["capture_id"])
         )
-        status = DraftStatus(
-            "ready", directory, built.steps, tuple(built.warnings), tuple(built.problems), len(events), late
-        )
-        write_json(
-            directory / "status.json",
-            {
-                "v": 1, "state": status.state, "slug": capture["slug"], "capture_id": capture["capture_id"], "steps": status.steps,
-                "events": status.events, "warnings": list(status.warnings), "problems": list(status.problems),
-                "late_secrets": status.late_secrets, "assembled_in_s": round(time.monotonic() - began, 3), "made": time.time(),
-            },
-        )  # fmt: skip
+        self._forget(capture)
         return status
+
+    def _forget(self, capture: Mapping[str, Any]) -> None:
+        """Remove the snapshots of earlier captures of this name, whose drafts are made."""
+        open_ones = {c["capture_id"] for c in self.captures() if c["state"] not in _CLOSED}
+        for kept in self._kept(capture).parent.glob("*"):
+            if kept.name < capture["capture_id"] and kept.name not in open_ones:
+                shutil.rmtree(kept, ignore_errors=True)
 
 
 def _finished_capture(directory: Path) -> str | None:
@@ -357,18 +332,6 @@ def _finished_capture(directory: Path) -> str | None:
         return str(orjson.loads((directory / "status.json").read_bytes())["capture_id"])
     except (OSError, ValueError, KeyError):
         return None
-
-
-def _content(source: Path | bytes) -> bytes:
-    return source if isinstance(source, bytes) else source.read_bytes()
-
-
-def _entry(line: bytes) -> dict[str, Any] | None:
-    try:
-        entry = orjson.loads(line)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) else None
 
 
 def _folder(run_id: str) -> str:
@@ -382,48 +345,3 @@ def _in_window(events: list[dict[str, Any]], captured: list[dict[str, Any]]) -> 
         return events
     last = max(e["timestamp"] for e in captured)
     return [e for e in events if e["timestamp"] <= last]
-
-
-def _breaks(captured: list[dict[str, Any]]) -> list[str]:
-    """Restarts and losses inside the window, as notes."""
-    notes = []
-    boots = {e["boot_id"] for e in captured}
-    if len(boots) > 1:
-        notes.append("The machine was restarted during the capture; order across the restart is by timestamp.")
-    sequences: dict[str, list[int]] = {}
-    for event in captured:
-        if event["category"] == "system_log" and event["payload"].get("kind") == "lost":
-            notes.append(f"{event['payload'].get('count')} records were lost: {event['payload'].get('reason')}.")
-        sequences.setdefault(event["writer"], []).append(event["sequence"])
-    writers = [(min(e["timestamp"] for e in captured if e["writer"] == w), w) for w in sequences]
-    opened = [e for e in captured if e["category"] == "system_log" and e["payload"].get("kind") == "log_opened"]
-    if opened and len(writers) > 1:
-        notes.append(
-            f"{len(opened)} processes began to write during the capture: the application was started or restarted."
-        )
-    return notes
-
-
-def _locate(source: Path) -> tuple[Path, Path | None]:
-    """RECORDER_ROOT and the log that `source` stands for: a RECORDER_ROOT itself, or a run directory whose log names it."""
-    source = source.resolve()
-    log = source / "_logs" / LOG
-    if (source / "logs.jsonl").exists() or ((source / "_logs").is_dir() and (source / "key").exists()):
-        return source, None
-    if log.exists():
-        with log.open("rb") as file:
-            for line in file:
-                event = parse(line) if line.strip() else "blank"
-                if (
-                    isinstance(event, dict)
-                    and event["category"] == "system_log"
-                    and event["payload"].get("recorder_root")
-                ):
-                    return Path(event["payload"]["recorder_root"]), log
-        return source, log
-    if (source / "profiles").is_dir() and (source / ".recorder").is_dir():
-        return source / ".recorder", None
-    raise AssemblyError(
-        f"{source} holds no audit log: it is neither a RECORDER_ROOT (with logs.jsonl) nor a run directory (with _logs/{LOG}). "
-        "Point --from at the folder that RECORDER_ROOT names (default: .recorder in the application's working directory)."
-    )

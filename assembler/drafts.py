@@ -17,6 +17,8 @@ from assembler.profile import slug_problem
 __all__ = ["Draft", "discard", "export", "folder_of", "list_drafts", "show"]
 
 EXPIRY = timedelta(days=30)
+SNAPSHOTS = ".snapshots"
+"""Folder beside the drafts: `<slug>/<capture_id>/`, what was copied from runs before the draft was made."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def discard(slug: str, data_root: Path) -> Path:
     """Remove a draft. Raises LookupError."""
     folder = folder_of(slug, data_root)
     shutil.rmtree(folder)
+    shutil.rmtree(_root(data_root) / SNAPSHOTS / slug, ignore_errors=True)
     return folder
 
 

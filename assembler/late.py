@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
+import orjson
+
 from assembler.recording import Bodies
 from assembler.shapes import SECRET
 from recorder.events import envelope
 from recorder.log import Writer
 from recorder.pseudonyms import Pseudonyms, load_key
 
-__all__ = ["Place", "mend", "remember"]
+__all__ = ["Place", "bury", "mend", "remember", "spellings"]
 
 _SHORTEST = 12
 _CANDIDATE = re.compile(rf"[A-Za-z0-9_.~+/=%!:$*-]{{{_SHORTEST},1024}}")
@@ -37,6 +39,17 @@ class Place:
 
     log: Path
     offset: int
+
+
+@dataclass(frozen=True)
+class _Hit:
+    """A value in one text of a record, in the spelling it has there; `text` is that text without it."""
+
+    event: dict[str, Any]
+    where: str
+    spelled: str
+    pseudonym: str
+    text: str
 
 
 def mend(events: Sequence[dict[str, Any]], places: Mapping[str, Place], bodies: Bodies, root: Path) -> int:
@@ -63,7 +76,14 @@ def mend(events: Sequence[dict[str, Any]], places: Mapping[str, Place], bodies: 
                     found[candidate] = f"secret-late-{digest}"
     if not found:
         return 0
-    return sum(_mend_event(event, found, places.get(event["id"]), bodies, root) for event in events)
+    hits = [hit for event in events for hit in _hits(event, found, bodies)]
+    # First all of the disk: two records may share one body, and a body may hold two secrets.
+    lengths = [_overwrite(hit, places.get(hit.event["id"]), bodies) for hit in hits]
+    for hit, length in zip(hits, lengths, strict=True):
+        digest = _put(hit.event, hit.where, hit.text)
+        if place := places.get(hit.event["id"]):
+            bury(hit.event, f"/payload/{hit.where}", hit.pseudonym, length, digest, place, root)
+    return len(hits)
 
 
 def remember(events: Sequence[dict[str, Any]], tombstones: Sequence[Mapping[str, Any]], bodies: Bodies) -> None:
@@ -124,24 +144,26 @@ def _texts(event: Mapping[str, Any], bodies: Bodies) -> Iterator[tuple[str, str]
                 yield side, text
 
 
-def _mend_event(event: dict[str, Any], found: Mapping[str, str], place: Place | None, bodies: Bodies, root: Path) -> int:
-    mended = 0
+def _hits(event: dict[str, Any], found: Mapping[str, str], bodies: Bodies) -> Iterator[_Hit]:
     for where, text in _texts(event, bodies):
         for value, pseudonym in found.items():
-            for spelled in _spellings(value):
-                if spelled not in text:
-                    continue
-                text = text.replace(spelled, pseudonym)
-                _overwrite(event, where, spelled, place, bodies)
-                digest = _put(event, where, text)
-                if place is not None:
-                    _bury(event, where, pseudonym, len(spelled), digest, place, root)
-                mended += 1
-    return mended
+            for spelled in spellings(value):
+                if spelled in text:
+                    text = text.replace(spelled, pseudonym)
+                    yield _Hit(event, where, spelled, pseudonym, text)
 
 
-def _spellings(value: str) -> set[str]:
-    return {value, quote(value, safe=""), quote_plus(value), unquote(value), html.escape(value), json.dumps(value)[1:-1]}
+def spellings(value: str) -> list[str]:
+    """A value as a request, a page or a script may write it, the longest first."""
+    found = {
+        value,
+        quote(value, safe=""),
+        quote_plus(value),
+        unquote(value),
+        html.escape(value),
+        json.dumps(value)[1:-1],
+    }
+    return sorted(found - {""}, key=lambda spelled: (-len(spelled), spelled))
 
 
 def _put(event: dict[str, Any], where: str, text: str) -> str:
@@ -159,39 +181,43 @@ def _put(event: dict[str, Any], where: str, text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _overwrite(event: Mapping[str, Any], where: str, spelled: str, place: Place | None, bodies: Bodies) -> None:
-    """The value on the disk, byte for byte with `*`: length and everything around it stay."""
-    ref = (event["payload"].get(where) or {}).get("ref") if where in ("request_body", "body") else None
+def _overwrite(hit: _Hit, place: Place | None, bodies: Bodies) -> int:
+    """The value on the disk, byte for byte with `*`: all around it stays. Returns how many `*` stand for it now."""
+    descriptor = hit.event["payload"].get(hit.where) if hit.where in ("request_body", "body") else None
+    ref = descriptor.get("ref") if descriptor else None
+    plain = hit.spelled.encode()
+    needles = {plain} if ref else {plain, orjson.dumps(hit.spelled)[1:-1]}
     path = bodies.path(ref) if ref else place.log if place else None
-    if path is None:
-        return
-    with path.open("r+b") as file:
-        if ref or place is None:
-            start, content = 0, file.read()
-        else:
-            file.seek(place.offset)
-            start, content = place.offset, file.readline()
-        for needle in {spelled.encode(), json.dumps(spelled, ensure_ascii=False)[1:-1].encode()}:
-            position = content.find(needle)
-            while position != -1:
-                file.seek(start + position)
-                file.write(b"*" * len(needle))
-                position = content.find(needle, position + len(needle))
-        file.flush()
-        os.fsync(file.fileno())
+    if path is not None:
+        with path.open("r+b") as file:
+            start = place.offset if place is not None and not ref else 0
+            file.seek(start)
+            content = file.read() if ref else file.readline()
+            for needle in needles:
+                position = content.find(needle)
+                while position != -1:
+                    file.seek(start + position)
+                    file.write(b"*" * len(needle))
+                    position = content.find(needle, position + len(needle))
+            file.flush()
+            os.fsync(file.fileno())
+    return max(map(len, needles))
 
 
-def _bury(
-    event: Mapping[str, Any], where: str, pseudonym: str, length: int, digest: str, place: Place, root: Path
+def bury(
+    event: Mapping[str, Any], pointer: str, pseudonym: str, length: int, digest: str, place: Place, root: Path
 ) -> None:
+    """Append the tombstone of a value that was overwritten with `length` times `*`."""
     writer = Writer(place.log.parent, root)
     payload = {
         "kind": "tombstone",
         "record": event["id"],
-        "pointer": f"/payload/{where}",
+        "pointer": pointer,
         "pseudonym": pseudonym,
         "length": length,
         "sha256": digest,
     }
-    writer.append(envelope("system_log", None, payload, parent_id=event["operation_id"], run_context=event.get("run_context")))
+    writer.append(
+        envelope("system_log", None, payload, parent_id=event["operation_id"], run_context=event.get("run_context"))
+    )
     writer.close()

@@ -1,0 +1,132 @@
+"""The audit logs of one deployment, read as they grow: where they are, how far each was read, what in it was no event."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from recorder.events import VERSION
+from recorder.log import LOG_NAME, parse
+
+__all__ = ["AssemblyError", "AuditLog", "locate", "logs_listed"]
+
+_BEFORE = 5_000
+"""Records kept from before a window begins, to find the login that its cookies came from."""
+_KEYS = {"operation_id", "parent_id", "writer", "sequence", "timestamp", "boot_id", "mono_ns", "stage", "capture_ids"}
+_TOLD = 3
+"""Places of lines that were no events which a warning names."""
+
+
+class AssemblyError(ValueError):
+    """A draft that cannot be made; the message says what is missing and what to do."""
+
+
+@dataclass
+class AuditLog:
+    """One audit log and how far it was read."""
+
+    path: Path
+    run_id: str | None = None
+    offset: int = 0
+    file: tuple[int, int] | None = None
+    """Device and inode: another file at `path` is read from its beginning."""
+    before: deque[tuple[int, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=_BEFORE))
+    bad: list[tuple[int, str]] = field(default_factory=list)
+
+    def pull(self, *, rest: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The events appended since the last call, with their offsets. An unfinished last line waits, unless `rest`."""
+        try:
+            stat = self.path.stat()
+            file = self.path.open("rb")
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        if self.file != (stat.st_dev, stat.st_ino) or stat.st_size < self.offset:
+            self.file, self.offset = (stat.st_dev, stat.st_ino), 0
+        with file:
+            file.seek(self.offset)
+            for line in file:
+                if not line.endswith(b"\n") and not rest:
+                    return
+                start, self.offset = self.offset, self.offset + len(line)
+                if line == b"\n":
+                    continue
+                event = _event(line)
+                if isinstance(event, str):
+                    self.bad.append((start, event))
+                else:
+                    yield start, event
+
+    def skipped(self) -> str | None:
+        """What was no event and was passed over, as one sentence."""
+        if not self.bad:
+            return None
+        places = "; ".join(f"{reason}, at byte {offset}" for offset, reason in self.bad[:_TOLD])
+        more = f"; and {len(self.bad) - _TOLD} more" if len(self.bad) > _TOLD else ""
+        of = f"of run {self.run_id}" if self.run_id else "of RECORDER_ROOT"
+        return f"The log {of} holds lines that are no events and were skipped: {places}{more}."
+
+
+def _event(line: bytes) -> dict[str, Any] | str:
+    """The event in a line, or why there is none."""
+    event = parse(line)
+    if isinstance(event, str):
+        return event
+    if event["v"] != VERSION:
+        return f"foreign: format version {event['v']!r}"
+    if not event.keys() >= _KEYS or not isinstance(event.get("payload"), dict):
+        return "foreign: not an event"
+    return event
+
+
+def logs_listed(root: Path, offset: int) -> tuple[list[tuple[Path, str | None]], int]:
+    """Path and run of every log that `root/logs.jsonl` names from `offset` on, and the offset to go on with."""
+    found: list[tuple[Path, str | None]] = []
+    try:
+        file = (root / "logs.jsonl").open("rb")
+    except FileNotFoundError:
+        return found, offset
+    with file:
+        file.seek(offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            offset += len(line)
+            try:
+                entry = orjson.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict) and isinstance(entry.get("log"), str):
+                found.append((Path(entry["log"]).resolve(), entry.get("run_id")))
+    return found, offset
+
+
+def locate(source: Path) -> tuple[Path, Path | None]:
+    """RECORDER_ROOT and the log that `source` stands for: a RECORDER_ROOT itself, or a run directory whose log names it.
+
+    Raises `AssemblyError` when it is neither.
+    """
+    source = source.resolve()
+    log = source / "_logs" / LOG_NAME
+    if (source / "logs.jsonl").exists() or ((source / "_logs").is_dir() and (source / "key").exists()):
+        return source, None
+    if log.exists():
+        with log.open("rb") as file:
+            for line in file:
+                event = parse(line) if line.strip() else "blank"
+                if isinstance(event, dict) and event["category"] == "system_log":
+                    payload = event.get("payload")
+                    if isinstance(payload, dict) and payload.get("recorder_root"):
+                        return Path(payload["recorder_root"]).resolve(), log
+        return source, log
+    if (source / "profiles").is_dir() and (source / ".recorder").is_dir():
+        return source / ".recorder", None
+    raise AssemblyError(
+        f"{source} holds no audit log: it is neither a RECORDER_ROOT (with logs.jsonl) nor a run directory "
+        f"(with _logs/{LOG_NAME}). "
+        "Point --from at the folder that RECORDER_ROOT names (default: .recorder in the application's working directory)."
+    )
