@@ -16,10 +16,11 @@ import jmespath
 
 from assembler.profile import Step
 from playback.errors import BadProfile
+from playback.job_sources import JobSource
 from playback.report import Masked, Mismatch, StepOutcome
 from playback.template import Scope, Unknown, fill
 from playback.untils import alike
-from playback.waits import JobSource, Waited, failed_state, limit_of, outcome_of, wait_for
+from playback.waits import Waited, failed_state, limit_of, outcome_of, wait_for
 from playback.wire import Client, Request
 from recorder.jobs import Tree, aggregate, nodes
 
@@ -65,7 +66,7 @@ class Awaiting:
         self.progress({"event": "wait_started", "id": step.id, "job": job_id, "limit_s": limit})
         waited = wait_for(job_id, self.sources, limit, self.cancelled.is_set)
         outcome.wait_ms = round(outcome.wait_ms + waited.seconds * 1000, 1)
-        if waited.tree is None and not any(source.name == "redis" for source in self.sources):
+        if waited.tree is None and not any(source.usable for source in self.sources):
             # Nothing here can see jobs. The recorded work looked at their outcome later; so will the steps.
             self.notes.append(f"Step {step.id}: {waited.problem}; later steps wait for what it shows.")
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 import time
 import uuid
@@ -23,6 +22,7 @@ from playback.answers import Comparer
 from playback.clone import clone
 from playback.enqueue import Enqueuer
 from playback.errors import BadProfile, TargetRefused, Unjudgeable
+from playback.job_sources import AppStatus, JobSource, RecorderJobs, RedisJobs, connect, status_path
 from playback.login import admin_steps, form_login
 from playback.redact import hide, redacted
 from playback.report import ComparisonOutcome, Report, StepOutcome
@@ -31,7 +31,6 @@ from playback.target import check_target, refuse_production
 from playback.template import Scope
 from playback.trash import discard
 from playback.unsent import listing
-from playback.waits import AppStatus, JobSource, RecorderJobs, RedisJobs
 from playback.wire import Request
 
 __all__ = ["Options", "Progress", "replay"]
@@ -215,7 +214,7 @@ class _Replay:
             self.profile = admin_steps(self.profile, self.environ)
         scope.secrets = resolve(self.profile, self.environ)
         self._check_secrets(scope.secrets)
-        connection = self._redis()
+        connection = connect(self.profile, self.environ)
         rewrite = {recorded.run_id: self.run_id} if recorded.run_id and self.run_id else {}
         session = Session(
             self.profile, self.folder, self.target, scope, rewrite, self.run_dir, [],
@@ -227,7 +226,8 @@ class _Replay:
         return session
 
     def _check_secrets(self, known: Mapping[str, str]) -> None:
-        missing = [name for name in needed(self.profile) if name.removeprefix("PROFILE_SECRET_") not in known]
+        sent = self.profile.model_copy(update={"prologue": []}) if self.options.cookie else self.profile
+        missing = [name for name in needed(sent) if name.removeprefix("PROFILE_SECRET_") not in known]
         if missing:
             more = f" and {', '.join(missing[1:])}" if missing[1:] else ""
             raise Unjudgeable(
@@ -235,55 +235,19 @@ class _Replay:
                 f"(wctl secrets {self.slug} lists what is needed)."
             )
 
-    def _redis(self) -> Any:
-        """The application's Redis, when one is named. Workers are checked before the first step."""
-        url = self.environ.get("PROFILE_PLAYBACK_REDIS_URL") or self.environ.get("REDIS_URL")
-        required = self.profile.metadata.rq_required
-        if not url:
-            return None
-        import redis
-
-        connection = redis.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=5)
-        shown = re.sub(r"//[^@/]*@", "//", url)
-        try:
-            connection.ping()
-        except redis.RedisError as error:
-            if not required:
-                return None
-            raise Unjudgeable(
-                f"The profile needs background jobs, and Redis at {shown} does not answer ({error})."
-            ) from None
-        if required:
-            listening = Enqueuer(connection).queues()
-            wanted = [
-                s.removeprefix("rq worker on queue ")
-                for s in self.profile.prerequisites.services
-                if s.startswith("rq worker on queue ")
-            ]
-            idle = [q for q in wanted if q not in listening]
-            if idle or not listening:
-                queue = ", ".join(idle) or "any queue"
-                raise Unjudgeable(
-                    f"No RQ worker listens on {queue} at {shown}; the profile's jobs would never run. "
-                    f"Start one: rq worker {idle[0] if idle else '<queue>'}."
-                )
-        return connection
-
     def _sources(self, connection: Any, http: httpx.Client, session: Session) -> Iterator[JobSource]:
         if connection is not None:
             yield RedisJobs(connection)
         prefix = self.environ.get("RECORDER_PREFIX", "/recorder")
         if token := self.environ.get("RECORDER_TOKEN"):
             yield RecorderJobs(self.target, http, prefix, token)
-        page = self.profile.metadata.run_page or ""
-        base = page.partition("/runs/")[0] if "/runs/" in page else self.target.base_path.rstrip("/")
-        path = self.environ.get("PROFILE_PLAYBACK_JOBSTATUS", base + "/rq/api/jobstatus/{job_id}")
+        path = status_path(self.profile, self.target, self.environ)
 
         def ask(job_id: str) -> httpx.Response:
             request = Request("GET", path.replace("{job_id}", job_id), "", [("accept", "application/json")], {})
             return session.client(next(iter(session.clients), "main")).send(request)
 
-        yield AppStatus(ask, time.sleep)
+        yield AppStatus(ask)
 
     def _sign_in(self, session: Session) -> None:
         """A cookie given by hand replaces the recorded prologue; a profile without a login gets the administrator's."""

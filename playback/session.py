@@ -18,18 +18,19 @@ from typing import Any
 
 import httpx
 
-from assembler.extractors import Answer, evaluate
+from assembler.extractors import Answer, evaluate, source_name
 from assembler.profile import Profile, Step
 from playback.answers import Comparer
 from playback.awaiting import Awaiting
 from playback.bijection import Bijection, Moment, same_build
 from playback.enqueue import Enqueuer
 from playback.errors import BadProfile, TargetRefused, Unjudgeable
+from playback.job_sources import JobSource
 from playback.report import Masked, Mismatch, StepOutcome
 from playback.target import Target
 from playback.template import Scope, Unknown, names_in
 from playback.untils import holds, shown, state_of, stopped, wanted
-from playback.waits import JobSource, limit_of
+from playback.waits import limit_of
 from playback.wire import Client, Request, compose, curl
 
 __all__ = ["Session"]
@@ -293,7 +294,7 @@ class Session:
                     known.mismatches.append(Mismatch(f"extract:{name}", extract.was, value, "is built differently"))
                 if extract.was != value and extract.was in self._digests:
                     known.value(f"extract:{name}", extract.was, value, "a digest: the content behind it changed")
-                self.bijection.know(extract.was, value)
+                self.bijection.know(extract.was, value, source_name(extract))
         if expect is not None:
             self._compare(step, response, answer, known)
         return known.mismatches

@@ -1,136 +1,31 @@
-"""Wait for background jobs, whatever shows them: Redis, the target's recorder, or the application's own status address.
-
-Each way blocks where it can and looks slowly where it must, for a job that is canceled, killed, deferred for ever or
-kept without a result announces nothing.
-"""
+"""Wait for a background job tree, whichever source shows it, and say how it ended."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 
 from assembler.polling import FAILED_STATES
+from playback.job_sources import JobSource
 from playback.report import JobOutcome
-from playback.target import Target
 from recorder import jobs
 
-__all__ = [
-    "AppStatus",
-    "JobSource",
-    "RecorderJobs",
-    "RedisJobs",
-    "Waited",
-    "failed_state",
-    "limit_of",
-    "outcome_of",
-    "wait_for",
-]
+__all__ = ["Waited", "failed_state", "limit_of", "outcome_of", "wait_for"]
 
 _LONG_POLL = 5.0
 """Seconds one look may block, so that a cancelled run is noticed."""
+_GRACE = 2.0
+"""Seconds in which a job that was just enqueued must become visible."""
 
 
 def limit_of(recorded: float | None, given: float | None) -> float:
     """How long to wait, in seconds: what the step says, else the larger of 30 s and 5 times the recorded time."""
     return given if given is not None else max(30.0, 5.0 * (recorded or 0.0))
-
-
-class JobSource(Protocol):
-    """A place where the state of a job tree can be seen."""
-
-    name: str
-
-    def look(self, job_id: str, seconds: float) -> jobs.Tree | None:
-        """The tree after at most `seconds`, sooner when it is settled; None when this source does not know the job."""
-
-
-class RedisJobs:
-    """Job trees read from Redis itself: wakes within milliseconds of a result."""
-
-    name = "redis"
-
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
-        self._watches: dict[str, jobs.Watch] = {}
-
-    def look(self, job_id: str, seconds: float) -> jobs.Tree | None:
-        watch = self._watches.setdefault(job_id, jobs.Watch(job_id, self.connection))
-        tree = watch.look()
-        if tree["status"] == "gone":
-            return None
-        return tree if jobs.is_settled(tree) else watch.wait(seconds)
-
-
-class RecorderJobs:
-    """Job trees as the target's recorder tells them, by long poll."""
-
-    name = "recorder"
-
-    def __init__(self, target: Target, http: httpx.Client, prefix: str, token: str | None) -> None:
-        self.target, self.http, self.prefix = target, http, prefix
-        self.headers = {"Host": target.host, **({"Authorization": f"Bearer {token}"} if token else {})}
-
-    def look(self, job_id: str, seconds: float) -> jobs.Tree | None:
-        answer = self.http.get(
-            f"{self.target.connect_origin}{self.prefix}/jobs/{job_id}",
-            params={"wait": f"{seconds:.3f}"},
-            headers=self.headers,
-            timeout=seconds + 10,
-            extensions={"sni_hostname": self.target.tls_name},
-        )
-        if answer.status_code != 200 or "x-recorder" not in answer.headers:
-            return None
-        tree: jobs.Tree = answer.json()
-        return None if tree.get("status") == "gone" else tree
-
-
-class AppStatus:
-    """The application's own status address, read adaptively: soon at first, then with growing pauses (at most 250 ms)."""
-
-    name = "application"
-
-    def __init__(self, ask: Callable[[str], httpx.Response], sleep: Callable[[float], None]) -> None:
-        self.ask, self.sleep = ask, sleep
-
-    def look(self, job_id: str, seconds: float) -> jobs.Tree | None:
-        deadline = time.monotonic() + seconds
-        pause = 0.02
-        while True:
-            answer = self.ask(job_id)
-            if answer.status_code in (429, 503):
-                pause = max(pause, _retry_after(answer))
-            else:
-                found = _app_tree(job_id, answer)
-                if found is None or jobs.is_settled(found) or time.monotonic() >= deadline:
-                    return found
-            self.sleep(min(pause, max(0.0, deadline - time.monotonic()) or pause))
-            pause = min(0.25, pause * 1.4)
-
-
-def _retry_after(answer: httpx.Response) -> float:
-    value = answer.headers.get("retry-after", "")
-    return min(10.0, float(value)) if value.replace(".", "", 1).isdigit() else 1.0
-
-
-def _app_tree(job_id: str, answer: httpx.Response) -> jobs.Tree | None:
-    try:
-        document = answer.json()
-    except ValueError:
-        return None
-    if answer.status_code != 200 or not isinstance(document, Mapping) or not isinstance(document.get("status"), str):
-        return None
-    if document["status"] in ("not_found", "unknown"):
-        return None
-    return {
-        "id": job_id, "status": document["status"].lower(), "function": None, "queue": None, "created_at": None, "enqueued_at": None,
-        "started_at": document.get("started_at"), "ended_at": document.get("ended_at"), "exc_info": document.get("exc_info"),
-        "abandoned": False, "children": [],
-    }  # fmt: skip
 
 
 @dataclass
@@ -149,37 +44,39 @@ def wait_for(job_id: str, sources: list[JobSource], limit: float, cancelled: Cal
     began = time.monotonic()
     tree: jobs.Tree | None = None
     source: JobSource | None = None
-    grace = began + min(2.0, limit)
+
+    def ended(problem: str | None, *, settled: bool = False) -> Waited:
+        return Waited(tree, time.monotonic() - began, problem, source.name if source else None, settled)
+
     while True:
-        left = limit - (time.monotonic() - began)
-        for candidate in [source] if source else sources:
+        spent = time.monotonic() - began
+        asked = [source] if source is not None else [s for s in sources if s.usable]
+        found: jobs.Tree | None = None
+        for candidate in asked:
             try:
-                found = candidate.look(job_id, max(0.0, min(left, _LONG_POLL)))
+                found = candidate.look(job_id, max(0.0, min(limit - spent, _LONG_POLL)))
             except httpx.RequestError as error:
-                return Waited(
-                    tree, time.monotonic() - began, f"the state of job {job_id} cannot be read: {error}", candidate.name
-                )
+                return ended(f"the state of job {job_id} cannot be read: {error}")
             if found is not None:
                 tree, source = found, candidate
                 break
-        else:
-            if source is not None or not sources or time.monotonic() >= grace:
-                what = (
-                    "vanished"
-                    if source
-                    else "is known to none of " + (", ".join(s.name for s in sources) or "no source")
+        if found is None:
+            if source is not None:
+                return ended(f"job {job_id} vanished")
+            usable = [s.name for s in sources if s.usable]
+            if not usable or spent >= min(_GRACE, limit):
+                return ended(
+                    f"job {job_id} is known to none of: {', '.join(usable)}"
+                    if usable
+                    else "nothing here shows its jobs"
                 )
-                return Waited(tree, time.monotonic() - began, f"job {job_id} {what}", source.name if source else None)
             time.sleep(0.05)
-            continue
-        if jobs.is_settled(tree):
-            return Waited(tree, time.monotonic() - began, _verdict(tree), source.name if source else None, settled=True)
-        if time.monotonic() - began >= limit:
-            return Waited(
-                tree, limit, f"{_verdict(tree) or 'not finished'} after {limit:g} s", source.name if source else None
-            )
+        elif jobs.is_settled(found):
+            return ended(_verdict(found), settled=True)
+        elif time.monotonic() - began >= limit:
+            return ended(f"{_verdict(found) or 'not finished'} after {limit:g} s")
         if cancelled():
-            return Waited(tree, time.monotonic() - began, "the run was cancelled", source.name if source else None)
+            return ended("the run was cancelled")
 
 
 def _verdict(tree: jobs.Tree) -> str | None:
