@@ -19,7 +19,7 @@ from selectolax.lexbor import LexborHTMLParser
 from assembler.cookies import set_cookie_name
 from assembler.profile import Extract
 
-__all__ = ["Answer", "embedded", "evaluate", "values"]
+__all__ = ["Answer", "embedded", "evaluate", "source_name", "values"]
 
 _LINKS = ("href", "action", "src")
 _ADDRESSED = re.compile(
@@ -116,6 +116,17 @@ def values(extract: Extract, answer: Answer) -> list[str]:
         for match in pattern.finditer(text)
         if match[1] is not None
     ]
+
+
+def source_name(extract: Extract) -> str:
+    """The JSON key or form field that `extract` takes its value from whole, or ''."""
+    if extract.regex is not None:
+        return ""
+    if extract.json_ is not None:
+        key = re.search(r"(?:^|\.)([A-Za-z_][A-Za-z0-9_]*)$", extract.json_)
+    else:
+        key = re.search(r'\[name="([^"\\]+)"\]$', extract.css or "")
+    return key[1] if key else ""
 
 
 def _candidates(extract: Extract, answer: Answer) -> list[str]:

@@ -7,9 +7,7 @@ everything else byte for byte.
 from __future__ import annotations
 
 import difflib
-import fnmatch
 import itertools
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,9 +16,11 @@ from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 
 from assembler.correlation import canonical
 from assembler.profile import Ignore
-from assembler.shapes import clock, id_like, measured, pieces, validator_name
+from assembler.shapes import clock, measured, pieces, validator_name
 from playback.bijection import Bijection, Moment
+from playback.documents import read_json
 from playback.elements import Element, is_xml, read_elements
+from playback.ignoring import applies
 from playback.markup import Form, Page, read_page
 from playback.report import Masked, Mismatch
 from playback.roles import key_role, place_of
@@ -31,6 +31,9 @@ __all__ = ["Comparer", "Difference"]
 
 _LIMIT = 50
 """Mismatches listed for one answer; more would not help anybody."""
+
+_LARGE = 1 << 20
+"""Bytes from which on equal bodies are not searched for values that should have changed with the replay."""
 
 
 @dataclass
@@ -70,7 +73,7 @@ class Comparer:
     def body(self, media_type: str, recorded: bytes, live: bytes, charset: str = "utf-8") -> None:
         """Two bodies of one media type."""
         expected, actual = _decoded(recorded), _decoded(live, charset)
-        if expected is None or actual is None:
+        if expected is None or actual is None or (recorded == live and len(live) > _LARGE):
             self.masked.compared += 1
             if recorded != live:
                 self._differs("body", fingerprint(recorded), fingerprint(live), "the bytes differ")
@@ -79,22 +82,12 @@ class Comparer:
 
     def text_body(self, media_type: str, recorded: str, live: str) -> None:
         """Two textual bodies; what they are is told from the media type and from what the recorded one holds."""
-        if media_type.endswith("json") or (
-            media_type in ("", "text/plain", "text/javascript") and recorded.lstrip()[:1] in ("{", "[")
-        ):
-            try:
-                expected = json.loads(recorded)
-            except ValueError:
-                pass
+        if (expected := read_json(media_type, recorded)) is not None:
+            if (actual := read_json(media_type, live)) is None:
+                self._differs("body", clip(recorded), clip(live), "the answer is no longer JSON")
             else:
-                try:
-                    actual = json.loads(live)
-                except ValueError:
-                    self._differs("body", clip(recorded), clip(live), "the answer is no longer JSON")
-                    return
-                self.json("body:", expected, actual)
-                return
-        if media_type in ("text/html", "application/xhtml+xml") or recorded.lstrip()[:15].lower().startswith(
+                self.json("body:", expected.value, actual.value)
+        elif media_type in ("text/html", "application/xhtml+xml") or recorded.lstrip()[:15].lower().startswith(
             ("<!doctype html", "<html")
         ):
             self._page(read_page(recorded), read_page(live))
@@ -187,7 +180,7 @@ class Comparer:
                 self.masked.compared += 1
                 self._differs(f"{where}/{escape(key)}", None, live[key], "was not there when recorded")
         # Ids first: they say which numbers elsewhere may differ.
-        for key in sorted(recorded, key=lambda k: not id_like(k)):
+        for key in sorted(recorded, key=lambda k: not self.bijection.is_id(k)):
             now = renamed.get(key, key)
             if now in live:
                 self.json(f"{where}/{escape(key)}", recorded[key], live[now], key)
@@ -203,14 +196,16 @@ class Comparer:
             self._changed("body", [str(e) for e in recorded], [str(e) for e in live], "element")
         else:
             # Ids first: they say which numbers elsewhere may differ.
-            for was, now in sorted(zip(recorded, live, strict=True), key=lambda pair: not id_like(pair[0].name)):
+            for was, now in sorted(
+                zip(recorded, live, strict=True), key=lambda pair: not self.bijection.is_id(pair[0].name)
+            ):
                 self._object(f"body:{was.where}/@", was.attributes, now.attributes)
                 if was.text or now.text:
                     self.json(f"body:{was.where}", was.text, now.text, was.name)
 
     def _number(self, where: str, recorded: int | float, live: int | float, name: str) -> None:
         self.masked.compared += 1
-        if isinstance(recorded, int) and isinstance(live, int) and id_like(name):
+        if isinstance(recorded, int) and isinstance(live, int) and self.bijection.is_id(name):
             if problem := self.bijection.bind_number(self._role(where, name), str(recorded), str(live)):
                 self._differs(where, recorded, live, problem)
         elif recorded == live:
@@ -232,7 +227,7 @@ class Comparer:
         Returns True when they correspond so far."""
         self.masked.compared += 1
         live = matched_text(name, recorded, live)
-        if name and recorded.isdigit() and live.isdigit() and id_like(name):
+        if name and recorded.isdigit() and live.isdigit() and self.bijection.is_id(name):
             if problem := self.bijection.bind_number(role or self._role(where, name), recorded, live):
                 self._differs(where, recorded, live, problem)
                 return False
@@ -433,7 +428,7 @@ class Comparer:
 
     def _differs(self, where: str, expected: Any, actual: Any, message: str | None = None) -> None:
         for rule in self.ignore:
-            if fnmatch.fnmatchcase(self.step, rule.step) and fnmatch.fnmatchcase(where, rule.where):
+            if applies(rule, self.step, where):
                 self._mask(f"ignored: {rule.why}")
                 return
         if len(self.mismatches) < _LIMIT:

@@ -86,15 +86,20 @@ class Bijection:
         self._own: set[str] = set()
         self._token_roles: set[str] = set()
         """Places where a value built like a digest was taken from an answer and differed: tokens stand there."""
+        self._id_names: set[str] = set()
         self._digests = digests
 
     # ------------------------------------------------------------------ learning
 
-    def know(self, recorded: str, live: str) -> None:
-        """From now on `recorded` (a run id, an origin, an extracted value) reads `live`."""
+    def know(self, recorded: str, live: str, name: str = "") -> None:
+        """From now on `recorded` (a run id, an origin, an extracted value) reads `live`.
+
+        `name` is the key or field it was taken from: where a number that was sent back stood, ids stand.
+        """
         if recorded.isdigit():
             if live.isdigit():
                 self.pairs.add((recorded, live))
+                self._id_names.add(name)
             return
         if SECRET.fullmatch(recorded):
             self._forward.setdefault(("secret", recorded[-32:]), live)
@@ -109,6 +114,10 @@ class Bijection:
             for piece in _cut(value):
                 if piece.kind in ("uuid", "opaque"):
                     self._own.add(piece.text)
+
+    def is_id(self, name: str) -> bool:
+        """True when whole numbers under `name` are ids: it says so, or one of them was sent back as one."""
+        return bool(name) and (id_like(name) or name in self._id_names)
 
     def bind(self, role: str, recorded: str, live: str) -> str | None:
         """Bind a pair for the rest of the replay; the reason when it contradicts an earlier one."""
@@ -160,6 +169,7 @@ class Bijection:
         self._forward, self._backward = dict(other._forward), dict(other._backward)
         self._numbers = {role: list(pairs) for role, pairs in other._numbers.items()}
         self.pairs, self.known, self._own = set(other.pairs), dict(other.known), set(other._own)
+        self._id_names = set(other._id_names)
         self._known_pattern = None
 
     # ------------------------------------------------------------------ comparing

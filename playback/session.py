@@ -67,6 +67,8 @@ class Session:
     masked: Masked = field(default_factory=Masked)
     failures: dict[str, Failure] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    answers: dict[str, httpx.Response] | None = None
+    """The last answer to each step, by its id; None: they are not kept."""
 
     def __post_init__(self) -> None:
         self.clients: dict[str, Client] = {}
@@ -117,7 +119,7 @@ class Session:
                     "of": of,
                 }
             )
-            outcome = self._run(step, first=index == 0)
+            outcome = self._run(step, first=index == 0, keep_going=keep_going)
             self.progress(
                 {
                     "event": "step_finished",
@@ -135,7 +137,7 @@ class Session:
             if outcome.result != "passed" and not keep_going:
                 return
 
-    def _run(self, step: Step, *, first: bool) -> StepOutcome:
+    def _run(self, step: Step, *, first: bool, keep_going: bool) -> StepOutcome:
         outcome = StepOutcome(
             step.id, step.method, step.path or step.job or step.action, step.expect.status if step.expect else None
         )
@@ -150,7 +152,9 @@ class Session:
                 raise BadProfile(
                     f"Step {step.id} is a command; commands run only where PROFILE_PLAYBACK_COMMANDS allows them."
                 )
-            if not outcome.mismatches:
+            answered = outcome.status is not None and outcome.status == outcome.expected_status
+            if not outcome.mismatches or (keep_going and answered):
+                # Whatever else differs: the steps that follow depend on the jobs of this one.
                 self.awaiting.after(step, outcome)
         except Unknown as unknown:
             where = str(unknown.args[0])
@@ -201,6 +205,8 @@ class Session:
             outcome.mismatches.append(
                 Mismatch("connection", "an answer", reason, "the connection was dropped or timed out")
             )
+        if self.answers is not None and response is not None:
+            self.answers[step.id] = response
         if outcome.mismatches:
             self.failures[step.id] = Failure(request, response, self._expected_body(step))
 

@@ -85,3 +85,11 @@ def test_the_id_in_a_cookie_name_stays_the_same() -> None:
         comparer = replay.of("/")
         comparer.names("header:set-cookie", ["seen_1"], [live])
         assert (comparer.mismatches == []) is fine
+
+
+def test_a_number_that_was_sent_back_stands_among_ids() -> None:
+    replay = Replay()
+    replay.bijection.know("1", "8", "task")
+    assert replay.json("/jobs", {"task": 3, "left": 2}, {"task": 10, "left": 2}) == []
+    assert replay.json("/jobs", {"task": 4, "left": 2}, {"task": 10, "left": 2}) == ["body:/task"]
+    assert replay.json("/jobs", {"task": 5, "left": 2}, {"task": 12, "left": 3}) == ["body:/left"]
