@@ -102,6 +102,10 @@ def pieces(text: str) -> Iterator[Piece]:
 _WORDY = re.compile(r"[A-Za-z]*\d{0,4}")
 
 
+_LONGEST_WORD = 32
+"""Letters from which on nothing is a word of a language, or a name somebody typed."""
+
+
 def looks_opaque(token: str) -> bool:
     """True for what a machine made at random or by digest: long, mixed, not words with a number behind."""
     core = token.rstrip("=")
@@ -111,9 +115,17 @@ def looks_opaque(token: str) -> bool:
     digits = sum(c.isdigit() for c in core)
     if hexadecimal:
         return digits >= 2 and digits < len(core) and len(core) >= 8
+    if len(core) >= _LONGEST_WORD and core.isalpha():
+        return _unspoken(core.lower())
     if all(_WORDY.fullmatch(part) and not _camel_noise(part) for part in re.split(r"[-_.]", core)):
         return False
     return any(_random(part) for part in re.split(r"[-_.]", core)) and _entropy(core) > 2.2
+
+
+def _unspoken(letters: str) -> bool:
+    """True for letters that nobody could say: a third of any spoken text are vowels, and they come often."""
+    vowels = sum(letter in "aeiou" for letter in letters)
+    return len(set(letters)) > 8 and (vowels < 0.28 * len(letters) or re.search(r"[^aeiouy]{6}", letters) is not None)
 
 
 def _random(part: str) -> bool:
