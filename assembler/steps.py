@@ -37,6 +37,8 @@ _EXTENSIONS = {
 }  # fmt: skip
 _SESSION_NAME = re.compile(r"sess|sid|auth|token|csrf|xsrf|login|jwt|remember", re.IGNORECASE)
 _ENDED = ("finished", "failed", "stopped", "canceled")
+_LONGEST_NAME = 120
+"""Bytes of a file's name; file systems keep 255, encrypted ones 143."""
 _PAUSE = 0.25
 """Seconds between two requests of one client from which on a pause is a pause, and not the client's own speed."""
 
@@ -400,9 +402,13 @@ def _job_statuses(exchange: Exchange) -> dict[str, str]:
 
 
 def _safe_name(filename: str | None) -> str:
-    """The name of an uploaded file, made safe for any file system and kept readable."""
+    """The name of an uploaded file, made safe for any file system and kept readable; its ending stays."""
     base = (filename or "").replace("\\", "/").rsplit("/", 1)[-1]
-    return re.sub(r"[^\w.() +-]", "_", base).strip(". ")[:120] or "upload"
+    name = re.sub(r"[^\w.() +-]", "_", base).strip(". ")
+    stem, dot, ending = name.rpartition(".")
+    if not stem or len(ending) > 12:
+        stem, dot, ending = name, "", ""
+    return (stem.encode()[: _LONGEST_NAME - len(ending.encode())].decode("utf-8", "ignore") + dot + ending) or "upload"
 
 
 def _headline(exchange: Exchange, poll: Poll) -> str:
