@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 import time
 import uuid
@@ -15,17 +16,17 @@ from typing import Any
 import httpx
 
 from assembler.document import BadDocument
-from assembler.profile import Comparison, Ignore, Profile, Step
+from assembler.profile import Profile
 from assembler.secrets import needed, resolve
-from playback import catalogue, comparators, results, validation
-from playback.answers import Comparer
+from playback import catalogue, results, validation
 from playback.clone import clone
 from playback.enqueue import Enqueuer
 from playback.errors import BadProfile, TargetRefused, Unjudgeable
 from playback.job_sources import AppStatus, JobSource, RecorderJobs, RedisJobs, connect, status_path
 from playback.login import admin_steps, form_login
 from playback.redact import hide, redacted
-from playback.report import ComparisonOutcome, Report, StepOutcome
+from playback.report import Report, StepOutcome
+from playback.run_files import RunFiles
 from playback.session import Session
 from playback.target import check_target, refuse_production
 from playback.template import Scope
@@ -33,10 +34,12 @@ from playback.trash import discard
 from playback.unsent import listing
 from playback.wire import Request
 
-__all__ = ["Options", "Progress", "replay"]
+__all__ = ["Options", "Progress", "Witness", "replay"]
 
 Progress = Callable[[dict[str, Any]], None]
 """Called with plain dictionaries as the replay goes: `{"event": "step_finished", …}`."""
+Witness = Callable[[Session, Report], None]
+"""Called once when all is compared and nothing is redacted or removed yet; `session.answers` holds the live answers."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ def replay(
     environ: Mapping[str, str],
     progress: Progress = lambda event: None,
     cancelled: threading.Event | None = None,
+    witness: Witness | None = None,
 ) -> Report:
     """Replay the promoted profile `slug` and return its report, also written below `profiles/results/<slug>/`.
 
@@ -72,17 +76,17 @@ def replay(
     if problems:
         raise BadProfile(problems[0] + (f" ({len(problems) - 1} more: wctl validate {slug})" if problems[1:] else ""))
     return _Replay(
-        slug, profile, path.parent, data_root, options, environ, progress, cancelled or threading.Event()
+        slug, profile, path.parent, data_root, options, environ, progress, cancelled or threading.Event(), witness
     ).run()
 
 
 class _Replay:
     def __init__(
         self, slug: str, profile: Profile, folder: Path, data_root: Path, options: Options,
-        environ: Mapping[str, str], progress: Progress, cancelled: threading.Event,
+        environ: Mapping[str, str], progress: Progress, cancelled: threading.Event, witness: Witness | None = None,
     ) -> None:  # fmt: skip
         self.slug, self.folder, self.data_root, self.options = slug, folder, data_root, options
-        self.environ, self.progress, self.cancelled = environ, progress, cancelled
+        self.environ, self.progress, self.cancelled, self.witness = environ, progress, cancelled, witness
         self.profile, self.base_url = self._overlaid(profile)
         self.seed = self._asset(self.profile.metadata.seed_dir, "seed")
         self.baseline = self._asset(self.profile.metadata.baseline_dir, "baseline")
@@ -92,6 +96,7 @@ class _Replay:
         self.hex = uuid.uuid4().hex
         self.run_id = f"profile;;tmp;;{self.hex}" if self.mode == "clone" else None
         self.run_dir: Path | None = None
+        self.pictures = data_root / "playback_runs" / f".pictures-{self.hex}"
         self.report = Report(
             slug,
             self.run_id or self.hex,
@@ -220,6 +225,7 @@ class _Replay:
             self.profile, self.folder, self.target, scope, rewrite, self.run_dir, [],
             Enqueuer(connection, self.environ.get("PROFILE_PLAYBACK_JOBS", "tasks.*")) if connection is not None else None,
             cancelled=self.cancelled, progress=self.progress, masked=self.report.masked,
+            answers={} if self.witness is not None else None,
         )  # fmt: skip
         session.job_sources.extend(self._sources(connection, http, session))
         self._sign_in(session)
@@ -291,62 +297,14 @@ class _Replay:
     # ------------------------------------------------------------------ files
 
     def _compare(self, session: Session) -> None:
-        for comparison in self.profile.comparisons:
-            if self.cancelled.is_set():
-                return
-            outcome = self._compare_one(comparison, session)
+        files = RunFiles(self.profile, self.baseline, self.run_dir, session, self.report.masked, self.pictures)
+        for outcome in files.compare():
             self.progress(
                 {"event": "compared", "target": outcome.target, "result": outcome.result, "summary": outcome.summary}
             )
             self.report.comparisons.append(outcome)
-
-    def _compare_one(self, comparison: Comparison, session: Session) -> ComparisonOutcome:
-        target, method = comparison.target, comparison.method
-        expected = next((p for p in (self.baseline / "run" / target, self.baseline / target) if p.is_file()), None)
-        if expected is None:
-            return ComparisonOutcome(target, method, "failed", f"the baseline holds no {target}")
-        if self.run_dir is None:
-            return ComparisonOutcome(
-                target, method, "failed", "the replayed run has no directory that can be read from here"
-            )
-        actual = self.run_dir / target
-        if method == "mapped":
-            return self._mapped(comparison, expected, actual, session)
-        artifacts = self.data_root / "playback_runs" / ".artifacts" / self.hex
-        found = comparators.compare(method, expected, actual, comparison.params, artifacts)
-        self.report.masked.compared += 1
-        return ComparisonOutcome(
-            target, method, found.result, found.summary, list(found.details), [str(p) for p in found.pictures]
-        )
-
-    def _mapped(self, comparison: Comparison, expected: Path, actual: Path, session: Session) -> ComparisonOutcome:
-        """A text of the run against its baseline, with values mapped as in answers."""
-        target = comparison.target
-        if not actual.is_file():
-            return ComparisonOutcome(target, "mapped", "failed", f"{target} was not written")
-        ignore = [
-            *self.profile.ignore,
-            *(Ignore(where=str(w), why="named in the comparison") for w in comparison.params.get("ignore", [])),
-        ]
-        step = Step(id="comparison", path="/", at=session._recorded_length)
-        comparer = Comparer(session.bijection, session._moment(step), target, ignore, self.report.masked)
-        kind = "application/json" if target.endswith(".json") else "text/plain"
-        comparer.body(kind, expected.read_bytes(), actual.read_bytes())
-        comparer.settle()
-        if not comparer.mismatches:
-            return ComparisonOutcome(target, "mapped", "passed", "the same, with ids and times mapped")
-        first = comparer.mismatches[0]
-        details = [
-            f"{m.where}: expected {m.expected!r}, got {m.actual!r}" + (f" ({m.message})" if m.message else "")
-            for m in comparer.mismatches[:20]
-        ]
-        return ComparisonOutcome(
-            target,
-            "mapped",
-            "failed",
-            f"{first.where.removeprefix('body:')}: expected {first.expected!r}, got {first.actual!r}",
-            details,
-        )
+            if self.cancelled.is_set():
+                return
 
     # ------------------------------------------------------------------ afterwards
 
@@ -358,6 +316,8 @@ class _Replay:
         if report.error is None:
             bad = report.failing_step or any(c.result != "passed" for c in report.comparisons)
             report.result = "interrupted" if self.cancelled.is_set() else "failed" if bad else "passed"
+        if self.witness is not None and session is not None:
+            self.witness(session, report)
         secrets = session.secrets_seen() if session is not None else set()
         redacted(report, secrets)
         # A workspace in which nothing happened helps nobody.
@@ -365,6 +325,7 @@ class _Replay:
         if untouched:
             report.run_dir = None
         results.write(report, self.data_root, self._attachments(session, secrets))
+        shutil.rmtree(self.pictures, ignore_errors=True)
         self._clean_up(passed=report.result == "passed" or untouched)
         self.progress(
             {
@@ -377,12 +338,14 @@ class _Replay:
         return report
 
     def _attachments(self, session: Session | None, secrets: set[str]) -> dict[str, bytes | str | Path]:
-        if session is None or not self.report.failing_step:
-            return {}
-        failure = session.failures.get(self.report.failing_step)
-        if failure is None:
-            return {}
         files: dict[str, bytes | str | Path] = {}
+        for comparison in self.report.comparisons:
+            for number, picture in enumerate(comparison.pictures):
+                name = f"pictures/{Path(picture).parent.name}-{Path(picture).name}"
+                files[name], comparison.pictures[number] = Path(picture), name
+        failure = session.failures.get(self.report.failing_step or "") if session is not None else None
+        if failure is None:
+            return files
         sent = [
             f"{failure.request.method} {failure.request.target}",
             *(f"{n}: {v}" for n, v in failure.request.headers),

@@ -69,6 +69,8 @@ class Session:
     notes: list[str] = field(default_factory=list)
     answers: dict[str, httpx.Response] | None = None
     """The last answer to each step, by its id; None: they are not kept."""
+    differences: dict[str, list[Mismatch]] = field(default_factory=dict)
+    """What differs in the files that were compared with mapped values, by target."""
 
     def __post_init__(self) -> None:
         self.clients: dict[str, Client] = {}
@@ -275,7 +277,7 @@ class Session:
         """Extract, learn, compare."""
         expect = step.expect
         known = Comparer(
-            self.bijection, self._moment(step), step.id, self.profile.ignore, self.masked, path=step.path or ""
+            self.bijection, self.moment(step), step.id, self.profile.ignore, self.masked, path=step.path or ""
         )
         if expect is None:
             if response.status_code >= 400:
@@ -332,9 +334,11 @@ class Session:
             return None
         return (self.folder / step.expect.body).read_bytes()
 
-    def _moment(self, step: Step) -> Moment:
+    def moment(self, step: Step | None = None) -> Moment:
+        """When `step` was answered in the recording (without one: when the recording ended), and the time now."""
         now = time.time()
-        return Moment(self._recorded_began + (step.at or 0.0), now, 120.0 + self._recorded_length + (now - self._began))
+        at = self._recorded_length if step is None else step.at or 0.0
+        return Moment(self._recorded_began + at, now, 120.0 + self._recorded_length + (now - self._began))
 
     def _stays_away(self, step: Step, request: Request) -> None:
         """Nothing may touch the recorded run: its id must not survive in an address."""
