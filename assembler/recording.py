@@ -180,6 +180,8 @@ class Recording:
                 by_operation[event["operation_id"]] = job
             elif category == "rq_job":
                 self._progress(event)
+            elif category == "system_log" and payload.get("kind") == "note":
+                self.notes.append(str(payload.get("message")))
         by_execution = {operation: job for job in self.jobs.values() for operation in job.executions}
         for job in self.jobs.values():
             if parent := by_execution.get(job.parent_id or ""):

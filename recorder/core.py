@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeAlias
 
 import orjson
 
-from recorder.events import Category, Event, RunContext, Session, Stage, current_operation, envelope
+from recorder.events import CLOCK, Category, Clock, Event, RunContext, Session, Stage, current_operation, envelope
 from recorder.exchange import Exchange, Headers, LogUnavailableError
 from recorder.log import Writer
 from recorder.names import Names
@@ -83,8 +83,9 @@ Response: TypeAlias = tuple[int, list[tuple[str, str]], bytes]
 class Recorder:
     """One process's recorder. Make it with `get_recorder`; everything below is safe to call from any thread."""
 
-    def __init__(self, settings: Settings, captures: CaptureWindows | None = None) -> None:
+    def __init__(self, settings: Settings, captures: CaptureWindows | None = None, clock: Clock = CLOCK) -> None:
         self.settings = settings
+        self.clock = clock
         self.runs = Runs(settings)
         self.root_logs = settings.root / "_logs"
         self.faults = 0
@@ -183,6 +184,7 @@ class Recorder:
             session=session,
             run_context=run_context,
             capture_ids=list(capture_ids),
+            clock=self.clock,
         )
         self.append(event, log_dir or self.root_logs)
         return str(event["operation_id"])

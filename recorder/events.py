@@ -12,7 +12,7 @@ import time
 import uuid
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from recorder.core import Recorder
 
 __all__ = [
+    "CLOCK",
     "VERSION",
     "Category",
+    "Clock",
     "Event",
     "Operation",
     "RunContext",
@@ -94,6 +96,25 @@ def _read_boot_id() -> str:
 boot_id: str = _read_boot_id()
 """The boot on which `mono_ns` counts."""
 
+_1970 = datetime(1970, 1, 1)
+
+
+class Clock:
+    """Where an event's times come from: the machine's own clocks. Who tells of the past brings another."""
+
+    boot_id = boot_id
+
+    def unix_ns(self) -> int:
+        """Nanoseconds since 1970, UTC."""
+        return time.time_ns()
+
+    def mono_ns(self) -> int:
+        """Nanoseconds of a clock that never goes back, since the boot `boot_id`."""
+        return time.monotonic_ns()
+
+
+CLOCK = Clock()
+
 
 def envelope(
     category: Category,
@@ -105,9 +126,11 @@ def envelope(
     session: Session | None = None,
     run_context: RunContext | None = None,
     capture_ids: tuple[str, ...] | list[str] = (),
+    clock: Clock = CLOCK,
 ) -> Event:
     """Return an event with every key of the format; `writer` and `sequence` are set when it is written."""
-    identity = ulid()
+    unix_ns = clock.unix_ns()
+    identity = ulid(unix_ns // 1_000_000)
     return {
         "v": VERSION,
         "id": identity,
@@ -115,9 +138,9 @@ def envelope(
         "parent_id": parent_id,
         "writer": None,
         "sequence": None,
-        "timestamp": now(),
-        "boot_id": boot_id,
-        "mono_ns": time.monotonic_ns(),
+        "timestamp": (_1970 + timedelta(microseconds=unix_ns // 1000)).isoformat(timespec="microseconds") + "Z",
+        "boot_id": clock.boot_id,
+        "mono_ns": clock.mono_ns(),
         "category": category,
         "stage": stage,
         "payload": payload,

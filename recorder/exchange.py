@@ -6,7 +6,6 @@ or `failed`. Nothing that goes wrong in here reaches the host.
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -65,8 +64,8 @@ class Exchange:
         native: Native,
     ) -> None:
         """Write `started` and become the current operation."""
-        self._clock = time.monotonic_ns()
         recorder = self._recorder
+        self._began = recorder.clock.mono_ns()
         self._run = run = recorder.runs.of_path(path)
         self._log_dir = recorder.log_dir(run)
         self._store = Store(self._log_dir, fsync=recorder.settings.fsync)
@@ -123,6 +122,12 @@ class Exchange:
             except Exception as error:
                 self._recorder.fault("request_chunk", error)
                 self._request.omit("write_failed")
+
+    def request_omitted(self, reason: Omission, size: int = 0) -> None:
+        """Note that the request's body is not to be had; `size` is what was sent, in bytes."""
+        if not self._over and self._request is not None:
+            self._request.omit(reason)
+            self._request.size = size
 
     def response_start(self, status: int, headers: Headers) -> None:
         """Note the answer's status and headers; called again, it replaces them (WSGI's `exc_info`)."""
@@ -201,7 +206,7 @@ class Exchange:
         self._over = True
         recorder = self._recorder
         try:
-            duration = (time.monotonic_ns() - self._clock) / 1e6
+            duration = (recorder.clock.mono_ns() - self._began) / 1e6
             if not self._log_dir.parent.is_dir():  # the request removed its run
                 self._log_dir = recorder.root_logs
             bodies = [body for body in (self._request, self._response) if body is not None]
@@ -247,7 +252,13 @@ class Exchange:
     def _event(self, stage: Stage, payload: dict[str, Any], category: Category = "http_request") -> Event:
         context = self._run.context if self._run is not None else None
         return envelope(
-            category, stage, payload, session=self._session, run_context=context, capture_ids=self._captures
+            category,
+            stage,
+            payload,
+            session=self._session,
+            run_context=context,
+            capture_ids=self._captures,
+            clock=self._recorder.clock,
         )
 
     def _tee(self, media_type: str | None, encoding: str | None) -> BodyTee:

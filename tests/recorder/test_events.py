@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.events import boot_id, encode, envelope, jsonable, now, ulid
+from recorder.events import Clock, boot_id, encode, envelope, jsonable, now, ulid
 
 
 def test_every_key_is_always_there() -> None:
@@ -24,6 +24,21 @@ def test_every_key_is_always_there() -> None:
     assert event["operation_id"] == event["id"]
     assert event["boot_id"] == boot_id
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", event["timestamp"])
+
+
+def test_who_tells_of_the_past_brings_a_clock() -> None:
+    class Past(Clock):
+        boot_id = "another"
+
+        def unix_ns(self) -> int:
+            return 1_000_000_123_456_789_000 + 999
+
+        def mono_ns(self) -> int:
+            return 7
+
+    event = envelope("system_log", None, {}, clock=Past())
+    assert (event["timestamp"], event["boot_id"], event["mono_ns"]) == ("2001-09-09T01:48:43.456789Z", "another", 7)
+    assert event["id"][:10] == ulid(1_000_000_123_456)[:10]
 
 
 def test_ulids_sort_by_time_and_are_unique() -> None:
