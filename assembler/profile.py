@@ -160,7 +160,7 @@ class Expect(_Strict):
     """What the answer must be. `body` names a file under the profile that holds the recorded answer."""
 
     status: int | None = None
-    """The status; absent in a step written by hand: anything below 400."""
+    """The status; absent: not looked at. (A step without any `expect` fails at 400 and above.)"""
     media_type: str | None = None
     """The Content-Type without its parameters."""
     location: str | None = None

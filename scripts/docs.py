@@ -14,6 +14,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -28,6 +29,7 @@ from settings_table import TABLES  # noqa: E402
 import assembler.profile  # noqa: E402
 import playback.service  # noqa: E402
 from assembler.profile import Profile  # noqa: E402
+from playback.comparators.registry import BUILT_IN  # noqa: E402
 from recorder.api import ROUTES  # noqa: E402
 from wctl.cli import app  # noqa: E402
 
@@ -273,6 +275,19 @@ def endpoints_page() -> str:
     return page
 
 
+# ---------------------------------------------------------------------- comparators
+
+
+def comparators_page() -> str:
+    """What the built-in comparators say of themselves."""
+    page = f"# Comparators\n\n{GENERATED}\n\nThe methods of `comparisons` in a profile. Beside them there is `mapped`, which compares a "
+    page += "text as answers are compared ([how it decides](../how-it-decides.md)).\n"
+    for name in BUILT_IN:
+        said = inspect.cleandoc(import_module(f"playback.comparators.{name}").__doc__ or "")
+        page += f"\n## {name}\n\n```text\n{said}\n```\n"
+    return page
+
+
 def pages() -> dict[str, str]:
     """All pages by their path below docs/."""
     return {
@@ -280,6 +295,7 @@ def pages() -> dict[str, str]:
         "reference/settings.md": settings_page(),
         "reference/profile.md": profile_page(),
         "reference/endpoints.md": endpoints_page(),
+        "reference/comparators.md": comparators_page(),
         "profile.schema.json": schema(),
     }
 

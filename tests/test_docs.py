@@ -14,13 +14,13 @@ import pytest
 import typer
 
 from assembler.document import loads_profile
+from playback import comparators
+from playback.validation import MAPPED
 from tests.support import ROOT, clean_environ
 from wctl.cli import app
 
 DOCS = ROOT / "docs"
-WRITTEN_BY_HAND = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")] + sorted(
-    DOCS.glob("*.md")
-)
+PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")] + sorted(DOCS.glob("*.md"))
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^()\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -47,7 +47,7 @@ def test_generated_pages_are_what_the_code_says(tmp_path: Path) -> None:
     ran = subprocess.run(command, cwd=tmp_path, env=clean_environ(), capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
     written = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.is_file())
-    assert len(written) == 5
+    assert len(written) == 6
     stale = [str(path) for path in written if (tmp_path / path).read_text() != _kept(path)]
     assert stale == [], "run `make docs` and commit what it writes"
 
@@ -67,7 +67,7 @@ def test_every_command_and_option_is_named() -> None:
                 assert f"`{option}" in section or option == "--help", f"{name} {option}"
 
 
-@pytest.mark.parametrize("page", WRITTEN_BY_HAND, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
     text = page.read_text()
     dead = []
@@ -81,12 +81,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert dead == []
 
 
-@pytest.mark.parametrize("page", WRITTEN_BY_HAND, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_example_loads(page: Path) -> None:
     """A YAML example is a profile, or sections and keys of one."""
     for language, text in FENCE.findall(page.read_text()):
         if language == "yaml":
-            loads_profile(_whole(text), page.name)
+            for comparison in loads_profile(_whole(text), page.name).comparisons:
+                if comparison.method != MAPPED:
+                    comparators.validate_params(comparison.method, comparison.params)
         elif language == "python":
             compile(text, page.name, "exec")
 

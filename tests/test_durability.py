@@ -1,0 +1,21 @@
+"""A short soak: what is left when workers and assembler are killed (`make soak` is the long one)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.support import ROOT, clean_environ
+
+
+def test_kill_9_loses_nothing_that_was_answered() -> None:
+    command = [sys.executable, str(ROOT / "scripts/soak.py"), "--kills", "5", "--assemblies", "6", "--seed", "7"]
+    ran = subprocess.run(command, cwd=ROOT, env=clean_environ(), capture_output=True, text=True, timeout=90)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "violations: none" in ran.stdout
+    counts = {
+        what.strip(): int(count) for what, count in (line.rsplit(None, 1) for line in ran.stdout.splitlines()[1:-1])
+    }
+    assert counts["kills"] == 5
+    assert counts["answers"] > 20
+    assert counts["drafts left whole"] + counts["drafts left absent"] == 6
