@@ -73,7 +73,7 @@ class Chapters:
 
     def _start(self) -> Guarded:
         site = self.site
-        self.story.line(f"Redis             {site.start_redis()}, for this demo alone")
+        self.story.line(f"Redis             {site.start_redis()}")
         site.start_application(WATERSHED)
         self.story.line(f"application       {site.url}/weppcloud/ (gunicorn; the recorder is its middleware)")
         site.wait_for_worker()

@@ -18,7 +18,7 @@ from demo_interrupts import Interrupts
 from redis import Redis
 
 from playback.guard import Guarded
-from playback.redis_server import find_redis, running_redis
+from playback.redis_server import RedisNotFound, find_redis, running_redis
 
 __all__ = ["ADMIN", "PASSWORD", "WATERSHED", "Site", "StartError"]
 
@@ -78,11 +78,17 @@ class Site:
         }
 
     def start_redis(self) -> str:
-        """Start a Redis that only this demo knows; returns what it is."""
-        only_path = {"PATH": os.environ.get("PATH", os.defpath)}
+        """Start a Redis that only this demo knows; returns what it is. The one at REDIS_URL, where others may have jobs
+        on the queue, serves when there is none to start. Raises RedisNotFound."""
+        environ = {"PATH": os.environ.get("PATH", os.defpath)}
+        try:
+            found = find_redis(environ)
+        except RedisNotFound:
+            environ = dict(os.environ)
+            found = find_redis(environ)
         with self.interrupts.held():
-            self.redis_url = self._stack.enter_context(running_redis(environ=only_path))
-        return str(find_redis(only_path).binary)
+            self.redis_url = self._stack.enter_context(running_redis(environ=environ))
+        return f"{found.binary}, for this demo alone" if found.binary else "the one at REDIS_URL"
 
     def start_application(self, source: Path) -> None:
         """Start the application as it stands in `source`: web processes and an RQ worker, both with the recorder."""
