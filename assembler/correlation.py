@@ -11,12 +11,12 @@ import html
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from assembler.clients import OWN_COOKIE, Owner
 from assembler.extractors import Answer
-from assembler.numbers import Wanted, locate_number
+from assembler.numbers import STRENGTHS, Strength, Wanted, locate_number
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
 from assembler.shapes import SECRET, clock, id_like, looks_opaque, pieces
@@ -148,6 +148,7 @@ class Correlation:
         self._located: dict[tuple[int, str], Extraction | None] = {}
         self._first_request: dict[str, int] = {}
         self._first_role: dict[tuple[str, ...], int] = {}
+        self._first_named: dict[tuple[str, str], int] = {}
         self._index_requests()
         self._index = self._index_answers()
         self._anchors: list[str] = []
@@ -163,6 +164,7 @@ class Correlation:
                     self._first_request.setdefault(atom, index)
                 wanted = Wanted(slot.place, slot.role, slot.name, slot.value, self.exchanges[index].path)
                 self._first_role.setdefault(_mark(wanted), index)
+                self._first_named.setdefault((slot.name, slot.value), index)
 
     def _index_answers(self) -> dict[str, list[int]]:
         index: dict[str, list[int]] = defaultdict(list)
@@ -342,17 +344,18 @@ class Correlation:
         wanted = Wanted(slot.place, role, slot.name, value, self.exchanges[index].path)
         first = self._first_role.get(_mark(wanted), index)
         earlier = [number for number in self._answers_with(value, index) if number < first]
-        for sure in (True, False):
-            for number in earlier:
-                if extraction := self._counted(number, wanted, slot, sure=sure):
+        for strength in STRENGTHS:
+            for number in earlier if strength == "sure" else reversed(earlier):
+                if extraction := self._counted(number, wanted, slot, strength):
                     return Ref(number, extraction.name)
         return None
 
-    def _counted(self, number: int, wanted: Wanted, slot: Slot, *, sure: bool) -> Extraction | None:
-        key = (number, f"{_mark(wanted)} {sure}")
+    def _counted(self, number: int, wanted: Wanted, slot: Slot, strength: Strength) -> Extraction | None:
+        fresh = number < self._first_named.get((wanted.name, wanted.value), len(self.exchanges))
+        key = (number, f"{strength} {fresh} {_mark(wanted)}")
         if key not in self._located:
             answer, path = self.answers[number], self.exchanges[number].path
-            found = locate_number(answer, wanted, path, self._anchors[-40:], sure=sure)
+            found = locate_number(answer, replace(wanted, fresh=fresh), path, self._anchors[-40:], strength)
             self._located[key] = self._named(number, found[0], found[1], slot) if found else None
         return self._located[key]
 

@@ -1,8 +1,9 @@
 """Where a counted id that a request sends was shown before. Chance equality of small numbers proves nothing.
 
 Evidence is *sure* when the place says what the number counts and where it leads: an address that continues the path, a
-link or form that leads to the same address, a key that is an id under the same noun. It is *likely* when only the name
-fits. Whoever asks takes the oldest sure evidence of all answers first, and likely evidence only where none is sure.
+link or form that leads to the same address, a key that is an id under the same noun. It is *named* when the name alone
+fits, and a *guess* when only the noun does. Sure evidence of any answer goes before weaker evidence of another; of weaker
+evidence the latest is best, for a client acts on what it saw last.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from assembler.extractors import Answer, embedded
@@ -18,27 +19,27 @@ from assembler.profile import Extract
 from assembler.shapes import id_like, pieces
 from assembler.sources import form_fields, json_leaves, json_offers, proved, quoted, row_around, urls_in
 
-__all__ = ["Wanted", "locate_number"]
+__all__ = ["STRENGTHS", "Strength", "Wanted", "locate_number"]
 
-_ID_ENDING = re.compile(r"(?:^|[-_.]?)(?:ids?|pks?|uid|oid)$|(?<=[a-z])(?:Ids?|ID|Pk)$", re.IGNORECASE)
-_ANY_NOUN = {"", "row", "item", "object", "record", "obj", "entry", "element", "data", "entity"}
+_ID_ENDING = re.compile(r"(?:^|[-_.])(?i:ids?|pks?|uid|oid)$|(?<=[a-z])(?:Ids?|IDs?|Pk)$")
+_ANY_NOUN = {"", "row", "item", "object", "record", "obj", "entry", "element", "entity"}
 """What an attribute or key is called that holds the id of whatever it belongs to."""
 _PAGING = {
-    "page",
+    "pag",
     "limit",
     "offset",
-    "size",
+    "siz",
     "per",
     "count",
     "start",
     "length",
     "draw",
-    "sort",
-    "order",
+    "version",
     "step",
     "level",
     "tab",
 }
+"""Stems of what a client chooses, whatever else it may also name."""
 
 Found = tuple[Extract, str]
 
@@ -52,6 +53,8 @@ class Wanted:
     name: str
     value: str
     target: str
+    fresh: bool = False
+    """True when the client never sent this number under this name before."""
 
     @property
     def noun(self) -> str:
@@ -64,10 +67,10 @@ class Wanted:
 
 
 def locate_number(
-    answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str], *, sure: bool
+    answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str], strength: Strength
 ) -> Found | None:
     """An extractor for the number in the answer that `source_path` gave, with its evidence, or None."""
-    for extract, evidence in (_sure if sure else _likely)(answer, wanted, source_path, anchors):
+    for extract, evidence in _EVIDENCE[strength](answer, wanted, source_path, anchors):
         if held := proved(extract, answer, wanted.value):
             return held, evidence
     return None
@@ -89,23 +92,38 @@ def _sure(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[st
                     yield _within(base, extract), f"the answer's {path[-1]} is an id, and its place says of what"
 
 
-def _likely(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:
+def _named(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:
     if wanted.place == "query":
         yield from _linked(answer, wanted, None, anchors)
     if wanted.place in ("form", "multipart", "query", "json") and answer.is_html:
         yield from (
             (e, f"the page's field {wanted.name} held it") for e in form_fields(answer, wanted.value, wanted.name)
         )
+    if wanted.place == "path":
+        return
+    for base, document in _documents(answer):
+        for path in _places(document, wanted.value):
+            if path[-1] == wanted.name and (wanted.fresh or id_like(wanted.name)):
+                for extract in json_offers(path, document, anchors):
+                    yield _within(base, extract), f"the answer's {path[-1]} held it"
+
+
+def _guessed(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:
     if wanted.place != "path":
         yield from _by_noun(answer, wanted)
-    if answer.is_html and wanted.noun not in _PAGING and (wanted.place in ("path", "json") or id_like(wanted.name)):
+    if answer.is_html and wanted.noun not in _PAGING and (wanted.place == "path" or id_like(wanted.name)):
         yield from _attributes(answer, wanted, anchors)
         yield from _assignments(answer, wanted)
     for base, document in _documents(answer):
         for path in _places(document, wanted.value):
-            if id_like(str(path[-1])) and (path[-1] == wanted.name or _on_the_way(path, wanted)):
+            if id_like(str(path[-1])) and _on_the_way(path, wanted):
                 for extract in json_offers(path, document, anchors):
-                    yield _within(base, extract), f"the answer's {path[-1]} is an id of that name"
+                    yield _within(base, extract), f"the answer's {path[-1]} is an id, and the path says of what"
+
+
+Strength = Literal["sure", "named", "guessed"]
+STRENGTHS: tuple[Strength, ...] = ("sure", "named", "guessed")
+_EVIDENCE = {"sure": _sure, "named": _named, "guessed": _guessed}
 
 
 # ---------------------------------------------------------------------- addresses
@@ -278,7 +296,9 @@ def _nouns(key: str) -> set[str]:
 
 
 def _noun(word: str) -> str:
+    """The stem under which one and many are alike (`box` and `boxes`, `house` and `houses`); not a word to be shown."""
     word = word.lower().strip("_-")
     if word.endswith("ies"):
         return word[:-3] + "y"
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+    word = word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+    return word[:-1] if word.endswith("e") and len(word) > 3 else word

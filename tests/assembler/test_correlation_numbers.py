@@ -1,0 +1,73 @@
+"""Counted ids: where a page or document showed them, and that chance equality of small numbers proves nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from assembler.profile import Profile
+from tests.assembler.recorded import Call, api, form, get, profile_of
+
+
+def sources(profile: Profile) -> dict[str, list[str]]:
+    """For each step that is a source: the numbers taken from it."""
+    return {s.id: sorted(e.was or "" for e in s.extract.values()) for s in profile.steps if s.extract}
+
+
+PAGES = {
+    "data attribute": '<li data-id="7">Toys <button data-action="archive">x</button></li>',
+    "data attribute with a noun": '<button data-box-id="7">x</button><b data-tin-id="7"></b>',
+    "element id": '<table><tr id="box-7"><td>Toys</td></tr></table>',
+    "script": "<script>const BOX_ID = 7, SIZE = 7;</script>",
+    "address in an attribute": '<button data-url="/boxes/7/archive">x</button>',
+    "htmx": '<button hx-post="/boxes/7/archive">x</button>',
+    "document in an attribute": """<div data-props='{"boxes": [{"id": 7, "name": "Toys"}]}'></div>""",
+    "document in a script": '<script type="application/json" id="boot">{"boxes": [{"id": 7}]}</script>',
+}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_an_id_that_a_page_keeps_for_its_scripts(tmp_path: Path, page: str) -> None:
+    profile = profile_of(tmp_path, [get("/boxes", page), form("/boxes/7/archive", "sure=1")])
+    assert sources(profile) == {"get-boxes": ["7"]}
+    assert "{{ steps.get-boxes." in (profile.steps[1].path or "")
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["<p>7 boxes</p>", '<i data-width="7"></i>', '<b data-tin-id="7"></b>', "<script>let size = 7;</script>"],
+)
+def test_a_number_that_is_no_id_of_the_thing_is_no_source(tmp_path: Path, page: str) -> None:
+    profile = profile_of(tmp_path, [get("/boxes", page), form("/boxes/7/archive", "sure=1")])
+    assert sources(profile) == {}
+
+
+def test_a_parameter_is_taken_from_the_link_that_leads_there(tmp_path: Path) -> None:
+    owners = '<a href="/owner/edit?id=1">edit</a>'
+    pets = '<a href="/pet/edit?id=1">edit</a>'
+    profile = profile_of(tmp_path, [get("/owner/", owners), get("/pet/", pets), get("/pet/edit?id=1", "<p>Rex</p>")])
+    assert sources(profile) == {"get-pet": ["1"]}
+
+
+def test_a_field_is_taken_from_the_form_that_is_sent_there(tmp_path: Path) -> None:
+    page = '<form action="/{0}/delete"><input name=id value=1></form>'
+    calls = [get("/owner/", page.format("owner")), get("/pet/", page.format("pet")), form("/pet/delete", "id=1")]
+    assert sources(profile_of(tmp_path, calls)) == {"get-pet": ["1"]}
+
+
+def test_of_weak_evidence_the_page_seen_last_is_the_source(tmp_path: Path) -> None:
+    page = "<table><tr><td><input type=checkbox name=rowid value=1></table>"
+    calls = [get("/owner/", page), get("/pet/", page), form("/pet/action", "action=feed&rowid=1")]
+    assert sources(profile_of(tmp_path, calls)) == {"get-pet": ["1"]}
+
+
+def test_a_key_of_the_same_name_is_a_source_unless_the_client_chose_the_number(tmp_path: Path) -> None:
+    told = api("POST", "/run", '{"task": 3, "left": 2}', "{}")
+    calls = [told, api("POST", "/ask", "{}", '{"task": 3}'), api("POST", "/set", "{}", '{"left": 5}')]
+    assert sources(profile_of(tmp_path / "told", calls)) == {"post-run": ["3"]}
+    chosen: list[Call] = [
+        api("POST", "/cart", '{"quantity": 3}', '{"quantity": 3}'),
+        api("PUT", "/other", "{}", '{"quantity": 3}'),
+    ]
+    assert sources(profile_of(tmp_path / "chosen", chosen)) == {}
