@@ -360,7 +360,8 @@ class Comparer:
         """A number alone says little: what stands before it on the page says what it is."""
         for mismatch in self.mismatches:
             spot = re.fullmatch(r"body:text (\d+)", mismatch.where)
-            if spot and mismatch.message is None and (before := self._shown[: int(spot[1]) - 1]):
+            bare = not any(map(str.isalpha, str(mismatch.expected)))
+            if spot and bare and mismatch.message is None and (before := self._shown[: int(spot[1]) - 1]):
                 # In a table, the cells back to the last that has words: those name the row.
                 cells = next((n for n, text in enumerate(before[:-5:-1], 1) if any(map(str.isalpha, text))), 1)
                 mismatch.message = f"after {clip(' · '.join(before[-cells:]), 60)!r}"
