@@ -41,11 +41,17 @@ LARGEST = 60_000  # characters sent: such a record is written in several pages, 
 SLUG = "soak"
 
 
+COUNTED = (
+    "kills", "writers killed", "answers", "records", "torn lines",
+    "assemblies killed", "assemblies that were faster", "drafts left whole", "drafts left absent", "unfinished folders left",
+)  # fmt: skip
+
+
 @dataclass
 class Outcome:
     """What was counted, and what should not have been."""
 
-    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     violations: list[str] = field(default_factory=list)
 
 
