@@ -16,7 +16,7 @@ from assembler.document import BadDocument
 from playback.envfile import BadEnvFile
 from playback.errors import PlaybackError
 from playback.redis_server import RedisNotFound
-from wctl.commands import curate, doctor, record, replay, stack
+from wctl.commands import curate, doctor, record, replay, revise, stack
 from wctl.console import Refusal, say
 
 __all__ = ["app", "run"]
@@ -46,6 +46,7 @@ app.add_typer(curate.drafts, name="drafts")
 app.command()(curate.promote)
 app.command()(curate.validate)
 app.command()(curate.secrets)
+app.command()(revise.calibrate)
 app.command("run-test-profile")(replay.run_test_profile)
 app.command("run-suite")(replay.run_suite)
 
