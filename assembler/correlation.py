@@ -16,11 +16,12 @@ from urllib.parse import unquote
 
 from assembler.clients import OWN_COOKIE, Owner
 from assembler.extractors import Answer
+from assembler.graphql import graphql_slots
 from assembler.numbers import STRENGTHS, Strength, Wanted, locate_number
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
 from assembler.shapes import SECRET, clock, id_like, looks_opaque, pieces
-from assembler.slots import Slot, encoded, json_slots, path_slots, query_slots, url_slots
+from assembler.slots import Slot, encoded, path_slots, query_slots, url_slots
 from assembler.sources import json_leaves, locate, urls_in
 
 __all__ = ["Correlation", "Ref", "canonical", "request_slots"]
@@ -118,7 +119,7 @@ def request_slots(exchange: Exchange, bodies: Bodies) -> Iterator[Slot]:
     if media_type == "application/x-www-form-urlencoded":
         yield from query_slots(text, "form")
     elif media_type.endswith("json") or text.lstrip()[:1] in "{[":
-        yield from json_slots(text)
+        yield from graphql_slots(text)
     else:
         yield Slot("text", "", text, 0, len(text))
 

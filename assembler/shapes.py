@@ -6,11 +6,13 @@ A shape alone proves nothing: it only says *how* a value may vary, evidence deci
 
 from __future__ import annotations
 
+import base64
 import itertools
 import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "Piece",
     "age",
     "clock",
+    "counted_token",
     "id_like",
     "looks_opaque",
     "measured",
@@ -106,11 +109,29 @@ _LONGEST_WORD = 32
 """Letters from which on nothing is a word of a language, or a name somebody typed."""
 
 
+_COUNTED = re.compile(r"([A-Za-z_][\w.-]*[:|])(\d+)")
+
+
+@lru_cache(maxsize=4096)
+def counted_token(token: str) -> tuple[str, str] | None:
+    """The kind and number inside a global id, which is `Kind:17` in base64 (Relay), or None."""
+    core = token.rstrip("=")
+    if len(core) < 8 or not core.isalnum():
+        return None
+    try:
+        match = _COUNTED.fullmatch(base64.b64decode(core + "=" * (-len(core) % 4)).decode("ascii"))
+    except ValueError:
+        return None
+    return (match[1], match[2]) if match else None
+
+
 def looks_opaque(token: str) -> bool:
     """True for what a machine made at random or by digest: long, mixed, not words with a number behind."""
     core = token.rstrip("=")
     if len(core) < 8 or core.isdigit():
         return False
+    if counted_token(token) is not None:
+        return True
     hexadecimal = re.fullmatch(r"[0-9a-f]+|[0-9A-F]+", core) is not None
     digits = sum(c.isdigit() for c in core)
     if hexadecimal:

@@ -93,3 +93,12 @@ def test_a_number_that_was_sent_back_stands_among_ids() -> None:
     assert replay.json("/jobs", {"task": 3, "left": 2}, {"task": 10, "left": 2}) == []
     assert replay.json("/jobs", {"task": 4, "left": 2}, {"task": 10, "left": 2}) == ["body:/task"]
     assert replay.json("/jobs", {"task": 5, "left": 2}, {"task": 12, "left": 3}) == ["body:/left"]
+
+
+def test_a_number_inside_a_global_id_is_counted_in_its_kind() -> None:
+    replay = Replay()
+    book7, book14, book15, author7, author9 = "Qm9vazo3", "Qm9vazoxNA==", "Qm9vazoxNQ==", "QXV0aG9yOjc=", "QXV0aG9yOjk="
+    assert replay.json("/a", {"id": book7, "by": author7}, {"id": book14, "by": author9}) == []
+    assert replay.json("/b", {"x": book7}, {"x": book15}) == ["body:/x"]
+    assert replay.json("/b", {"x": book7}, {"x": author9}) == ["body:/x"]
+    assert replay.json("/b", {"x": "VXNlcjox"}, {"x": "VXNlcjo4"}) == []
