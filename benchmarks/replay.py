@@ -1,6 +1,6 @@
 """What a replay costs beside the work it repeats.
 
-python benchmarks/replay.py         about a minute; everything runs in a folder of its own, on loopback
+python benchmarks/replay.py         about a minute and a half: the quietest of some rounds each, on loopback
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def small_steps(folder: Path, app: str, requests: Callable[[str], None]) -> tupl
             raise NotMeasured(f"{app}: {report.result} at {report.failing_step}: {report.error}")
         return report.duration_s
 
-    first, second = in_turn([bare, replayed], 3)
+    first, second = in_turn([bare, replayed], 5, min)
     return first, second, status.steps
 
 
@@ -99,7 +99,7 @@ def sequences(folder: Path) -> None:
         ("tests/apps orders: login, SQLite", "tests.apps.orders_asgi:app", order_requests),
     ):
         bare, ours, steps = small_steps(folder / requests.__name__, app, requests)
-        note = f"{steps} steps; +{(ours - bare) / steps * 1000:.2f} ms a step"
+        note = f"{steps} steps; {(ours - bare) / steps * 1000:+.2f} ms a step"
         table.row(what, bare, ours, "s", note)
 
 
@@ -130,7 +130,7 @@ def sample_application(folder: Path) -> None:
                 raise NotMeasured(f"sample application: {report.result} at {report.failing_step}: {report.error}")
             return report.duration_s
 
-        bare, ours = in_turn([by_itself, replayed], 3)
+        bare, ours = in_turn([by_itself, replayed], 3, min)
     table.row(f"{recorded.requests} requests and 6 jobs", bare, ours, "s", "clone, comparison and report included")
     table.row("capture end → draft ready", None, ready, "s", "the assembler followed")
 
