@@ -23,13 +23,14 @@ from assembler.breaks import breaks
 from assembler.document import dump
 from assembler.draft import Built, build
 from assembler.drafts import SNAPSHOTS
-from assembler.late import Place, mend, remember
+from assembler.erasing import Place, remember
+from assembler.late import mend
 from assembler.logs import AssemblyError, AuditLog, locate, logs_listed
 from assembler.profile import slug_problem
 from assembler.readme import preview, readme
 from assembler.recording import Bodies, Recording, epoch
 from assembler.storage import manifest_of, replace_tree
-from assembler.wishes import grant, restore
+from assembler.wishes import grant
 from recorder.log import LOG_NAME
 
 __all__ = ["AssemblyError", "DraftStatus", "assemble"]
@@ -273,9 +274,8 @@ class Assembly:
         places = {**self._places, **{event["id"]: place for place, event in earlier}}
         events = _in_window([*(event for _, event in earlier), *captured], captured)
         remember(events, self._tombstones, bodies)
-        restore(events, self._tombstones, bodies)
         refused = grant(events, places, bodies, self._tombstones, self.root)
-        late = mend(events, places, bodies, self.root)
+        late = mend(events, places, bodies, self._tombstones, self.root)
         recording = Recording(events, capture["capture_id"], bodies)
         recording.notes.extend(sentence for log in self.logs.values() if (sentence := log.skipped()))
         if capture["state"] not in _CLOSED:

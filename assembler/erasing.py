@@ -1,0 +1,239 @@
+"""Values overwritten in a log with `*`, and put back by name when a draft is made from it.
+
+A tombstone (docs/formats.md) tells for each place what stood there: `/payload/body/@17` is the 17th character of the text
+that is stored now. The draft is always made from what is on the disk after overwriting, so a rebuilt one is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote
+
+import orjson
+
+from assembler.recording import Bodies
+from recorder.events import envelope
+from recorder.log import Writer
+
+__all__ = ["REDACTED", "Place", "Where", "erase", "remember", "spellings", "strings"]
+
+REDACTED = "redacted"
+"""What stands in a draft for a value that somebody asked to have taken out."""
+Where = tuple[str | int, ...]
+"""The way to a text below a record's payload."""
+_OURS = {
+    "sha256", "ref", "media_type", "encoding", "stored_encoding", "method", "scheme", "http_version", "kind", "pseudonym", "pointer",
+}  # fmt: skip
+"""Keys of a payload whose values are the recorder's own."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a record stands: its log and the byte offset of its line."""
+
+    log: Path
+    offset: int
+
+
+@dataclass
+class _Text:
+    """One text on the disk, as it will be, and what was in it: offset, length and name of each value."""
+
+    event: dict[str, Any]
+    where: Where
+    file: Path | None
+    text: str
+    marks: list[tuple[int, int, str]]
+
+
+def spellings(value: str) -> list[str]:
+    """A value as a request, a page or a script may write it, the longest first."""
+    found = {
+        value,
+        quote(value, safe=""),
+        quote_plus(value),
+        unquote(value),
+        html.escape(value),
+        json.dumps(value)[1:-1],
+    }
+    return sorted(found - {""}, key=lambda spelled: (-len(spelled), spelled))
+
+
+def strings(payload: Any, bodies: Bodies, at: Where = ()) -> Iterator[tuple[Where, str]]:
+    """Every text of a payload with the way to it; a body that is stored apart counts as its `text`."""
+    if isinstance(payload, str):
+        yield at, payload
+    elif isinstance(payload, list):
+        for index, value in enumerate(payload):
+            yield from strings(value, bodies, (*at, index))
+    elif isinstance(payload, dict):
+        if at in (("request_body",), ("body",)) and payload.get("ref") and (text := bodies.text(payload)) is not None:
+            yield (*at, "text"), text
+        for key, value in payload.items():
+            if key not in _OURS:
+                yield from strings(value, bodies, (*at, key))
+
+
+def erase(
+    events: Sequence[dict[str, Any]],
+    names: Mapping[str, str],
+    places: Mapping[str, Place],
+    bodies: Bodies,
+    tombstones: list[dict[str, Any]],
+    root: Path,
+    *,
+    word: int = 0,
+) -> int:
+    """Overwrite every value of `names` (value → what stands for it) in the records of `events`, and in `events`.
+
+    Values shorter than `word` characters are overwritten where they stand alone. What was overwritten is appended to the
+    logs and to `tombstones`. Returns the number of places; raises OSError when one could not be overwritten.
+    """
+    if not names:
+        return 0
+    spelled = {s: name for value, name in names.items() for s in spellings(value)}
+    alone = r"(?<![^\W_]){}(?![^\W_])"
+    pattern = re.compile(
+        "|".join(re.escape(s) if len(s) >= word else alone.format(re.escape(s)) for s in sorted(spelled, key=len)[::-1])
+    )
+    # First all is read: two records may share one body.
+    texts = [t for event in events for t in _texts(event, places.get(event["id"]), pattern, spelled, bodies)]
+    for text in texts:
+        _store(text, places[text.event["id"]])
+    touched: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        touched[text.event["id"]] = text.event
+        for offset, length, name in text.marks:
+            payload = {
+                "kind": "tombstone",
+                "record": text.event["id"],
+                "pointer": f"{_pointer(text.where)}/@{offset}",
+                "pseudonym": name,
+                "length": length,
+                "sha256": hashlib.sha256(text.text.encode()).hexdigest(),
+            }
+            tombstones.append(payload)
+            _bury(payload, text.event, places[text.event["id"]], root)
+    for event in touched.values():
+        event["payload"] = _record(places[event["id"]])["payload"]
+    remember([*touched.values()], tombstones, bodies)
+    return sum(len(text.marks) for text in texts)
+
+
+def remember(events: Sequence[dict[str, Any]], tombstones: Sequence[Mapping[str, Any]], bodies: Bodies) -> None:
+    """Put the names of overwritten values back where `*` stands, in `events`."""
+    by_record: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for mark in tombstones:
+        pointer, _, _ = str(mark.get("pointer")).partition("/@")
+        by_record.setdefault(str(mark.get("record")), {}).setdefault(pointer, []).append(mark)
+    for event in events:
+        wanted = by_record.get(event["id"])
+        if wanted is None:
+            continue
+        for where, text in list(strings(event["payload"], bodies)):
+            if marks := wanted.get(_pointer(where)):
+                _put(event["payload"], where, _named(text, marks))
+
+
+def _named(text: str, marks: Sequence[Mapping[str, Any]]) -> str:
+    json_like = text.lstrip()[:1] in ("{", "[")
+    for mark in sorted(marks, key=_offset, reverse=True):
+        start, length, name = _offset(mark), int(mark["length"]), str(mark["pseudonym"])
+        if text[start : start + length] != "*" * length:
+            continue
+        before, after = text[:start], text[start + length :]
+        if json_like and re.search(r"[:\[,]\s*$", before) and re.match(r"\s*[,\]}]", after):
+            name = f'"{name}"'  # a number had no quotes; a word needs them
+        text = before + name + after
+    return text
+
+
+def _offset(mark: Mapping[str, Any]) -> int:
+    offset = str(mark["pointer"]).partition("/@")[2]
+    return int(offset) if offset.isdigit() else 0
+
+
+def _texts(
+    event: dict[str, Any], place: Place | None, pattern: re.Pattern[str], names: Mapping[str, str], bodies: Bodies
+) -> Iterator[_Text]:
+    """The texts of a record that hold one of the values, as they are on the disk."""
+    if place is None or event["payload"].get("kind") in ("redact", "tombstone"):
+        return
+    if not any(pattern.search(text) for _, text in strings(event["payload"], bodies)):
+        return
+    payload = _record(place)["payload"]
+    for where, text in strings(payload, bodies):
+        ref = payload[where[0]].get("ref") if where[1:] == ("text",) and isinstance(payload[where[0]], dict) else None
+        fresh, end, marks = "", 0, []
+        for match in pattern.finditer(text):
+            stored = match.group().encode() if ref else orjson.dumps(match.group())[1:-1]
+            fresh += text[end : match.start()]
+            marks.append((len(fresh), len(stored), names[match.group()]))
+            fresh += "*" * len(stored)
+            end = match.end()
+        if marks:
+            yield _Text(event, where, bodies.path(ref) if ref else None, fresh + text[end:], marks)
+
+
+def _store(text: _Text, place: Place) -> None:
+    """Put a text in the place of the one on the disk, which takes as many bytes; all around it stays where it is."""
+    if text.file is not None:
+        _write(text.file, 0, text.text.encode())
+        return
+    with place.log.open("rb") as file:
+        file.seek(place.offset)
+        line = file.readline().rstrip(b"\n")
+    record = orjson.loads(line)
+    _put(record["payload"], text.where, text.text)
+    fresh = orjson.dumps(record)
+    if len(fresh) > len(line):
+        raise OSError(
+            f"{place.log}: a secret in the record at byte {place.offset} cannot be overwritten; it is no line of the recorder's."
+        )
+    _write(place.log, place.offset, fresh.ljust(len(line)))
+
+
+def _write(path: Path, offset: int, content: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _bury(payload: dict[str, Any], event: Mapping[str, Any], place: Place, root: Path) -> None:
+    writer = Writer(place.log.parent, root)
+    writer.append(
+        envelope("system_log", None, payload, parent_id=event["operation_id"], run_context=event.get("run_context"))
+    )
+    writer.close()
+
+
+def _record(place: Place) -> dict[str, Any]:
+    with place.log.open("rb") as file:
+        file.seek(place.offset)
+        record: dict[str, Any] = orjson.loads(file.readline())
+    return record
+
+
+def _put(payload: Any, where: Where, text: str) -> None:
+    for step in where[:-1]:
+        payload = payload[step]
+    payload[where[-1]] = text
+    if where[-1] == "text" and "sha256" in payload:
+        payload.pop("ref", None)
+        payload["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+
+
+def _pointer(where: Where) -> str:
+    """The pointer to a text; that of a body is the body's."""
+    steps = where[:-1] if len(where) == 2 and where[0] in ("request_body", "body") else where
+    return "/payload" + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
