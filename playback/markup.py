@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -33,7 +35,7 @@ class Form:
 
 @dataclass
 class Page:
-    """The comparable content of a page, each list in document order. `islands` are its JSON script blocks."""
+    """The comparable content of a page, each list in document order. `islands` are its JSON documents, in scripts and attributes."""
 
     text: list[str] = field(default_factory=list)
     forms: list[Form] = field(default_factory=list)
@@ -60,7 +62,23 @@ def read_page(source: str) -> Page:
             page.links.append(target)
     for node in tree.css('script[type="application/json"], script[type="application/ld+json"]'):
         page.islands.append(node.text())
+    page.islands.extend(_documents_in_attributes(tree))
     return page
+
+
+def _documents_in_attributes(tree: LexborHTMLParser) -> Iterator[str]:
+    """What a page hands to its scripts in attributes (`data-props='{"id": 7}'`): as much content as its text is."""
+    for node in tree.css("body *"):
+        for value in node.attributes.values():
+            if value and value.lstrip()[:1] in ("{", "[") and _is_document(value):
+                yield value
+
+
+def _is_document(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), (dict, list))
+    except ValueError:
+        return False
 
 
 def _walk(root: LexborNode, page: Page) -> None:
