@@ -11,7 +11,7 @@ from pathlib import Path
 from .comparison import Comparator, Comparison, counted, shared_start
 from .params import Params
 
-BLOCK = 1 << 20  # bytes
+BLOCK = 128 << 10  # bytes; what leaves the processor's cache costs: blocks of 1 MiB take four times as long
 _AROUND = 16  # bytes shown on either side of a difference
 
 
