@@ -1,6 +1,8 @@
 """What comparing and cloning files costs beside the standard library's own ways.
 
-python benchmarks/comparators.py         some seconds; needs 600 MB of temporary space
+    python benchmarks/comparators.py         some seconds; needs 600 MB of temporary space
+
+The same work by the standard library stands beside it.
 """
 
 from __future__ import annotations

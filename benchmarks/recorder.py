@@ -1,6 +1,8 @@
 """What the recorder costs the application it watches.
 
-python benchmarks/recorder.py         under a minute; in rounds that take turns with the bare application
+    python benchmarks/recorder.py         under a minute; in rounds that take turns with the bare application
+
+Each figure stands beside that of the same application without a recorder.
 """
 
 from __future__ import annotations

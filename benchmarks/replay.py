@@ -1,6 +1,8 @@
 """What a replay costs beside the work it repeats.
 
-python benchmarks/replay.py         about a minute and a half: the quietest of some rounds each, on loopback
+    python benchmarks/replay.py         about a minute and a half: the quietest of some rounds each, on loopback
+
+A replay includes comparison, report and, where there is a run, its clone.
 """
 
 from __future__ import annotations
