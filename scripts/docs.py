@@ -232,7 +232,7 @@ def _kind(annotation: Any) -> str:
 
 def schema() -> str:
     """The JSON Schema of profile.yaml (2020-12), with the meanings of its keys."""
-    document = Profile.model_json_schema(by_alias=True)
+    document = _without_defaults(Profile.model_json_schema(by_alias=True))
     said = meanings()
     for model in models():
         place = document if model is Profile else document["$defs"][model.__name__]
@@ -240,6 +240,15 @@ def schema() -> str:
             place["properties"][field.alias or name]["description"] = said[model.__name__, name]
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "profile.yaml"}
     return json.dumps(head | {k: v for k, v in document.items() if k != "title"}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _without_defaults(part: Any) -> Any:
+    """The schema without what holds anyway, which some versions of pydantic write and others do not."""
+    if isinstance(part, list):
+        return [_without_defaults(inner) for inner in part]
+    if not isinstance(part, dict):
+        return part
+    return {k: _without_defaults(v) for k, v in part.items() if (k, v) != ("additionalProperties", True)}
 
 
 # ---------------------------------------------------------------------- endpoints
