@@ -19,11 +19,16 @@ from assembler.profile import Extract
 from assembler.shapes import id_like, pieces
 from assembler.sources import form_fields, json_leaves, json_offers, proved, quoted, row_around, urls_in
 
-__all__ = ["STRENGTHS", "Strength", "Wanted", "locate_number"]
+__all__ = ["STRENGTHS", "WRAPPERS", "Strength", "Wanted", "locate_number"]
 
 _ID_ENDING = re.compile(r"(?:^|[-_.])(?i:ids?|pks?|uid|oid)$|(?<=[a-z])(?:Ids?|IDs?|Pk)$")
 _ANY_NOUN = {"", "row", "item", "object", "record", "obj", "entry", "element", "entity"}
 """What an attribute or key is called that holds the id of whatever it belongs to."""
+WRAPPERS = {
+    "data", "items", "results", "result", "objects", "object", "rows", "records", "list", "edges", "node", "nodes", "values",
+    "content", "response", "hits", "entries",
+}  # fmt: skip
+"""Keys of documents that name no thing."""
 _PAGING = {
     "pag",
     "limit",
@@ -87,7 +92,7 @@ def _sure(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[st
         )
     for base, document in _documents(answer):
         for path in _places(document, wanted.value):
-            if _same_thing(path, wanted, source_path):
+            if _same_thing(path, wanted, source_path if base is None else ""):
                 for extract in json_offers(path, document, anchors):
                     yield _within(base, extract), f"the answer's {path[-1]} is an id, and its place says of what"
 
@@ -116,7 +121,7 @@ def _guessed(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence
         yield from _assignments(answer, wanted)
     for base, document in _documents(answer):
         for path in _places(document, wanted.value):
-            if id_like(str(path[-1])) and _on_the_way(path, wanted):
+            if id_like(str(path[-1])) and _on_the_way(path, wanted, source_path):
                 for extract in json_offers(path, document, anchors):
                     yield _within(base, extract), f"the answer's {path[-1]} is an id, and the path says of what"
 
@@ -268,26 +273,33 @@ def _places(document: Any, value: str) -> Iterator[list[Any]]:
 
 
 def _same_thing(path: Sequence[Any], wanted: Wanted, source_path: str) -> bool:
-    """True when the key at `path` is an id, and its noun is the one of the place that the number was sent to."""
+    """True when the key at `path` is an id, and its noun is the one of the place that the number was sent to.
+
+    A bare `id` counts what the nearest key around it names; with no such key, what the address of the answer names.
+    """
     key = str(path[-1])
     if not id_like(key):
         return False
     stem, noun = _noun(_ID_ENDING.sub("", key)), wanted.noun
-    if wanted.place == "path" and not stem and source_path.rstrip("/") == wanted.role.rstrip("/"):
+    if stem:
+        return stem == noun
+    around = [p for p in path[:-1] if isinstance(p, str) and p.lower() not in WRAPPERS]
+    if not around and wanted.place == "path" and source_path.rstrip("/") == wanted.role.rstrip("/"):
         return True
+    nouns = _nouns(around[-1]) if around else {_noun(s) for s in source_path.split("/")}
+    return bool(noun) and noun in nouns
+
+
+def _on_the_way(path: Sequence[Any], wanted: Wanted, source_path: str) -> bool:
+    """True where some key or address around the id, or ahead of its place (`/pet/edit/7`), names the same thing."""
+    stem = _noun(_ID_ENDING.sub("", str(path[-1])))
+    ahead = {_noun(s) for s in wanted.role.split("/") if s} if wanted.place == "path" else {wanted.noun}
+    if stem:
+        return stem in ahead
     around = {n for p in path[:-1] if isinstance(p, str) for n in _nouns(p)} | {
         _noun(s) for s in source_path.split("/")
     }
-    return bool(noun) and (stem == noun or (not stem and noun in around))
-
-
-def _on_the_way(path: Sequence[Any], wanted: Wanted) -> bool:
-    """True for a path such as `/pet/edit/7` where the key's noun stands further ahead."""
-    if wanted.place != "path":
-        return False
-    ahead = {_noun(s) for s in wanted.role.split("/") if s}
-    stem = _noun(_ID_ENDING.sub("", str(path[-1])))
-    return stem in ahead or (not stem and any(n in ahead for p in path[:-1] if isinstance(p, str) for n in _nouns(p)))
+    return not ahead.isdisjoint(around - {""})
 
 
 def _nouns(key: str) -> set[str]:

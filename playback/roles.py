@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from assembler.numbers import WRAPPERS
 from assembler.shapes import pieces
 
 __all__ = ["key_role", "place_of"]
@@ -17,10 +18,6 @@ _ANY = re.compile(
     r"(?:object|parent|target|item|resource|entity|record|related|node|source|row)[-_.]?(?:id|pk)", re.IGNORECASE
 )
 """Ids of no telling noun: what they count depends on the place."""
-_WRAPPERS = {
-    "data", "items", "results", "result", "objects", "object", "rows", "records", "list", "edges", "node", "nodes", "values",
-    "content", "response", "hits", "entries",
-}  # fmt: skip
 
 
 def place_of(path: str) -> str:
@@ -39,7 +36,7 @@ def key_role(place: str, where: str, name: str) -> str:
     """
     if not _BARE.fullmatch(name) and not _ANY.fullmatch(name):
         return f"key:{name}"
-    keys = [k for k in where.partition(":")[2].split("/") if k and not k.isdigit() and k.lower() not in _WRAPPERS]
+    keys = [k for k in where.partition(":")[2].split("/") if k and not k.isdigit() and k.lower() not in WRAPPERS]
     return f"key:{place}:{'/'.join(keys[:-1])}:{name}"
 
 

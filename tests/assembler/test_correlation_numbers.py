@@ -71,3 +71,15 @@ def test_a_key_of_the_same_name_is_a_source_unless_the_client_chose_the_number(t
         api("PUT", "/other", "{}", '{"quantity": 3}'),
     ]
     assert sources(profile_of(tmp_path / "chosen", chosen)) == {}
+
+
+def test_a_bare_id_counts_what_the_nearest_key_names(tmp_path: Path) -> None:
+    listed = '[{"id": 1, "author": {"id": 4}}, {"id": 4, "author": {"id": 1}}]'
+    profile = profile_of(tmp_path, [api("GET", "/api/books/", listed), api("GET", "/api/books/4/", "{}")])
+    assert [e.json_ for e in profile.steps[0].extract.values()] == ["[1].id"]
+
+
+def test_a_document_in_a_page_says_itself_what_it_counts(tmp_path: Path) -> None:
+    boot = """<div data-boot='{"widget": {"id": 4}}'></div>"""
+    calls = [get("/pages/", boot), get("/pages/new", '<a href="/pages/4/">Four</a>'), get("/pages/4/", "<p>Four</p>")]
+    assert sources(profile_of(tmp_path, calls)) == {"get-pages-new": ["4"]}
