@@ -47,6 +47,7 @@ app.command()(curate.promote)
 app.command()(curate.validate)
 app.command()(curate.secrets)
 app.command()(revise.calibrate)
+app.command()(revise.diff)
 app.command("run-test-profile")(replay.run_test_profile)
 app.command("run-suite")(replay.run_suite)
 

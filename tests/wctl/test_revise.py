@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from tests.wctl.conftest import Wctl, add_profile
@@ -36,3 +37,24 @@ def test_calibrate_without_an_application(wctl: Wctl, tmp_path: Path) -> None:
     add_profile(tmp_path)
     assert wctl("calibrate", "tiny", "--base-url", "http://127.0.0.1:9").code == 2
     assert wctl("calibrate", "tinny", "--base-url", "http://127.0.0.1:9").code == 2
+
+
+def test_diff_with_a_draft_and_with_another(wctl: Wctl, tmp_path: Path) -> None:
+    folder = add_profile(tmp_path)
+    absent = wctl("diff", "tiny")
+    assert (absent.code, absent.out, "No draft is called 'tiny'" in absent.err) == (2, "", True)
+    draft = tmp_path / "profiles/_drafts/tiny"
+    shutil.copytree(folder, draft)
+    same = wctl("diff", "tiny", "--draft")
+    assert (same.code, same.out) == (0, "tiny: profile → draft: no change in 3 steps\n")
+    (draft / "bodies/items.json").write_text('{"total": 4}')
+    found = wctl("diff", "tiny")
+    assert found.code == 0
+    assert "  ~ items: GET /items\n      answer: differs in 1 place\n        body:/total: 3 → 4\n" in found.out
+    assert "- changed **items** `GET /items`" in wctl("diff", "tiny", "--markdown").out
+    assert json.loads(wctl("diff", "tiny", "--json").out)["steps"][0]["name"] == "items"
+    add_profile(tmp_path, "tiny-2")
+    assert "no change in 3 steps" not in wctl("diff", "tiny", "--with", "profiles/_drafts/tiny").out
+    assert wctl("diff", "tiny", "--with", "tiny-2").code == 0
+    assert wctl("diff", "tiny", "--with", "tiny-3").code == 2
+    assert wctl("diff", "tiny", "--with", "tiny-2", "--draft").code == 2
