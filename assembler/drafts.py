@@ -14,7 +14,7 @@ import orjson
 
 from assembler.profile import slug_problem
 
-__all__ = ["Draft", "discard", "export", "folder_of", "list_drafts", "show"]
+__all__ = ["Draft", "discard", "export", "folder_of", "json_object", "list_drafts", "show"]
 
 EXPIRY = timedelta(days=30)
 SNAPSHOTS = ".snapshots"
@@ -53,21 +53,26 @@ def show(slug: str, data_root: Path) -> dict[str, Any]:
     folder = folder_of(slug, data_root)
     document: dict[str, Any] = {"directory": str(folder)}
     for name in ("status", "preview"):
-        path = folder / f"{name}.json"
-        if path.exists():
-            document[name] = orjson.loads(path.read_bytes())
+        if found := json_object(folder / f"{name}.json"):
+            document[name] = found
+    document["expires"] = _draft(folder).expires.isoformat(timespec="seconds")
     return document
 
 
 def export(slug: str, data_root: Path, target: Path) -> Path:
-    """Pack a draft into the zip file `target`. Raises LookupError, FileExistsError."""
+    """Pack a draft into the zip file `target`, links left out. Raises LookupError, FileExistsError."""
     folder = folder_of(slug, data_root)
     if target.exists():
         raise FileExistsError(f"{target} exists; choose another name.")
-    with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+            for path in files:
                 archive.write(path, f"{slug}/{path.relative_to(folder).as_posix()}")
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
     return target
 
 
@@ -98,13 +103,20 @@ def folder_of(slug: str, data_root: Path) -> Path:
     raise LookupError(f"No draft is called {slug!r} below {_root(data_root)}; {hint}")
 
 
-def _draft(folder: Path) -> Draft:
+def json_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty where there is none."""
     try:
-        status = orjson.loads((folder / "status.json").read_bytes())
+        found = orjson.loads(path.read_bytes())
     except (OSError, ValueError):
-        status = {"state": "assembling"}
-    made = status.get("made") or folder.stat().st_mtime
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _draft(folder: Path) -> Draft:
+    status = json_object(folder / "status.json")
+    made = status.get("made")
     return Draft(
-        folder.name, status.get("state", "assembling"), status.get("steps", 0), datetime.fromtimestamp(made, UTC),
-        status.get("problems", []), status.get("warnings", []), folder,
+        folder.name, str(status.get("state", "assembling")), int(status.get("steps") or 0),
+        datetime.fromtimestamp(made if isinstance(made, (int, float)) else folder.stat().st_mtime, UTC),
+        list(status.get("problems") or []), list(status.get("warnings") or []), folder,
     )  # fmt: skip

@@ -1,0 +1,233 @@
+"""From a draft to a profile: what stops it, and what stands there afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assembler import promote as promotion
+from assembler.document import BadDocument, load_profile
+from assembler.drafts import list_drafts
+from assembler.promote import NotPromotable, promote
+from assembler.storage import digest
+from tests.assembler.deployment import SLUG, Deployment, contents
+
+PSEUDONYM = "secret-token-" + "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Deployment:
+    """A draft without problems: a run, a page, an upload, a file to compare."""
+    site = Deployment(tmp_path)
+    site.run("dry-creek", {"active.cfg": "a"})
+    capture = site.start()
+    site.send("GET", "/runs/dry-creek/active/", "<h1>Dry Creek</h1>")
+    site.upload("/runs/dry-creek/active/dem", ("dem.tif", b"II*\0"))
+    site.run("dry-creek", {"out.csv": "a,b\n1,2\n"})
+    site.end(capture)
+    site.assemble()
+    return site
+
+
+def draft_of(site: Deployment) -> Path:
+    return site.data / "profiles" / "_drafts" / SLUG
+
+
+def edit(site: Deployment, old: str, new: str) -> None:
+    path = draft_of(site) / "profile.yaml"
+    text = path.read_text()
+    assert text.count(old) >= 1
+    path.write_text(text.replace(old, new, 1))
+
+
+def tell(site: Deployment, **status: Any) -> None:
+    path = draft_of(site) / "status.json"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), **status}))
+
+
+def refusal(site: Deployment, **options: Any) -> str:
+    with pytest.raises(NotPromotable) as caught:
+        promote(SLUG, site.data, **options)
+    assert not (site.data / "profiles" / SLUG).exists()
+    assert draft_of(site).exists()
+    return str(caught.value)
+
+
+def test_a_promoted_profile_is_the_draft_without_what_is_the_drafts_own(site: Deployment) -> None:
+    before = contents(draft_of(site))
+    folder = promote(SLUG, site.data)
+    assert folder == site.data / "profiles" / SLUG
+    assert contents(folder) == {name: content for name, content in before.items() if name != "preview.json"} | {
+        "manifest.json": (folder / "manifest.json").read_bytes()
+    }
+    assert not (folder / "status.json").exists()
+    assert load_profile(folder / "profile.yaml").metadata.slug == SLUG
+    assert list_drafts(site.data) == []
+    assert not (site.data / "profiles" / "_drafts" / ".snapshots" / SLUG).exists()
+
+
+def test_the_manifest_is_of_what_was_promoted(site: Deployment) -> None:
+    edit(site, "title: Work", "title: Better")
+    (draft_of(site) / "seed" / "run" / "extra.txt").write_text("added by hand")
+    (draft_of(site) / "README.md").unlink()
+    folder = promote(SLUG, site.data)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    found = {p.relative_to(folder).as_posix(): digest(p) for p in folder.rglob("*") if p.is_file()}
+    del found["manifest.json"]
+    assert manifest == {"v": 1, "files": found}
+    assert {"seed/run/extra.txt", "baseline/run/out.csv", "events.jsonl"} <= found.keys()
+
+
+def test_an_older_profile_is_replaced_whole(site: Deployment) -> None:
+    old = site.data / "profiles" / SLUG
+    (old / "baseline").mkdir(parents=True)
+    (old / "baseline" / "gone.csv").write_text("x")
+    promote(SLUG, site.data)
+    assert not (old / "baseline" / "gone.csv").exists()
+    assert (old / "baseline" / "run" / "out.csv").exists()
+    assert sorted(p.name for p in old.parent.iterdir()) == ["_drafts", SLUG]
+
+
+def test_the_draft_stays_until_the_profile_stands(site: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    old = site.data / "profiles" / SLUG
+    old.mkdir()
+    (old / "profile.yaml").write_text("old")
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(OSError, match="No space left"):
+        promote(SLUG, site.data)
+    assert contents(old) == {"profile.yaml": b"old"}
+    assert draft_of(site).exists()
+    assert sorted(p.name for p in old.parent.iterdir()) == ["_drafts", SLUG]
+
+
+def test_a_profile_is_the_old_or_the_new_one_when_promotion_is_killed(site: Deployment) -> None:
+    old = site.data / "profiles" / SLUG
+    old.mkdir()
+    (old / "profile.yaml").write_text("old")
+    child = os.fork()
+    if child == 0:
+        promotion.discard = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+        promote(SLUG, site.data)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert load_profile(old / "profile.yaml").metadata.slug == SLUG
+    assert draft_of(site).exists()
+    promote(SLUG, site.data)
+    assert list_drafts(site.data) == []
+
+
+# ---------------------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize("status", [None, "{", "[]", '{"state": "assembling"}'])
+def test_a_draft_that_is_not_ready(site: Deployment, status: str | None) -> None:
+    path = draft_of(site) / "status.json"
+    path.unlink()
+    if status is not None:
+        path.write_text(status)
+    assert "The draft work is not ready" in refusal(site)
+
+
+def test_a_name_that_no_draft_has(site: Deployment) -> None:
+    with pytest.raises(LookupError, match="did you mean 'work'"):
+        promote("worrk", site.data)
+    for slug in ("../work", "_drafts/work", "..", ""):
+        with pytest.raises(ValueError, match="is not a profile name"):
+            promote(slug, site.data)
+
+
+def test_a_document_that_is_none(site: Deployment) -> None:
+    edit(site, "steps:", "stepz:")
+    with pytest.raises(BadDocument, match=r"profile\.yaml, line \d+: unknown key 'stepz'; did you mean 'steps'\?"):
+        promote(SLUG, site.data)
+    assert draft_of(site).exists()
+
+
+def test_a_document_that_calls_itself_something_else(site: Deployment) -> None:
+    edit(site, "slug: work", "slug: other")
+    assert "calls itself 'other', and the draft is 'work'" in refusal(site)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    method: GET\n", f"    method: GET\n    query: token={PSEUDONYM}\n"),
+        ("    method: GET\n", f"    method: GET\n    headers:\n      x-token: {PSEUDONYM}\n"),
+        ("    method: GET\n", f"    method: GET\n    cookies: {{sid: {PSEUDONYM}}}\n"),
+        ("    method: GET\n", f"    method: GET\n    form:\n      - [\"was:\", {PSEUDONYM}]\n"),
+        ("    method: GET\n", f"    method: GET\n    json: |2\n      {{\n      \"location: x\": \"{PSEUDONYM}\"}}\n"),
+        ("active/\"", f"active/{PSEUDONYM}\""),
+        ("filename: dem.tif\n", f"filename: {PSEUDONYM}\n"),
+    ],
+    ids=["query", "header", "cookie", "form", "json", "path", "file name"],
+)  # fmt: skip
+def test_a_secret_that_was_not_resolved_is_named_with_its_line(site: Deployment, old: str, new: str) -> None:
+    edit(site, old, new)
+    sentence = refusal(site)
+    assert "a secret of the recording is not resolved" in sentence
+    lines = (draft_of(site) / "profile.yaml").read_text().splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if PSEUDONYM in line)
+    assert f"profile.yaml, line {number}: " in sentence
+
+
+def test_a_secret_in_a_remark_or_an_expectation_is_none_that_is_sent(site: Deployment) -> None:
+    edit(site, "    method: GET\n", f"    method: GET  # it was {PSEUDONYM}\n    note: {PSEUDONYM}\n")
+    edit(site, "      status: 200\n", f"      status: 200\n      location: /?token={PSEUDONYM}\n")
+    promote(SLUG, site.data)
+
+
+def test_problems_stop_it_until_the_document_was_edited(site: Deployment) -> None:
+    tell(site, problems=["step get-active: there is something wrong.", "And this.", "And that."])
+    assert refusal(site) == "step get-active: there is something wrong. (2 more: wctl drafts show work)"
+    os.utime(draft_of(site) / "profile.yaml")
+    assert refusal(site).startswith("step get-active")
+    edit(site, "title: Work", "title: Mended")
+    promote(SLUG, site.data)
+
+
+def test_a_large_file_is_to_be_looked_at_and_a_larger_one_stays_out(site: Deployment) -> None:
+    large = draft_of(site) / "seed" / "run" / "large.bin"
+    with large.open("wb") as file:
+        file.truncate((50 << 20) + 1)
+    assert refusal(site) == (
+        "seed/run/large.bin has 50 MiB. Review whether the profile needs it, then promote with --reviewed."
+    )
+    with large.open("wb") as file:
+        file.truncate((100 << 20) + 1)
+    for reviewed in (False, True):
+        assert "seed/run/large.bin has 100 MiB; files over 100 MiB belong in Git LFS." in refusal(
+            site, reviewed=reviewed
+        )
+
+
+def test_a_large_file_that_was_looked_at_goes_in(site: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promotion, "_WARN", 10)
+    assert "Review whether the profile needs it" in refusal(site)
+    folder = promote(SLUG, site.data, reviewed=True)
+    assert (folder / "profile.yaml").stat().st_size > 10
+
+
+@pytest.mark.parametrize("pattern", ["seed/uploads/*/dem.tif", "baseline/answers/*.html"])
+def test_a_file_that_is_missing(site: Deployment, pattern: str) -> None:
+    (missing,) = draft_of(site).glob(pattern)
+    missing.unlink()
+    name = missing.relative_to(draft_of(site)).as_posix()
+    assert refusal(site) == f"{name} is named in profile.yaml and is not in the draft."
+
+
+def test_a_file_outside_of_the_draft_is_not_in_it(site: Deployment) -> None:
+    edit(site, "file: seed/uploads/", "file: ../../../seed/uploads/")
+    assert "is not in the draft" in refusal(site)
+
+
+def test_links_are_refused(site: Deployment) -> None:
+    (draft_of(site) / "seed" / "run" / "key").symlink_to("/etc/hostname")
+    assert refusal(site) == "seed/run/key is a link; put the file itself into the draft."
