@@ -123,7 +123,9 @@ def _expected(was: Expect, now: Expect, step: _Texts) -> Iterator[str]:
 
 
 def _waits(old: Step, new: Step, step: _Texts) -> Iterator[str]:
-    before, after = (s.wait.model_dump(exclude_none=True, exclude={"recorded"}) if s.wait else {} for s in (old, new))
+    before, after = (
+        s.wait.model_dump(exclude_none=True, exclude={"recorded", "interval"}) if s.wait else {} for s in (old, new)
+    )
     for key in [*before, *(k for k in after if k not in before)]:
         if not step.same(before.get(key), after.get(key)):
             yield change_line(f"wait {key}", before.get(key), after.get(key))
