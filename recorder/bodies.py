@@ -33,6 +33,9 @@ _CLEAN = 1024  # large texts that are remembered to hold no secret
 _clean: set[tuple[bytes, media.Kind, frozenset[str]]] = set()
 
 Body: TypeAlias = dict[str, Any]
+_NO_CODING = frozenset({"", "identity", "none", "null", "binary", "7bit", "8bit", "utf-8", "utf8", "ascii", "us-ascii"})
+"""What stands in Content-Encoding without being a coding: applications write charsets there, and Python's None."""
+
 Omission: TypeAlias = Literal["too_large", "not_read", "unavailable", "redaction", "write_failed", "disabled"]
 
 
@@ -245,7 +248,7 @@ class BodyTee:
         self._store = store
         self._redactor = redactor
         self._media_type = media_type
-        self._encoding = None if encoding is None or encoding.strip().lower() in ("", "identity") else encoding.strip()
+        self._encoding = None if encoding is None or encoding.strip().lower() in _NO_CODING else encoding.strip()
         self._max_size = max_size
         self._kind: media.Kind = "binary" if exact else media.kind(media_type)
         self._chunks: list[bytes] = []

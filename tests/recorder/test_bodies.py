@@ -194,6 +194,14 @@ def test_what_cannot_be_looked_into_or_is_too_large(
     assert describe(store, content, media_type, encoding, max_size=9)["omitted"] == reason
 
 
+@pytest.mark.parametrize("encoding", ["None", "utf-8", "binary"])
+def test_a_content_encoding_that_is_no_coding_is_none(store: Store, encoding: str) -> None:
+    assert describe(store, b"password=hunter2hunter2&note=plain", "application/x-www-form-urlencoded", encoding)[
+        "redactions"
+    ]
+    assert describe(store, b"some notes", "text/plain", encoding)["text"] == "some notes"
+
+
 def test_compressed_binary_is_stored_as_it_was_sent(store: Store) -> None:
     wire = gzip.compress(b"\0\1\2")
     body = describe(store, wire, "application/octet-stream", "gzip")
