@@ -6,7 +6,7 @@ Requests without cookies go to the client of the same user agent whose jar owes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from assembler.cookies import Jar, parse_cookie, set_cookie_name
@@ -15,6 +15,7 @@ from assembler.recording import Exchange
 __all__ = ["OWN_COOKIE", "RecordedClient", "tell_apart"]
 
 OWN_COOKIE = "recorder_session"
+_LATEST = 8
 
 
 @dataclass
@@ -28,6 +29,8 @@ class RecordedClient:
     """Every cookie it ever had: a request may leave with a value that an answer in flight replaces."""
     own: dict[str, str] = field(default_factory=dict)
     """Cookies it sent that no recorded answer set: made by a script, or from before the log begins."""
+    owes: bool = False
+    """True while its jar holds any cookie."""
     setters: dict[str, int] = field(default_factory=dict)
     """Cookie name to the exchange that set its current value."""
 
@@ -69,6 +72,7 @@ def tell_apart(exchanges: Sequence[Exchange]) -> tuple[list[Owner], dict[str, Re
             name = set_cookie_name(header)
             client.setters[name] = exchange.index
             client.own.pop(name, None)
+        client.owes = bool(client.jar)
         client.held.update(client.jar.cookies(url).items())
         client.held.update((set_cookie_name(h), h.partition("=")[2].partition(";")[0].strip()) for h in set_cookies)
     return owners, {client.name: client for client in clients}
@@ -78,12 +82,26 @@ def _all(exchange: Exchange, name: str) -> list[str]:
     return [v for n, v in exchange.headers if n == name]
 
 
+def _eligible(clients: Sequence[RecordedClient], agent: str, sent: dict[str, str]) -> Iterator[RecordedClient]:
+    """Clients of that agent that had one of the cookies, or hold none; of those that hold some, a request without any
+    may still be from one of the latest: its cookies may not belong to this address."""
+    latest = len(clients) - _LATEST
+    for position, client in enumerate(clients):
+        if client.agent != agent:
+            continue
+        if not sent:
+            if not client.own and (not client.owes or position >= latest):
+                yield client
+        elif (not client.own and not client.owes) or any(
+            (n, v) in client.held or client.own.get(n) == v for n, v in sent.items()
+        ):
+            yield client
+
+
 def _match(clients: Sequence[RecordedClient], agent: str, url: str, sent: dict[str, str]) -> RecordedClient | None:
     """The client that `sent` speaks for; the one that spoke last wins among equals."""
     best: tuple[float, RecordedClient] | None = None
-    for client in clients:
-        if client.agent != agent:
-            continue
+    for client in _eligible(clients, agent, sent):
         owed = client.jar.cookies(url)
         known = {**client.own, **owed}
         if not sent:

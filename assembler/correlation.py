@@ -8,6 +8,7 @@ is the client's own and stays literal. Random-looking values need no more than t
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from assembler.shapes import SECRET, clock, id_like, looks_opaque, pieces
 from assembler.slots import Slot, encoded, path_slots, query_slots, url_slots
 from assembler.sources import json_leaves, locate, urls_in
 
-__all__ = ["Correlation", "Ref", "canonical", "request_slots"]
+__all__ = ["Correlation", "Ref", "canonical", "generated", "request_slots"]
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _STAMP = re.compile(r"\d{10,}(?:\.\d+)?")
@@ -63,6 +64,11 @@ class Generated:
     """A value that the client makes anew for each run: `{{ generated.NAME }}`."""
 
     name: str
+
+
+def generated(cookie: str) -> Generated:
+    """The value that a client makes for a cookie of its own."""
+    return Generated(re.sub(r"[^A-Za-z0-9_]", "_", cookie))
 
 
 @dataclass
@@ -344,7 +350,7 @@ class Correlation:
             return self._as_before(role, value, index)
         wanted = Wanted(slot.place, role, slot.name, value, self.exchanges[index].path)
         first = self._first_role.get(_mark(wanted), index)
-        earlier = [number for number in self._answers_with(value, index) if number < first]
+        earlier = list(itertools.takewhile(lambda number: number < first, self._answers_with(value, index)))
         for strength in STRENGTHS:
             for number in earlier if strength == "sure" else reversed(earlier):
                 if extraction := self._counted(number, wanted, slot, strength):
@@ -397,6 +403,10 @@ class Correlation:
 
     def _secret(self, slot: Slot, value: str, index: int, filled: Filled) -> Part:
         """A secret that no answer gave: the user's (password, API key), named by its field, or unknown."""
+        own = next((n for n, v in self.owners[index].extra.items() if canonical(v) == value), None)
+        if own is not None:
+            # The client made it itself and sends it twice: as a cookie and here.
+            return generated(own)
         hexadecimal = value[-32:]
         if hexadecimal in self.secrets:
             return Secret(self.secrets[hexadecimal])

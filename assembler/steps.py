@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from assembler.clients import Owner, RecordedClient
-from assembler.correlation import Correlation, Extraction, Filled, Generated, Part, Ref, Secret, canonical
+from assembler.correlation import Correlation, Extraction, Filled, Generated, Part, Ref, Secret, canonical, generated
 from assembler.document import Noted
 from assembler.polling import Poll
 from assembler.recording import Exchange, Recording
@@ -120,15 +120,10 @@ class StepWriter:
         exchange = self.recording.exchanges[index]
         for name, value in self.owners[index].extra.items():
             token = canonical(value)
-            source = (
-                self.correlation.refer(Slot("cookie", name, token, 0, 0), token, index)
-                if SECRET.fullmatch(token)
-                else None
-            )
-            if source is not None:
-                cookies[name] = self._render([source])
+            if name in self._from_answers[index]:
+                cookies[name] = self._render([self._from_answers[index][name]])
             elif token and any(s.value == token for s in self.correlation.slots[index]):
-                cookies[name] = f"{{{{ generated.{re.sub(r'[^A-Za-z0-9_]', '_', name)} }}}}"
+                cookies[name] = self._render([generated(name)])
             elif _SESSION_NAME.search(name):
                 self.problems.append(
                     f"step {self.ids[index]}: {exchange.method} {exchange.path} sent the cookie {name!r}, which no recorded answer set; "
@@ -253,15 +248,30 @@ class StepWriter:
             expect["jobs"] = _job_statuses(exchange)
         return expect
 
+    def __post_init__(self) -> None:
+        self._from_answers = {index: self._script_cookies(index) for index in self.ids}
+        self._used: dict[int, set[str]] = {}
+        """Answer to the names that some step takes from it."""
+        for index in self.ids:
+            parts = [part for _, filled in self.correlation.filled[index].slots for part in filled]
+            for part in [*parts, *self._from_answers[index].values()]:
+                if isinstance(part, Ref):
+                    self._used.setdefault(self._last(part.source), set()).add(part.name)
+
+    def _script_cookies(self, index: int) -> dict[str, Ref]:
+        """Cookies that a script made out of an earlier answer."""
+        found: dict[str, Ref] = {}
+        for name, value in self.owners[index].extra.items():
+            token = canonical(value)
+            if SECRET.fullmatch(token) and (
+                ref := self.correlation.refer(Slot("cookie", name, token, 0, 0), token, index)
+            ):
+                found[name] = ref
+        return found
+
     def _extract(self, index: int) -> dict[str, Any]:
         """The extractors of this answer that a step of the profile uses."""
-        used = {
-            p.name
-            for other in self.ids
-            for _, parts in self.correlation.filled[other].slots
-            for p in parts
-            if isinstance(p, Ref) and self._last(p.source) == index
-        }
+        used = self._used.get(index, set())
         result: dict[str, Any] = {n: _noted(e) for n, e in self._extractions(index).items() if n in used}
         if self.run_extraction is not None and self.run_extraction[0] == index:
             extract = locate(self.correlation.answers[index], self.run_extraction[1])
