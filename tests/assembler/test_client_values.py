@@ -1,0 +1,52 @@
+"""Values the client made itself: sent again as they were, made anew where they are secrets, never taken from an echo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assembler.document import load_profile
+from tests.assembler.recorded import JSON, Call, api, form, get, profile_of
+
+NONCE = "5tYb0Qm2xKpW8vRz4LsN7cJd"
+SERVER = "p0Qx7RtYw2LmNb5VcZa8KsJd"
+
+
+def test_a_double_submit_made_by_the_client_is_made_anew_once(tmp_path: Path) -> None:
+    both = [("cookie", f"csrftoken={NONCE}"), ("x-csrftoken", NONCE), JSON]
+    step = profile_of(tmp_path, [Call("POST", "/save", '{"ok": true}', kind=JSON, sent=both, body='{"a": 1}')]).steps[0]
+    assert step.cookies == {"csrftoken": "{{ generated.csrftoken }}"}
+    assert step.headers["x-csrftoken"] == "{{ generated.csrftoken }}"
+
+
+def test_a_cookie_that_a_script_made_of_an_answer(tmp_path: Path) -> None:
+    calls = [
+        api("GET", "/token", f'{{"access_token": "{SERVER}"}}'),
+        get("/home", "hello", sent=[("cookie", f"auth_token={SERVER}")]),
+    ]
+    first, second = profile_of(tmp_path, calls).steps
+    assert second.cookies == {"auth_token": "{{ steps.get-token.access_token }}"}
+    assert first.extract["access_token"].json_ == "access_token"
+
+
+def test_a_session_cookie_from_nowhere_stops_promotion(tmp_path: Path) -> None:
+    profile_of(tmp_path, [get("/home", "hello", sent=[("cookie", f"sessionid={SERVER}")])])
+    status = (tmp_path / "data/profiles/_drafts/draft/status.json").read_text()
+    assert "sent the cookie 'sessionid', which no recorded answer set" in status
+
+
+def test_a_name_the_client_chose_stays_literal_though_the_answer_repeats_it(tmp_path: Path) -> None:
+    uuid = "8f14e45f-ceea-467a-9f0b-1c2d3e4f5a6b"
+    calls = [
+        api(
+            "POST",
+            "/things",
+            f'{{"key": "{uuid}", "name": "brave-otter"}}',
+            f'{{"key": "{uuid}", "name": "brave-otter"}}',
+        ),
+        form(f"/things/{uuid}/rename", "name=brave-otter"),
+    ]
+    profile = profile_of(tmp_path, calls)
+    assert profile.steps[1].path == f"/things/{uuid}/rename"
+    assert profile.steps[1].form == [("name", "brave-otter")]
+    assert all(not step.extract for step in profile.steps)
+    assert load_profile(tmp_path / "data/profiles/_drafts/draft/profile.yaml") == profile
