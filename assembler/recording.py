@@ -1,6 +1,7 @@
 """Events put together again: which request got which answer, which jobs came of it, in which order.
 
-Order is happens-before as far as the log tells it (docs/formats.md): on one boot by CLOCK_MONOTONIC, across boots by timestamp.
+Order is happens-before as far as the log tells it (docs/formats.md): on one boot by CLOCK_MONOTONIC, across boots and
+machines by timestamp.
 """
 
 from __future__ import annotations
@@ -71,9 +72,11 @@ class Job:
 
     def tree(self) -> Iterable[Job]:
         """This job and everything it enqueued, depth first."""
-        yield self
-        for child in self.children:
-            yield from child.tree()
+        waiting = [self]
+        while waiting:
+            job = waiting.pop()
+            yield job
+            waiting.extend(reversed(job.children))
 
 
 @dataclass
@@ -132,12 +135,26 @@ class Exchange:
         """True when the method promises to change nothing (RFC 9110, 9.2.1)."""
         return self.method in ("GET", "HEAD", "OPTIONS", "TRACE")
 
+    @property
+    def disconnected(self) -> bool:
+        """True when the client left before the answer was complete: it would never have ended, or nobody waited."""
+        return isinstance(self.error, Mapping) and self.error.get("type") == "ClientDisconnect"
+
+    @property
+    def left_out(self) -> str | None:
+        """Why no replay can repeat this exchange and know what to expect, in words; None when one can."""
+        if self.disconnected and (self.safe or self.status is None):
+            return "was given up by its client before the answer was complete"
+        if self.status is None and isinstance(self.error, Mapping):
+            return f"was never answered (the application raised {self.error.get('type')})"
+        return "was never answered" if self.status is None else None
+
     def before(self, other: Exchange) -> bool:
         """True when this exchange was complete before `other` began."""
         if self.finished_ns is None:
             return False
         if self.boot != other.boot:
-            return self.timestamp < other.timestamp
+            return self.timestamp + (self.duration_ms or 0.0) / 1000 <= other.timestamp
         return self.finished_ns <= other.started_ns
 
 
@@ -154,6 +171,7 @@ class Recording:
         opened: dict[str, Exchange] = {}
         by_operation: dict[str, Job] = {}
         seen: set[str] = set()
+        progress: list[Mapping[str, Any]] = []
         for event in _in_order(events):
             if event["id"] in seen:
                 continue
@@ -179,9 +197,11 @@ class Recording:
                 self.jobs.setdefault(job.job_id, job)
                 by_operation[event["operation_id"]] = job
             elif category == "rq_job":
-                self._progress(event)
+                progress.append(event)
             elif category == "system_log" and payload.get("kind") == "note":
                 self.notes.append(str(payload.get("message")))
+        for event in progress:  # the clock of a worker's machine may be behind that of the one that enqueued
+            self._progress(event)
         by_execution = {operation: job for job in self.jobs.values() for operation in job.executions}
         for job in self.jobs.values():
             if parent := by_execution.get(job.parent_id or ""):
@@ -190,9 +210,9 @@ class Recording:
                 exchange_.jobs.append(job)
         # Answered requests only: what never finished has no answer to expect.
         for exchange in self.exchanges:
-            if exchange.captured and exchange.status is None:
-                self.notes.append(f"{exchange.method} {exchange.path} was never answered and is left out.")
-        self.exchanges = [e for e in self.exchanges if e.status is not None]
+            if exchange.captured and (why := exchange.left_out):
+                self.notes.append(f"{exchange.method} {exchange.path} {why} and is left out.")
+        self.exchanges = [e for e in self.exchanges if not e.left_out]
         for index, exchange in enumerate(self.exchanges):
             exchange.index = index
             if exchange.captured and exchange.run_id:
@@ -231,13 +251,17 @@ class Recording:
 
 
 def _in_order(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Boots by the time of their first event, and within a boot by its monotonic clock."""
+    """By the monotonic clock of each boot, laid on the timeline by the boot's first record."""
     listed = list(events)
-    began: dict[str, str] = {}
+    first: dict[str, tuple[int, int]] = {}
     for event in listed:
-        boot, timestamp = event["boot_id"], event["timestamp"]
-        began[boot] = min(timestamp, began.get(boot, timestamp))
-    return sorted(listed, key=lambda e: (began[e["boot_id"]], e["mono_ns"], e["sequence"]))
+        boot, clock = event["boot_id"], event["mono_ns"]
+        if boot not in first or clock < first[boot][0]:
+            first[boot] = clock, round(epoch(event["timestamp"]) * 1e6) * 1000
+    if len(first) == 1:
+        return sorted(listed, key=lambda e: (e["mono_ns"], e["sequence"]))
+    shift = {boot: wall - clock for boot, (clock, wall) in first.items()}
+    return sorted(listed, key=lambda e: (e["mono_ns"] + shift[e["boot_id"]], e["boot_id"], e["sequence"]))
 
 
 def _finish(exchange: Exchange, event: Mapping[str, Any]) -> None:
@@ -249,3 +273,6 @@ def _finish(exchange: Exchange, event: Mapping[str, Any]) -> None:
     exchange.body = payload.get("body")
     exchange.duration_ms = payload.get("duration_ms")
     exchange.error = payload.get("error")
+    if exchange.disconnected and exchange.body:
+        kept = {k: v for k, v in exchange.body.items() if k not in ("text", "ref", "parts")}
+        exchange.body = {**kept, "omitted": "the client left before it was complete"}
