@@ -260,7 +260,7 @@ class Correlation:
     def _address(self, value: str, index: int, filled: Filled) -> list[Part] | None:
         """An address of the application inside a header, field or document, cut up as a request's own address is."""
         own = next((b for b in self.bound if "://" in b and re.match(rf"{re.escape(b)}(?![\w.:@-])", value)), "")
-        if not own and not re.match(r"/[^/\s]\S*$", value):
+        if not own and not re.match(r"(?:[a-z][a-z0-9+.-]*:/{1,3}|/)[^/\s]\S*$", value):
             return None
         parts: list[Part] = [Ref(-1, self.bound[own])] if own else []
         position = len(own)
@@ -348,7 +348,7 @@ class Correlation:
         if slot.place == "header":
             # A Referer repeats an address that was asked for: whatever stood there stands here.
             return self._as_before(role, value, index)
-        wanted = Wanted(slot.place, role, slot.name, value, self.exchanges[index].path)
+        wanted = Wanted(slot.place, role, slot.name, value, self.exchanges[index].path, slot.follow)
         first = self._first_role.get(_mark(wanted), index)
         earlier = list(itertools.takewhile(lambda number: number < first, self._answers_with(value, index)))
         for strength in STRENGTHS:

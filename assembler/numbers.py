@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from assembler.extractors import Answer, embedded
 from assembler.profile import Extract
-from assembler.shapes import id_like, pieces
+from assembler.shapes import id_like, looks_opaque, pieces
 from assembler.sources import form_fields, json_leaves, json_offers, proved, quoted, row_around, urls_in
 
 __all__ = ["STRENGTHS", "WRAPPERS", "Strength", "Wanted", "locate_number"]
@@ -58,6 +58,8 @@ class Wanted:
     name: str
     value: str
     target: str
+    follow: str = ""
+    """For a number in a path: the segment behind it."""
     fresh: bool = False
     """True when the client never sent this number under this name before."""
 
@@ -84,6 +86,7 @@ def locate_number(
 def _sure(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:
     if wanted.place == "path":
         yield from _continued(answer, wanted, anchors)
+        yield from _beside(answer, wanted)
     if wanted.place == "query":
         yield from _linked(answer, wanted, source_path, anchors)
     if wanted.place in ("form", "multipart", "query") and answer.is_html and _has_form(answer, wanted, source_path):
@@ -144,6 +147,17 @@ def _continued(answer: Answer, wanted: Wanted, anchors: Sequence[str]) -> Iterat
             follow = re.escape(re.split(r"[?#\d]", url[match.end() :])[0])[:40]
             regex = rf"{group}(\d+){follow}"
             yield from _offered(answer, where, url, regex, anchors, f"that answer links to {url[:60]}")
+
+
+def _beside(answer: Answer, wanted: Wanted) -> Iterator[Found]:
+    """Addresses, wherever they lead, in which the same random id follows the number: `/files/7/<uuid>`."""
+    if not (looks_opaque(wanted.follow) or any(p.kind == "uuid" for p in pieces(wanted.follow))):
+        return
+    sought = re.compile(rf"/{re.escape(wanted.value)}/{re.escape(wanted.follow)}(/[A-Za-z_-]+)?(?=[/?#]|$)")
+    for where, url in urls_in(answer):
+        if match := sought.search(url):
+            extract = Extract(**where, regex=rf"/(\d+)/[^/?#\s\"'<>]+{re.escape(match[1] or '')}(?=[/?#]|$)")
+            yield extract, f"that answer links to {url[:60]}, where the same id follows it"
 
 
 def _linked(answer: Answer, wanted: Wanted, source_path: str | None, anchors: Sequence[str]) -> Iterator[Found]:

@@ -37,7 +37,15 @@ _DONE_KEYS = (
     "ended_at",
 )
 _PROGRESS_KEYS = ("progress", "percent", "percentage", "pct")
-_SELECTING = ("accept", "range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "authorization")
+_SELECTING = (
+    "accept",
+    "range",
+    "if-none-match",
+    "if-modified-since",
+    "if-match",
+    "if-unmodified-since",
+    "authorization",
+)
 """Request headers that make another question of the same address: another form, part, or state of it; another asker."""
 _PENDING_STATES = {
     "pending", "queued", "waiting", "scheduled", "created", "submitted", "accepted", "new", "deferred", "starting", "started",

@@ -29,16 +29,20 @@ class Slot:
     role: str = ""
     """For path segments: the raw path before it, which is what makes `/orders/7` an order and not a page number."""
     number: bool = False
+    follow: str = ""
+    """For path segments: the segment behind it."""
 
 
 def path_slots(path: str) -> Iterator[Slot]:
     """The segments of a raw path, matrix parameters apart."""
     position = 0
     previous = ""
-    for segment in re.split(r"([/;=])", path):
+    segments = re.split(r"([/;=])", path)
+    for index, segment in enumerate(segments):
         end = position + len(segment)
         if segment and segment not in "/;=":
-            yield Slot("path", previous, unquote(segment), position, end, role=path[:position])
+            follow = unquote("".join(segments[index + 2 : index + 3]))
+            yield Slot("path", previous, unquote(segment), position, end, role=path[:position], follow=follow)
             previous = unquote(segment)
         position = end
 
@@ -56,7 +60,7 @@ def query_slots(query: str, place: str = "query") -> Iterator[Slot]:
 
 def url_slots(url: str) -> Iterator[Slot]:
     """The path segments and query values of an address, absolute or not, with offsets in the whole of it."""
-    origin = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*", url)
+    origin = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:(?=/)(?://[^/?#]*)?", url)
     base = origin.end() if origin else 0
     path, mark, query = url[base:].partition("#")[0].partition("?")
     for slot in path_slots(path):

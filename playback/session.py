@@ -370,11 +370,14 @@ class Session:
         """Digests of everything the replay uploads: where one stands in an answer, it must stay."""
         found: set[str] = set()
         for step in [*self.profile.prologue, *self.profile.steps]:
-            for name in [p.file for p in step.multipart or [] if p.file] + ([step.body] if step.body else []):
-                content = (self.folder / name).read_bytes()
-                found.update(
-                    hashlib.new(a, content).hexdigest() for a in ("md5", "sha1", "sha256", "sha512", "blake2b")
-                )
+            names = [p.file for p in step.multipart or [] if p.file] + ([step.body] if step.body else [])
+            contents = [(self.folder / name).read_bytes() for name in names]
+            contents += [t.encode() for t in (step.text, step.json_) if t and "{{" not in t]
+            found.update(
+                hashlib.new(algorithm, content).hexdigest()
+                for algorithm in ("md5", "sha1", "sha256", "sha512", "blake2b")
+                for content in contents
+            )
         return found
 
     def _enqueue(self, step: Step, outcome: StepOutcome) -> None:

@@ -1,0 +1,101 @@
+"""Values that stand in addresses: inside headers, fields and documents, encoded, beside ids, or with an origin of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from assembler.extractors import Answer, evaluate
+from assembler.profile import Step
+from tests.assembler.recorded import Call, api, get, profile_of
+
+ORIGIN = "http://127.0.0.1:8000"
+RANDOM = "99133bb3f1524425a2066c8d0d040567"
+
+
+def last(folder: Path, *calls: Call) -> Step:
+    return profile_of(folder, calls).steps[-1]
+
+
+def test_an_address_in_a_header_is_sent_to_the_origin_of_the_replay(tmp_path: Path) -> None:
+    move = Call("MOVE", "/docs/a.txt", sent=[("destination", f"{ORIGIN}/docs/old/a%20b.txt")], status=201)
+    assert last(tmp_path, move).headers["destination"] == "{{ origin }}/docs/old/a%20b.txt"
+
+
+@pytest.mark.parametrize("address", [f"{ORIGIN}/authors/7/", "/authors/7/"])
+def test_an_address_in_a_document_is_cut_up_as_the_address_of_a_request(tmp_path: Path, address: str) -> None:
+    made = api("POST", "/authors/", f'{{"url": "{ORIGIN}/authors/7/"}}', '{"name": "Ada"}', status=201)
+    step = last(tmp_path, made, api("POST", "/books/", "{}", f'{{"title": "Notes", "author": "{address}"}}'))
+    assert step.json_ is not None
+    assert "{{ steps.post-authors." in step.json_
+    assert "127.0.0.1" not in step.json_
+    assert "7" not in step.json_
+
+
+def test_an_address_that_no_answer_showed_stays_as_it_is(tmp_path: Path) -> None:
+    sent = '{"path": "/authors/7/", "hook": "https://example.org/authors/7", "near": "http://127.0.0.1:80001/x"}'
+    assert last(tmp_path, get("/", "7"), api("POST", "/batch", "{}", sent)).json_ == sent
+
+
+MADE = api("POST", "/jobs", f'{{"store": "files:/3/{RANDOM}", "other": "files:/4/{RANDOM[::-1]}"}}', "{}")
+
+
+def test_a_number_is_taken_from_any_address_in_which_the_same_id_follows_it(tmp_path: Path) -> None:
+    step = last(tmp_path, MADE, Call("PUT", f"/proxy/3/{RANDOM}/a.txt", body="1"))
+    assert step.path == "/proxy/{{ steps.post-jobs.store }}/{{ steps.post-jobs.store_2 }}/a.txt"
+    inside = last(tmp_path / "inside", MADE, api("POST", "/models", "{}", f'{{"source": "files:/3/{RANDOM}/model"}}'))
+    assert inside.json_ == '{"source": "files:/{{ steps.post-jobs.store }}/{{ steps.post-jobs.store_2 }}/model"}'
+
+
+@pytest.mark.parametrize("path", ["/proxy/3/plain/a.txt", f"/proxy/4/{RANDOM}/a.txt", f"/proxy/{RANDOM}/3/a.txt"])
+def test_a_number_beside_another_id_is_the_client_s_own(tmp_path: Path, path: str) -> None:
+    step = last(tmp_path, MADE, Call("PUT", path, body="1"))
+    assert step.path == path.replace(RANDOM, "{{ steps.post-jobs.store }}")
+
+
+@pytest.mark.parametrize("header", [True, False], ids=["header", "document"])
+def test_a_cursor_is_decoded_where_it_is_cut_out_of_an_address(tmp_path: Path, header: bool) -> None:
+    following = f"{ORIGIN}/items?cursor=cj0xJnA9MjAyNi0xMS0yMCsxMg%3D%3D"
+    first = (
+        api("GET", "/items", "[]", headers=[("next-page", following)])
+        if header
+        else api("GET", "/items", f'{{"next": "{following}"}}')
+    )
+    profile = profile_of(tmp_path, [first, api("GET", "/items?cursor=cj0xJnA9MjAyNi0xMS0yMCsxMg%3D%3D", "[]")])
+    assert profile.steps[1].query is not None
+    assert profile.steps[1].query.startswith("cursor={{ steps.get-items.")
+    extract = next(iter(profile.steps[0].extract.values()))
+    live = f"{ORIGIN}/items?cursor=cj0xJnA9OTk5OS0wMS0wMSsxMQ%3D%3D"
+    answer = Answer(200, [("next-page", live), ("content-type", "application/json")], f'{{"next": "{live}"}}')
+    assert evaluate(extract, answer) == "cj0xJnA9OTk5OS0wMS0wMSsxMQ=="
+
+
+@pytest.mark.parametrize("query", ["_since=1795175783552", "_since=%221795175783552%22"])
+def test_a_number_too_long_for_chance_is_recognised(tmp_path: Path, query: str) -> None:
+    first = api("GET", "/items", '{"data": [{"last_modified": 1795175783552}]}')
+    step = last(tmp_path, first, api("GET", f"/items?{query}", "[]"))
+    assert step.query is not None
+    assert "{{ steps.get-items.last_modified }}" in step.query
+
+
+def test_the_version_of_an_interface_is_no_id(tmp_path: Path) -> None:
+    first = api("GET", "/", f'{{"url": "{ORIGIN}/v1/"}}')
+    assert last(tmp_path, first, api("GET", "/v1/items", "[]")).path == "/v1/items"
+
+
+def test_letters_that_nobody_could_say_are_a_token(tmp_path: Path) -> None:
+    token = "psinjapwrawganbmbhrxpmkvloyuyavvlxomwebtcfqnjuyhugvkmmpar"
+    taken = api("POST", "/receive", f'{{"handle": "{token}"}}', "{}")
+    step = last(tmp_path, taken, api("POST", "/delete", "{}", f'{{"handle": "{token}"}}'))
+    assert step.json_ == '{"handle": "{{ steps.post-receive.handle }}"}'
+
+
+def test_a_conditional_read_is_another_question_and_no_poll(tmp_path: Path) -> None:
+    tag = ("etag", '"1234-abc"')
+    page = get("/a.txt", "alpha", headers=[tag])
+    asked = get("/a.txt", "", status=304, headers=[tag], sent=[("if-none-match", '"1234-abc"')])
+    steps = profile_of(tmp_path, [page, asked]).steps
+    assert [s.expect.status for s in steps if s.expect] == [200, 304]
+    assert all(s.wait is None for s in steps)
+    assert "steps.get-a-txt.etag" in str(steps[1].headers["if-none-match"])
