@@ -11,12 +11,15 @@ import asyncio
 import contextlib
 import io
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +116,14 @@ LOGIN = Exchange(
 )  # fmt: skip
 
 
+def each(call: Callable[[Any, int], None], app: Any) -> float:
+    """Microseconds of processor time for one call."""
+    return timed(lambda: call(app, CALLS), time.process_time) / CALLS * 1e6
+
+
 def in_one_program(folder: Path) -> None:
     """What is added to one request when nothing else is measured."""
-    table = Table("Microseconds for a request, in process (the application itself does nothing)", "bare", "recorded")
+    table = Table("Processor time added to a request, in process", "", "added")
     for what, exchange in (("small JSON", SMALL), ("form with cookies and a password", LOGIN)):
         for protocol, app, call in (
             ("WSGI", exchange.wsgi_app, exchange.call_wsgi),
@@ -124,12 +132,10 @@ def in_one_program(folder: Path) -> None:
             settings = Settings(root=folder / f"{protocol}{exchange.path}", capture="bench")
             recorded = wrap(app, settings)
             call(recorded, 50)
-            each: list[Callable[[], float]] = [
-                lambda app=app, call=call: timed(lambda: call(app, CALLS)) / CALLS * 1e6,  # type: ignore[misc]
-                lambda app=recorded, call=call: timed(lambda: call(app, CALLS)) / CALLS * 1e6,  # type: ignore[misc]
-            ]
-            bare, ours = in_turn(each, ROUNDS, min)
-            table.row(f"{protocol}, {what}", bare, ours, "µs", f"+{ours - bare:.0f} µs")
+            bare, ours = in_turn([partial(each, call, app), partial(each, call, recorded)], ROUNDS, min)
+            table.row(
+                f"{protocol}, {what}", None, ours - bare, "µs", f"bare {bare:.1f} µs: an application that does nothing"
+            )
 
 
 def python(module: str, *arguments: str, env: dict[str, str] | None = None) -> str:
@@ -139,6 +145,34 @@ def python(module: str, *arguments: str, env: dict[str, str] | None = None) -> s
     return subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True).stdout
 
 
+@dataclass
+class Loaded:
+    """A server that is put under load. Of each round `slowest` has the 99th percentile in ms, `busy` the processor time
+    of one request in µs, which what else the machine does disturbs less than the rate."""
+
+    server: Server
+    slowest: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
+
+    def rate(self, path: str, body: list[str], count: int = REQUESTS) -> float:
+        """Requests a second of one round, made by a second process."""
+        before = _processor_time(self.server.pid)
+        rate, slowest = python("benchmarks._load", self.server.url + path, str(count), str(CLIENTS), *body).split()
+        self.busy.append((_processor_time(self.server.pid) - before) / count * 1e6)
+        self.slowest.append(float(slowest))
+        return float(rate)
+
+
+def _processor_time(group: int) -> float:
+    """Seconds that the processes of a group have used; 0 where there is no /proc (proc(5), stat)."""
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12]) if int(fields[2]) == group else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def over_http(folder: Path) -> None:
     """Two servers at a time, bare and recorded, take turns under the same load."""
     title = f"Requests a second over HTTP ({CLIENTS} clients, {REQUESTS} requests a round, one worker)"
@@ -146,30 +180,22 @@ def over_http(folder: Path) -> None:
     gthread = ["--threads", str(CLIENTS), "--worker-class", "gthread", "--keep-alive", "10"]
     quiet = ["--factory", "--no-access-log", "--log-level", "warning"]
     servers: dict[str, Callable[..., Server]] = {
-        "FastAPI, uvicorn": lambda **env: Server.uvicorn("benchmarks._sites:fastapi_app", options=quiet, env=env),
-        "Flask, gunicorn gthread": lambda **env: Server.gunicorn(
-            "benchmarks._sites:flask_app()", options=gthread, env=env
-        ),
+        "FastAPI, uvicorn": partial(Server.uvicorn, "benchmarks._sites:fastapi_app", options=quiet),
+        "Flask, gunicorn gthread": partial(Server.gunicorn, "benchmarks._sites:flask_app()", options=gthread),
     }
-    for number, (name, server) in enumerate(servers.items()):
-        recorded = {"RECORDER_ROOT": str(folder / f"http{number}"), "RECORDER_CAPTURE": "bench"}
-        with server() as first, server(**recorded) as second:
+    for name, server in servers.items():
+        recorder = {"RECORDER_ROOT": str(folder / name), "RECORDER_CAPTURE": "bench"}
+        with server() as first, server(env=recorder) as second:
             for call, path, body in (("GET", "/watersheds", []), ("POST", "/orders", [ORDER.decode()])):
-                figures: dict[str, list[float]] = {first.url: [], second.url: []}
-
-                def loaded(url: str, path: str = path, body: list[str] = body, count: int = REQUESTS) -> float:
-                    rate, slowest = python(
-                        "benchmarks._load", url + path, str(count), str(CLIENTS), *body
-                    ).split()  # fmt: skip
-                    figures[url].append(float(slowest))  # noqa: B023 - called before the next round of the loop
-                    return float(rate)
-
-                loaded(first.url, count=300)
-                loaded(second.url, count=300)
-                bare, ours = in_turn([lambda: loaded(first.url), lambda: loaded(second.url)], 2)
-                worst = [percentile(found[1:], 0.5) for found in figures.values()]
-                note = f"p99 {worst[0]:.1f} → {worst[1]:.1f} ms; +{1e6 / ours - 1e6 / bare:.0f} µs each"
-                table.row(f"{name}, {call}", bare, ours, "/s", note)
+                bare, ours = Loaded(first), Loaded(second)
+                for loaded in (bare, ours):
+                    loaded.rate(path, body, 300)
+                    loaded.slowest.clear()
+                    loaded.busy.clear()
+                before, after = in_turn([partial(bare.rate, path, body), partial(ours.rate, path, body)], 2)
+                worst = f"p99 {statistics.median(bare.slowest):.1f} → {statistics.median(ours.slowest):.1f} ms"
+                busy = f"processor {min(bare.busy):.0f} → {min(ours.busy):.0f} µs each"
+                table.row(f"{name}, {call}", before, after, "/s", f"{worst}; {busy}")
 
 
 def jobs(folder: Path) -> None:
@@ -200,7 +226,7 @@ def imports() -> None:
         return timed(lambda: subprocess.run(command, cwd=ROOT, check=True, env=clean_environ())) * 1000
 
     for module in ("recorder", "recorder.wsgi, recorder.asgi"):
-        bare, ours = in_turn([lambda: start("pass"), lambda module=module: start(f"import {module}")], 15, min)  # type: ignore[misc]
+        bare, ours = in_turn([partial(start, "pass"), partial(start, f"import {module}")], 15, min)
         table.row(f"import {module}", bare, ours, "ms", f"+{ours - bare:.0f} ms")
 
 

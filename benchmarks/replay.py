@@ -124,7 +124,8 @@ def sample_application(folder: Path) -> None:
         environ = environment(site.data_root, None, base_url=site.url) | site.environment
 
         def by_itself() -> float:
-            return demo_workflow.record(site.url, f"again{next(takes)}", lambda line: None).seconds
+            again = demo_workflow.record(site.url, f"again{next(takes)}", lambda line: None)
+            return float(again.seconds)
 
         def replayed() -> float:
             report = replay(SLUG, site.data_root, Options(base_url=site.url), environ)
