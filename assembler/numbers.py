@@ -45,6 +45,24 @@ _PAGING = {
     "tab",
 }
 """Stems of what a client chooses, whatever else it may also name."""
+_OPERATORS = {
+    "exact",
+    "filter",
+    "flt",
+    "search",
+    "wher",
+    "rel",
+    "uid",
+    "oid",
+    "ids",
+    "not",
+    "gte",
+    "lte",
+    "sort",
+    "valu",
+    "typ",
+}
+"""Stems of words around the noun in the name of a filter."""
 
 Found = tuple[Extract, str]
 
@@ -71,6 +89,11 @@ class Wanted:
         return _noun(_ID_ENDING.sub("", self.name)) or _noun(
             self.role.rsplit("/", 1)[-1] if self.place == "json" else ""
         )
+
+    @property
+    def stems(self) -> frozenset[str]:
+        """What the words of the name may name: `_flt_0_grp` a group, `author__id__exact` an author."""
+        return _stems(self.name)
 
 
 def locate_number(
@@ -119,6 +142,7 @@ def _named(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[s
 def _guessed(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:
     if wanted.place != "path":
         yield from _by_noun(answer, wanted)
+    yield from _neighbours(answer, wanted, anchors)
     if answer.is_html and wanted.noun not in _PAGING and (wanted.place == "path" or id_like(wanted.name)):
         yield from _attributes(answer, wanted, anchors)
         yield from _assignments(answer, wanted)
@@ -160,6 +184,26 @@ def _beside(answer: Answer, wanted: Wanted) -> Iterator[Found]:
             yield extract, f"that answer links to {url[:60]}, where the same id follows it"
 
 
+def _neighbours(answer: Answer, wanted: Wanted, anchors: Sequence[str]) -> Iterator[Found]:
+    """`/pet/delete/7` where a script holds that address, or a link to its neighbour `/pet/edit/7` stands."""
+    role = unquote(wanted.role)
+    if wanted.place != "path" or not answer.is_html:
+        return
+    if re.search(rf"{re.escape(role)}{re.escape(wanted.value)}(?!\w)", answer.text or ""):
+        yield Extract(regex=rf"{re.escape(role)}(\d+)(?!\w)"), f"that answer holds the address {role}{wanted.value}"
+    head = re.fullmatch(r"(/.+/)[A-Za-z_-]+/", role)
+    if head is None:
+        return
+    parent = head[1]
+    neighbour = re.compile(rf"{re.escape(parent)}[A-Za-z_-]+/{re.escape(wanted.value)}(?!\w)")
+    for where, url in urls_in(answer):
+        if match := neighbour.search(url):
+            lead = re.escape(match.group()[: -len(wanted.value)])
+            yield from _offered(
+                answer, where, url, rf"{lead}(\d+)", anchors, f"that answer links to its neighbour {url[:60]}"
+            )
+
+
 def _linked(answer: Answer, wanted: Wanted, source_path: str | None, anchors: Sequence[str]) -> Iterator[Found]:
     """Links with the same parameter; with `source_path` only those that lead where the number was sent."""
     name = re.escape(wanted.name)
@@ -175,14 +219,25 @@ def _linked(answer: Answer, wanted: Wanted, source_path: str | None, anchors: Se
 
 
 def _by_noun(answer: Answer, wanted: Wanted) -> Iterator[Found]:
-    """`?author=7` and `{"author_id": 7}` take their number from the address `/authors/7/` of an answer."""
-    if len(wanted.noun) < 2 or wanted.noun in _PAGING:
+    """`?author=7`, `?filter[author]=7` and `{"author_id": 7}` take their number from the address `/authors/7/` of an answer,
+    or from the option that a select of authors has for it."""
+    if not wanted.stems:
         return
     for where, url in urls_in(answer):
         for match in re.finditer(rf"/([A-Za-z_-]+)/{re.escape(wanted.value)}(?![^/?#])", url):
-            if _noun(match[1]) == wanted.noun:
+            if _noun(match[1]) in wanted.stems:
                 extract = Extract(**where, regex=rf"/{re.escape(match[1])}/(\d+)(?![^/?#])")
                 yield extract, f"that answer links to {url[:60]}, and {wanted.name} names the same thing"
+    for select in answer.html.css("select[name]") if answer.is_html else ():
+        name = select.attributes.get("name") or ""
+        if not _stems(name).isdisjoint(wanted.stems):
+            # A select may offer plain numbers, too: its inputs of that name are other fields.
+            offers = (
+                e for e in form_fields(answer, wanted.value, name) if e.text is not None and e.text != wanted.value
+            )
+            yield from (
+                (e, f"the page's select {name} offers it, and {wanted.name} names the same thing") for e in offers
+            )
 
 
 def _offered(
@@ -314,6 +369,11 @@ def _on_the_way(path: Sequence[Any], wanted: Wanted, source_path: str) -> bool:
         _noun(s) for s in source_path.split("/")
     }
     return not ahead.isdisjoint(around - {""})
+
+
+def _stems(name: str) -> frozenset[str]:
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+    return frozenset(stem for stem in map(_noun, words) if len(stem) > 2 and stem not in _PAGING | _OPERATORS)
 
 
 def _nouns(key: str) -> set[str]:

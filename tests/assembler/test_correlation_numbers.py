@@ -83,3 +83,41 @@ def test_a_document_in_a_page_says_itself_what_it_counts(tmp_path: Path) -> None
     boot = """<div data-boot='{"widget": {"id": 4}}'></div>"""
     calls = [get("/pages/", boot), get("/pages/new", '<a href="/pages/4/">Four</a>'), get("/pages/4/", "<p>Four</p>")]
     assert sources(profile_of(tmp_path, calls)) == {"get-pages-new": ["4"]}
+
+
+SELECT = "<select name=grp><option value=6>Friends<option value=7>Work</select>"
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "taken"),
+    [
+        (SELECT, "_flt_0_grp=7", ["7"]),
+        (SELECT, "grp__id__exact=7", ["7"]),
+        (SELECT, "page=7", []),
+        (SELECT, "width=7", []),
+        ("<select name=grp><option>6<option>7</select>", "_flt_0_grp=7", []),
+        ('<a href="/authors/7/">Borges</a>', "filter[author]=7", ["7"]),
+    ],
+)
+def test_a_filter_takes_its_number_from_what_it_is_about(
+    tmp_path: Path, page: str, query: str, taken: list[str]
+) -> None:
+    profile = profile_of(tmp_path, [get("/new", page), get(f"/list?{query}", "<p>rows</p>")])
+    assert sources(profile).get("get-new", []) == taken
+
+
+NEIGHBOUR = '<table><tr><td>Rex<td><a href="/pet/{0}/7">go</a></table>'
+
+
+@pytest.mark.parametrize(
+    ("page", "taken"),
+    [
+        (NEIGHBOUR.format("edit"), ["7"]),
+        ("<a href='#' onclick=\"drop('/pet/delete/7')\">x</a>", ["7"]),
+        ('<a href="/tag/edit/7">go</a>', []),
+        ('<a href="/pet/edit/77">go</a>', []),
+    ],
+)
+def test_an_address_is_made_of_its_neighbour(tmp_path: Path, page: str, taken: list[str]) -> None:
+    profile = profile_of(tmp_path, [get("/pet/", page), form("/pet/delete/7", "sure=1")])
+    assert sources(profile).get("get-pet", []) == taken
