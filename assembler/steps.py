@@ -196,20 +196,21 @@ class StepWriter:
                     else text.encode()
                     if text is not None
                     else b""
-                    if part.get("size") == 0
+                    if part.get("size") == 0 and not part.get("omitted")
                     else None
                 )
-                if content is None:
-                    self.problems.append(
-                        f"step {step}: the file {filename!r} was not stored ({part.get('omitted') or 'missing'})."
-                    )
-                    content = b""
+                stored, content = content is not None, content or b""
                 digest = (
                     part.get("sha256")
                     or hashlib.sha256(content if isinstance(content, bytes) else content.read_bytes()).hexdigest()
                 )
                 row["filename"] = filename or ""
                 row["file"] = self._file(f"seed/uploads/{stamp}-{digest[:12]}/{_safe_name(filename)}", content)
+                if not stored:
+                    self.problems.append(
+                        f"step {step}: the file {filename!r} was not stored ({part.get('omitted') or 'missing'}); "
+                        f"put it at {row['file']} in the draft, in the place of the empty one."
+                    )
             if part.get("media_type"):
                 row["media_type"] = part["media_type"]
             rows.append(row)
