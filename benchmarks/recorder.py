@@ -36,7 +36,7 @@ from recorder.tail import tail  # noqa: E402
 from tests.support import Server, clean_environ  # noqa: E402
 
 CALLS, ROUNDS = 300, 15  # in process
-REQUESTS, CLIENTS = 3000, 8  # over HTTP
+CLIENTS = 8
 JOBS = 400
 EVENTS, EVERY = 800, 0.004  # appended, with so many seconds between
 ORDER = (
@@ -45,6 +45,11 @@ ORDER = (
 FORM = b"csrf_token=IjRmMWQ2YTBkZGYwZTQi.aR8x&email=ada%40example.org&password=correct+horse+battery&remember=on"
 PAGE = b"<!doctype html><title>Orders</title><form><input name='csrf_token' value='IjRmMWQ2YTBkZGYwZTQi.aR8x'></form>"
 COOKIES = "session=eyJ1IjoxfQ.aR8x.Zm9v3f0c9a7be1d24c56; theme=dark; remember_token=1|9f86d081884c7d659a2feaa0c55ad015"
+CALLS_OVER_HTTP: tuple[tuple[str, str, list[str], int], ...] = (
+    ("GET", "/watersheds", [], 2000),
+    ("POST", "/orders", [ORDER.decode()], 2000),
+    ("GET that takes 5 ms", "/soil-loss", [], 200),
+)
 
 
 class Exchange:
@@ -154,7 +159,7 @@ class Loaded:
     slowest: list[float] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)
 
-    def rate(self, path: str, body: list[str], count: int = REQUESTS) -> float:
+    def rate(self, path: str, body: list[str], count: int) -> float:
         """Requests a second of one round, made by a second process."""
         before = _processor_time(self.server.pid)
         rate, slowest = python("benchmarks._load", self.server.url + path, str(count), str(CLIENTS), *body).split()
@@ -175,8 +180,7 @@ def _processor_time(group: int) -> float:
 
 def over_http(folder: Path) -> None:
     """Two servers at a time, bare and recorded, take turns under the same load."""
-    title = f"Requests a second over HTTP ({CLIENTS} clients, {REQUESTS} requests a round, one worker)"
-    table = Table(title, "bare", "recorded")
+    table = Table(f"Requests a second over HTTP ({CLIENTS} clients, one worker)", "bare", "recorded")
     gthread = ["--threads", str(CLIENTS), "--worker-class", "gthread", "--keep-alive", "10"]
     quiet = ["--factory", "--no-access-log", "--log-level", "warning"]
     servers: dict[str, Callable[..., Server]] = {
@@ -186,13 +190,13 @@ def over_http(folder: Path) -> None:
     for name, server in servers.items():
         recorder = {"RECORDER_ROOT": str(folder / name), "RECORDER_CAPTURE": "bench"}
         with server() as first, server(env=recorder) as second:
-            for call, path, body in (("GET", "/watersheds", []), ("POST", "/orders", [ORDER.decode()])):
+            for call, path, body, count in CALLS_OVER_HTTP:
                 bare, ours = Loaded(first), Loaded(second)
                 for loaded in (bare, ours):
-                    loaded.rate(path, body, 300)
+                    loaded.rate(path, body, count // 10)
                     loaded.slowest.clear()
                     loaded.busy.clear()
-                before, after = in_turn([partial(bare.rate, path, body), partial(ours.rate, path, body)], 2)
+                before, after = in_turn([partial(one.rate, path, body, count) for one in (bare, ours)], 3)
                 worst = f"p99 {statistics.median(bare.slowest):.1f} → {statistics.median(ours.slowest):.1f} ms"
                 busy = f"processor {min(bare.busy):.0f} → {min(ours.busy):.0f} µs each"
                 table.row(f"{name}, {call}", before, after, "/s", f"{worst}; {busy}")
