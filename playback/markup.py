@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from assembler.shapes import pieces
+
 __all__ = ["Field", "Form", "Page", "read_page"]
 
+_AMOUNT = re.compile(r"(?:\d|\ban?) (?:second|minute|hour|day|week|month|year)s?$")
 _SILENT = {"script", "style", "template", "noscript", "head", "svg"}
 
 
@@ -88,7 +92,19 @@ def _walk(root: LexborNode, page: Page) -> None:
             if parent is None or _hidden(parent) or parent.tag == "textarea":
                 continue
             if text := _folded(node.text(deep=False)):
-                page.text.append(text)
+                # "<a>3 minutes</a> ago" says how long ago, whatever element the number stands in.
+                if text.split(" ")[0] == "ago" and page.text and _AMOUNT.search(page.text[-1]):
+                    page.text[-1] += f" {text}"
+                else:
+                    page.text.append(f"{text} ago" if _is_age(parent, text) else text)
+
+
+def _is_age(element: LexborNode, text: str) -> bool:
+    """True for a bare amount of time beside the moment it counts from: `<time datetime="2026-…">3 minutes</time>`."""
+    if not re.fullmatch(r"(?:\d+|an?) [a-z]+", text) or not _AMOUNT.search(text):
+        return False
+    beside = (element.attributes.get(name) or "" for name in ("datetime", "title", "data-time", "data-timestamp"))
+    return any(piece.kind == "clock" for moment in beside for piece in pieces(moment))
 
 
 def _hidden(node: LexborNode) -> bool:
