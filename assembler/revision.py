@@ -16,10 +16,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from assembler.document import BadDocument, loads_profile
-from assembler.profile import Ignore, Profile
+from assembler.profile import Expect, Ignore, Profile, Step
 from assembler.storage import manifest_of, replace_tree
 
-__all__ = ["edited", "revise", "with_rules"]
+__all__ = ["edited", "revise", "with_expectations", "with_rules"]
 
 _LAST_KEYS = ("overlays", "notes")
 """Sections that stand behind the rules."""
@@ -55,6 +55,36 @@ def with_rules(text: str, rules: Sequence[Ignore], name: str = "profile.yaml") -
     before, after = loads_profile(text, name), edited(text, add, name)
     wanted = before.model_copy(update={"ignore": [*before.ignore, *rules]})
     return _only(wanted, after, name)
+
+
+def with_expectations(text: str, expectations: Mapping[str, Mapping[str, Any]], name: str = "profile.yaml") -> str:
+    """The document with these keys of steps' `expect` set, by step id; a value of None takes the key away.
+
+    Raises BadDocument, and KeyError for a step that the document does not have.
+    """
+    before = loads_profile(text, name)
+
+    def set_all(tree: CommentedMap) -> None:
+        steps = {row["id"]: row for section in ("prologue", "steps") for row in tree.get(section) or []}
+        for step, keys in expectations.items():
+            expect = steps[step].setdefault("expect", CommentedMap())
+            for key, value in keys.items():
+                if value is None:
+                    expect.pop(key, None)
+                else:
+                    expect[key] = value
+
+    def expected(step: Step) -> Step:
+        if step.id not in expectations:
+            return step
+        expect = (step.expect or Expect()).model_dump(exclude_none=True) | dict(expectations[step.id])
+        set_keys = {key: value for key, value in expect.items() if value is not None}
+        return step.model_copy(update={"expect": Expect.model_validate(set_keys)})
+
+    wanted = before.model_copy(
+        update={"prologue": [expected(s) for s in before.prologue], "steps": [expected(s) for s in before.steps]}
+    )
+    return _only(wanted, edited(text, set_all, name), name)
 
 
 def revise(folder: Path, files: Mapping[str, bytes | None]) -> None:

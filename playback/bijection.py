@@ -170,6 +170,11 @@ class Bijection:
         """Live values of everything that was recorded as a secret."""
         return [live for (role, _), live in self._forward.items() if role == "secret"]
 
+    def bound(self, role: str) -> dict[str, str]:
+        """Recorded to live, for everything that is bound in `role`: `uuid`, `opaque`, `etag`, `secret` (by its hex), or
+        `#` and the role of a counted id."""
+        return {recorded: live for (name, recorded), live in self._forward.items() if name == role}
+
     def copy(self) -> Bijection:
         """What is known now, to come back to with `restore`."""
         other = Bijection(self._digests)

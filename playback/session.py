@@ -67,8 +67,8 @@ class Session:
     masked: Masked = field(default_factory=Masked)
     failures: dict[str, Failure] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    answers: dict[str, httpx.Response] | None = None
-    """The last answer to each step, by its id; None: they are not kept."""
+    answers: dict[str, tuple[httpx.Response, Moment]] | None = None
+    """The last answer to each step, by its id, and when it came; None: they are not kept."""
     differences: dict[str, list[Mismatch]] = field(default_factory=dict)
     """What differs in the files that were compared with mapped values, by target."""
 
@@ -208,7 +208,7 @@ class Session:
                 Mismatch("connection", "an answer", reason, "the connection was dropped or timed out")
             )
         if self.answers is not None and response is not None:
-            self.answers[step.id] = response
+            self.answers[step.id] = (response, self.moment(step))
         if outcome.mismatches:
             self.failures[step.id] = Failure(request, response, self._expected_body(step))
 

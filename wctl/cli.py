@@ -48,6 +48,7 @@ app.command()(curate.validate)
 app.command()(curate.secrets)
 app.command()(revise.calibrate)
 app.command()(revise.diff)
+app.command()(revise.update_profile)
 app.command("run-test-profile")(replay.run_test_profile)
 app.command("run-suite")(replay.run_suite)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import parse_qs
 
 JSON, PAGE, TEXT = "application/json", "text/html", "text/plain"
 
@@ -81,3 +82,49 @@ def profile(data_root: Path, text: str, files: Mapping[str, bytes | str | dict[s
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(Answer(content).content)
     return folder
+
+
+RUN_PROFILE = """metadata:
+  slug: shop
+  run: clone
+  recorded_with: {origin: "http://127.0.0.1:1", run_id: bashful-moraine, started: "2026-01-05T10:00:00Z"}
+steps:
+  - id: compute
+    at: 0.0
+    took: 0.01
+    method: POST
+    path: /compute
+    form: [[run, "{{ run_id }}"]]
+    expect: {status: 200, media_type: application/json, body: baseline/answers/compute.json}
+comparisons:
+  - {target: out/result.json, method: mapped}
+  - {target: out/table.csv, method: exact_hash}
+"""
+RESULT = {"run": "bashful-moraine", "loss": 12.5, "sample": "recorded"}
+TABLE = "a,b\n1,2\n"
+
+
+def run_profile(data_root: Path) -> Path:
+    """A profile whose one step has the application write two files into the run."""
+    files: dict[str, Any] = {
+        "seed/run/main.cfg": "[run]\n",
+        "baseline/answers/compute.json": {"ok": True},
+        "baseline/run/out/result.json": RESULT,
+        "baseline/run/out/table.csv": TABLE,
+    }
+    return profile(data_root, RUN_PROFILE, files)
+
+
+def computes(data_root: Path, table: str = TABLE, **changes: Any) -> Callable[[str], Answer]:
+    """What `/compute` does; a change may be a function that is called each time."""
+
+    def route(sent: str) -> Answer:
+        run_id = parse_qs(sent)["run"][0]
+        folder = data_root / "playback_runs" / run_id.rpartition(";")[2] / "out"
+        folder.mkdir(exist_ok=True)
+        made = {name: value() if callable(value) else value for name, value in changes.items()}
+        (folder / "result.json").write_text(json.dumps({**RESULT, "run": run_id, **made}))
+        (folder / "table.csv").write_text(table)
+        return Answer({"ok": True})
+
+    return route

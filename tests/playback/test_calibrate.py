@@ -14,7 +14,7 @@ from assembler.profile import Ignore
 from assembler.revision import with_rules
 from playback.calibrate import Calibration, calibrate, write
 from playback.engine import Options, replay
-from tests.playback.site import JSON, PAGE, TEXT, Answer, Site, profile
+from tests.playback.site import JSON, PAGE, TEXT, Answer, Site, computes, profile, run_profile
 
 WORDS = itertools.cycle(["amber", "birch", "cedar", "dahlia", "elder", "fern", "gorse"])
 
@@ -139,6 +139,21 @@ def test_a_whole_body_is_hidden_only_by_force(tmp_path: Path, site: Site, live, 
     forced = calibrated(tmp_path, site, force=True)
     assert forced.exit_code == 0
     assert {p.step for p in forced.proposals} == {"page", "total"}
+
+
+def test_files_of_the_run(tmp_path: Path, site: Site) -> None:
+    folder = run_profile(tmp_path)
+    site.routes["/compute"] = computes(tmp_path, sample=lambda: next(WORDS))
+    found = calibrated(tmp_path, site)
+    assert (found.exit_code, [(p.step, p.where) for p in found.proposals]) == (0, [("out/result.json", "body:/sample")])
+    write("shop", tmp_path, found.proposals)
+    assert load_profile(folder / "profile.yaml").ignore == [found.proposals[0].rule]
+    assert replay("shop", tmp_path, Options(site.url), {}).result == "passed"
+    site.routes["/compute"] = computes(tmp_path, "a,b\n1,3\n", loss=13.0)
+    found = calibrated(tmp_path, site)
+    assert found.exit_code == 1
+    assert len(found.failures) == 1
+    assert found.failures[0].startswith("The file out/table.csv (exact_hash)")
 
 
 def test_an_application_that_is_not_there(tmp_path: Path) -> None:

@@ -58,3 +58,32 @@ def test_diff_with_a_draft_and_with_another(wctl: Wctl, tmp_path: Path) -> None:
     assert wctl("diff", "tiny", "--with", "tiny-2").code == 0
     assert wctl("diff", "tiny", "--with", "tiny-3").code == 2
     assert wctl("diff", "tiny", "--with", "tiny-2", "--draft").code == 2
+
+
+def test_update_a_profile(wctl: Wctl, tiny: str, wrong: str, tmp_path: Path) -> None:
+    folder = add_profile(tmp_path)
+    before = (folder / "bodies/items.json").read_text()
+    same = wctl("update-profile", "tiny", "--base-url", tiny)
+    assert (same.code, "needs no update" in same.err) == (0, True)
+    shown = wctl("update-profile", "tiny", "--base-url", wrong)
+    assert shown.code == 1
+    assert shown.out.startswith("step items: GET /items\n  body:/total: expected 3, got 4\n")
+    assert "wctl update-profile tiny --step items, or --all" in shown.err
+    asked = wctl("update-profile", "tiny", "--base-url", wrong, "--step", "items")
+    assert (asked.code, "Nothing was written" in asked.err) == (1, True)
+    assert "- changed **items** `GET /items`\n  - answer: `differs in 1 place`\n  - body:/total: `3 → 4`\n" in asked.out
+    for step, hint in (("itms", "did you mean 'items'?"), ("home", "there differ: items")):
+        refused = wctl("update-profile", "tiny", "--base-url", wrong, "--step", step, "--yes")
+        assert (refused.code, hint in refused.err) == (2, True)
+    assert (folder / "bodies/items.json").read_text() == before
+    done = wctl("update-profile", "tiny", "--base-url", wrong, "--all", "--yes")
+    assert (done.code, done.out) == (0, asked.out)
+    assert (folder / "bodies/items.json").read_text() == '{"total": 4}'
+    assert wctl("run-test-profile", "tiny", "--base-url", wrong).code == 0
+    assert wctl("run-test-profile", "tiny", "--base-url", tiny).code == 1
+
+
+def test_update_is_refused_without_a_verdict(wctl: Wctl, tmp_path: Path) -> None:
+    add_profile(tmp_path)
+    ran = wctl("update-profile", "tiny", "--base-url", "http://127.0.0.1:9", "--all", "--yes")
+    assert (ran.code, ran.out, "no verdict" in ran.err) == (2, "", True)

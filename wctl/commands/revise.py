@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +17,14 @@ from playback import diff as differences
 from playback.diff_text import markdown, text
 from playback.engine import Options
 from playback.envfile import environment
-from playback.summary import render
+from playback.summary import render, step_lines, visible
+from playback.update import Pending, replay_for_update
 from wctl.console import Refusal, answer, answer_json, refusing, say
 from wctl.interrupt import interruptible
 from wctl.options import AsJson, BaseUrl, DataRoot, EnvFile, Slug, Verbose
 from wctl.watching import watching
 
-__all__ = ["calibrate", "diff"]
+__all__ = ["calibrate", "diff", "update_profile"]
 
 Cookie = Annotated[
     str | None, typer.Option(metavar="NAME=VALUE", help="Replay with this session instead of logging in.")
@@ -101,3 +105,86 @@ def _folder(other: str, root: Path) -> Path:
     """A profile's folder by its path, or by its name."""
     given = Path(other)
     return given.absolute() if (given / "profile.yaml").is_file() else catalogue.find(other, root).parent
+
+
+def update_profile(
+    slug: Slug,
+    base_url: BaseUrl = None,
+    cookie: Cookie = None,
+    env_file: EnvFile = None,
+    data_root: DataRoot = Path(),
+    steps: Annotated[list[str] | None, typer.Option("--step", metavar="ID", help="Accept this step's answer.")] = None,
+    files: Annotated[list[str] | None, typer.Option("--file", metavar="TARGET", help="Accept this file.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Accept all that differs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before writing.")] = False,
+    verbose: Verbose = False,
+) -> int:
+    """Replay a profile, and accept what the application answers now as its baseline.
+
+    Without a choice of steps and files it says what differs. With one it writes the change to stdout, as Markdown for
+    a pull request, and asks. Refused where a job, a wait or a connection failed. Exit code 0: nothing differs any more
+    of what was chosen. 1: something differs and was not accepted. 2: refused.
+    """
+    root, environ = data_root.absolute(), environment(data_root, env_file, base_url=base_url)
+    with watching(verbose) as listener, interruptible() as stop:
+        options = Options(base_url=base_url, cookie=cookie)
+        pending = replay_for_update(slug, root, options, environ, listener(slug), stop)
+    try:
+        return _accepted(slug, pending, steps or [], files or [], everything=everything, yes=yes)
+    finally:
+        pending.close()
+
+
+def _accepted(slug: str, pending: Pending, steps: list[str], files: list[str], *, everything: bool, yes: bool) -> int:
+    if pending.report.exit_code == 2:
+        say(render(pending.report))
+        raise Refusal(next(pending.refusals()))
+    if everything:
+        steps, files = list(pending.steps), list(pending.comparisons)
+    _known(steps, pending.steps, "step")
+    _known(files, pending.comparisons, "file")
+    if not pending.steps and not pending.comparisons:
+        say(f"{slug} needs no update: all is as recorded.")
+        return 0
+    if not steps and not files:
+        _say_what_differs(slug, pending)
+        return 1
+    revision = pending.revision(steps, files)
+    for line in markdown(revision.changes).splitlines():
+        answer(line)
+    for note in revision.notes:
+        say(f"Note: {note}")
+    if not yes and not (sys.stdin.isatty() and typer.confirm("Write this?", err=True)):
+        say("Nothing was written; --yes writes it.")
+        return 1
+    revision.write()
+    say(f"Written to {revision.folder}")
+    left = [n for n in [*pending.steps, *pending.comparisons] if n not in {*steps, *files}]
+    skipped = sum(step.result == "skipped" for step in pending.report.steps)
+    if left:
+        say(f"Not accepted, and still red: {', '.join(left)}")
+    if skipped:
+        say(f"{skipped} steps did not run; replay again to see what they answer now.")
+    return 1 if left or skipped else 0
+
+
+def _say_what_differs(slug: str, pending: Pending) -> None:
+    for step in pending.steps.values():
+        first, *rest = step_lines(step)
+        for line in (f"step {visible(step.id)}: {first}", *rest):
+            answer(line)
+    for file in pending.comparisons.values():
+        answer(f"file {file.target} ({file.method}): {file.summary}")
+    for sentence in pending.refusals():
+        say(sentence)
+    chosen = [f"--step {n}" for n in pending.steps] + [f"--file {n}" for n in pending.comparisons]
+    say(f"To accept it: wctl update-profile {slug} {' '.join(chosen[:3])}{' …' if chosen[3:] else ''}, or --all")
+
+
+def _known(names: Iterable[str], there: Iterable[str], what: str) -> None:
+    differing = list(there)
+    for name in names:
+        if name not in differing:
+            near = difflib.get_close_matches(name, differing, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there differ: {', '.join(differing) or 'none'}."
+            raise Refusal(f"No {what} {name!r} differs; {hint}")
