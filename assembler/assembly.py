@@ -37,6 +37,7 @@ __all__ = ["AssemblyError", "DraftStatus", "assemble"]
 
 _IDLE = 0.02
 _CLOSED = ("ended", "discarded")
+_NEVER = "9999"
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ class Assembly:
         for path in (self.root / "_logs" / LOG_NAME, first):
             if path is not None:
                 self.logs.setdefault(path, AuditLog(path))
+        self._made = {c["capture_id"] for c in self.captures() if c["state"] in _CLOSED}
+        """Captures of which no draft is to be made any more, unless it is asked for by name."""
 
     def directory(self, slug: str) -> Path:
         """Where the draft of `slug` is written."""
@@ -123,12 +126,20 @@ class Assembly:
     def read(self, *, rest: bool = False) -> int:
         """Take in what every log has gained. Returns the number of events seen."""
         self._discover()
-        count = 0
+        count, since = 0, None
         for log in list(self.logs.values()):
             for offset, event in log.pull(rest=rest):
+                since = since or self._since()
                 count += 1
-                self._take(log, offset, event)
+                self._take(log, offset, event, since)
         return count
+
+    def _since(self) -> str:
+        """When the first capture began of which a draft is still to be made; far in the future when there is none."""
+        if self.slug is not None:
+            newest = self.newest(self.slug)
+            return str(newest["started"]) if newest else _NEVER
+        return min((c["started"] for c in self.captures() if c["capture_id"] not in self._made), default=_NEVER)
 
     def _discover(self) -> None:
         """Logs that were opened since the last look, from `logs.jsonl`."""
@@ -136,7 +147,7 @@ class Assembly:
         for path, run_id in found:
             self.logs.setdefault(path, AuditLog(path)).run_id = run_id
 
-    def _take(self, log: AuditLog, offset: int, event: dict[str, Any]) -> None:
+    def _take(self, log: AuditLog, offset: int, event: dict[str, Any], since: str) -> None:
         if event["payload"].get("kind") == "tombstone":
             self._tombstones.append(event["payload"])
             return
@@ -152,7 +163,7 @@ class Assembly:
             )
         if not ids:
             if event["category"] == "http_request":
-                log.before.append((offset, event))
+                log.keep(offset, event, since)
             return
         self._places[event["id"]] = Place(log.path, offset)
         for capture_id in ids:
@@ -250,7 +261,11 @@ class Assembly:
 
     def _earlier(self, capture_id: str) -> list[tuple[Place, dict[str, Any]]]:
         """Requests outside the capture, with their places: those of no capture, and those of other captures."""
-        found = {e["id"]: (Place(log.path, offset), e) for log in self.logs.values() for offset, e in log.before}
+        found = {
+            e["id"]: (Place(log.path, offset), e)
+            for log in self.logs.values()
+            for offset, e in (*log.before, *log.during)
+        }
         for other, events in self.events.items():
             if other != capture_id:
                 found.update(
@@ -316,6 +331,7 @@ class Assembly:
             directory, files, keep=_finished_capture(directory), previous=previous, current=str(capture["capture_id"])
         )
         self._forget(capture)
+        self._made.add(capture["capture_id"])
         return status
 
     def _forget(self, capture: Mapping[str, Any]) -> None:

@@ -15,8 +15,9 @@ from recorder.log import LOG_NAME, parse
 
 __all__ = ["AssemblyError", "AuditLog", "locate", "logs_listed"]
 
-_BEFORE = 5_000
-"""Records kept from before a window begins, to find the login that its cookies came from."""
+_KEPT = 5_000
+"""Records of no capture that are kept of a log from before a window begins, to find the login that its cookies came
+from, and as many from after that."""
 _KEYS = {"operation_id", "parent_id", "writer", "sequence", "timestamp", "boot_id", "mono_ns", "stage", "capture_ids"}
 _TOLD = 3
 """Places of lines that were no events which a warning names."""
@@ -35,7 +36,8 @@ class AuditLog:
     offset: int = 0
     file: tuple[int, int] | None = None
     """Device and inode: another file at `path` is read from its beginning."""
-    before: deque[tuple[int, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=_BEFORE))
+    before: deque[tuple[int, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    during: deque[tuple[int, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=_KEPT))
     bad: list[tuple[int, str]] = field(default_factory=list)
 
     def pull(self, *, rest: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -60,6 +62,14 @@ class AuditLog:
                     self.bad.append((start, event))
                 else:
                     yield start, event
+
+    def keep(self, offset: int, event: dict[str, Any], since: str) -> None:
+        """Keep a request of no capture. A window that began at `since` is not to push out what came before it."""
+        if self.during and self.during[0][1]["timestamp"] < since:
+            kept, self.during = self.during, deque(maxlen=_KEPT)
+            for entry in kept:
+                (self.before if entry[1]["timestamp"] < since else self.during).append(entry)
+        (self.before if event["timestamp"] < since else self.during).append((offset, event))
 
     def skipped(self) -> str | None:
         """What was no event and was passed over, as one sentence."""

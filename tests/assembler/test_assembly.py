@@ -143,6 +143,32 @@ def test_a_login_of_an_earlier_capture_is_found_too(site: Deployment) -> None:
     assert paths(profile) == ["/home"]
 
 
+@pytest.mark.parametrize("follow", [False, True], ids=["afterwards", "while it happens"])
+def test_a_login_is_not_lost_in_what_others_do_meanwhile(
+    site: Deployment, monkeypatch: pytest.MonkeyPatch, follow: bool
+) -> None:
+    monkeypatch.setattr("assembler.logs._KEPT", 10)
+    own = "s" * 22
+    site.form("/login", LOGIN, cookies=[SESSION])
+    assembly = Assembly(site.root, site.data, SLUG) if follow else None
+    site.send("GET", "/others")
+    capture = site.captures.start(SLUG, Subject(None, own))
+    for _ in range(3):
+        for _ in range(20):
+            site.send("GET", "/others")
+        if assembly:
+            assembly.read()
+        site.send("GET", "/home", headers=[("cookie", f"{SENT[0][1]}; recorder_session={own}")])
+    site.captures.end(Subject(None, own), capture["capture_id"])
+    if assembly:
+        assembly.read()
+        profile = load_profile(assembly.finish(assembly.capture(SLUG), fresh=False).directory / "profile.yaml")
+    else:
+        profile = site.profile()
+    assert [step.path for step in profile.prologue] == ["/login"]
+    assert {*paths(profile)} == {"/home"}
+
+
 # ---------------------------------------------------------------------------------------------------- lines that are none
 
 
