@@ -134,7 +134,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _edited(draft: Path) -> bool:
-    """Problems are answered by editing: the document is another than the one that was written."""
+    """Problems are answered by editing: the document, or a file beside it, is another than the one that was written."""
     written = json_object(draft / "manifest.json").get("files")
-    known = written.get("profile.yaml") if isinstance(written, dict) else None
-    return known is not None and digest(draft / "profile.yaml") != known
+    known = written if isinstance(written, dict) else {}
+    return any((draft / name).is_file() and digest(draft / name) != sum_ for name, sum_ in known.items())
