@@ -68,6 +68,16 @@ def test_every_command_and_option_is_named() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_is_mentioned_exists(page: Path) -> None:
+    known = {name for name, _ in commands(typer.main.get_command(app), "wctl")}
+    # In code: between backticks, or at the beginning of an indented line.
+    mentioned = re.findall(r"(?:`|^ {4})wctl ([a-z][a-z-]+)(?: ([a-z]+)\b)?", page.read_text(), re.MULTILINE)
+    groups = {name.split()[1] for name in known if name.count(" ") == 2}
+    words = {f"wctl {first} {second}" if first in groups and second else f"wctl {first}" for first, second in mentioned}
+    assert words - known == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
     text = page.read_text()
     dead = []
