@@ -17,12 +17,12 @@ from urllib.parse import unquote
 
 from assembler.clients import OWN_COOKIE, Owner
 from assembler.extractors import Answer
-from assembler.graphql import graphql_slots
-from assembler.numbers import STRENGTHS, Strength, Wanted, locate_number
+from assembler.numbers import STRENGTHS, Strength, Wanted, locate_name, locate_number
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
+from assembler.requests import canonical, request_slots
 from assembler.shapes import SECRET, clock, id_like, looks_opaque, pieces
-from assembler.slots import Slot, encoded, path_slots, query_slots, url_slots
+from assembler.slots import Slot, encoded, url_slots
 from assembler.sources import json_leaves, locate, urls_in
 
 __all__ = ["Correlation", "Ref", "canonical", "generated", "request_slots"]
@@ -32,16 +32,6 @@ _STAMP = re.compile(r"\d{10,}(?:\.\d+)?")
 """A number so long that chance cannot make two of it equal: a time in seconds or less, a revision, a snowflake id."""
 _VERSION = re.compile(r"v\d{1,2}")
 _WORD = re.compile(r"[A-Za-z0-9]+")
-_SKIPPED_HEADERS = {
-    "host", "content-length", "cookie", "connection", "transfer-encoding", "user-agent", "accept", "accept-language",
-    "accept-encoding", "content-type", "date", "te", "upgrade-insecure-requests", "keep-alive", "sec-fetch-mode", "sec-fetch-dest",
-    "sec-fetch-site", "sec-fetch-user", "cache-control", "pragma", "dnt", "priority", "x-recorder-request", "expect",
-}  # fmt: skip
-
-
-def canonical(text: str) -> str:
-    """`text` with every pseudonym under one kind: equality of two secrets is equality of the hex alone."""
-    return SECRET.sub(r"secret-any-\1", text) if "secret-" in text else text
 
 
 @dataclass(frozen=True)
@@ -93,48 +83,6 @@ class Filled:
     def of(self, place: str, name: str | None = None) -> list[tuple[Slot, list[Part]]]:
         """The filled slots of one place, optionally of one header or field."""
         return [(s, p) for s, p in self.slots if s.place == place and (name is None or s.name == name)]
-
-
-def request_slots(exchange: Exchange, bodies: Bodies) -> Iterator[Slot]:
-    """Every slot of a request, in the order in which they are sent."""
-    yield from path_slots(canonical(exchange.path))
-    yield from query_slots(canonical(exchange.query))
-    for name, recorded in exchange.headers:
-        if name in _SKIPPED_HEADERS or name.startswith("sec-ch-"):
-            continue
-        value = canonical(recorded)
-        if name in ("origin", "referer"):
-            yield from _visited(name, value)
-        else:
-            yield Slot("header", name, value, 0, len(value))
-    body = exchange.request_body
-    if not body:
-        return
-    if body.get("parts") is not None:
-        # Parts of one name are told apart by their number, which is what `start` counts here.
-        for number, part in enumerate(body["parts"]):
-            if part.get("filename") is None and part.get("text") is not None:
-                text = canonical(part["text"])
-                yield Slot("multipart", part["name"] or "", text, number, number)
-        return
-    stored = bodies.text(body)
-    if stored is None:
-        return
-    text = canonical(stored)
-    media_type = (body.get("media_type") or "").partition(";")[0].strip().lower()
-    if media_type == "application/x-www-form-urlencoded":
-        yield from query_slots(text, "form")
-    elif media_type.endswith("json") or text.lstrip()[:1] in "{[":
-        yield from graphql_slots(text)
-    else:
-        yield Slot("text", "", text, 0, len(text))
-
-
-def _visited(header: str, url: str) -> Iterator[Slot]:
-    """A Referer is the address of an earlier page: its path and query vary as that page's did."""
-    for slot in url_slots(url):
-        role = f"?{slot.name}=" if slot.place == "query" else slot.role or "/"
-        yield Slot("header", header, slot.value, slot.start, slot.end, role=role)
 
 
 class Correlation:
@@ -231,6 +179,8 @@ class Correlation:
         value = slot.value
         if not value:
             return None
+        if slot.place == "name":
+            return self._name_parts(slot, index)
         if value in self.bound:
             return [Ref(-1, self.bound[value])]
         if slot.place == "header" and slot.name == "authorization":
@@ -256,6 +206,22 @@ class Correlation:
             found = found or ref is not None
             parts.append(ref if ref is not None else piece)
         return parts if found else None
+
+    def _name_parts(self, slot: Slot, index: int) -> list[Part] | None:
+        """The name of a field with an id in it (`quantity_17`), as the page that offered the field had it."""
+        for number in reversed(list(self._answers_with(slot.value, index))):
+            key = (number, f"name:{slot.value}")
+            if key not in self._located:
+                found = locate_name(self.answers[number], slot.value, slot.role)
+                self._located[key] = self._named(number, found[0], found[1], slot) if found else None
+            if extraction := self._located[key]:
+                return self._around(slot, Ref(number, extraction.name))
+        return None
+
+    @staticmethod
+    def _around(slot: Slot, ref: Ref) -> list[Part]:
+        before, _, after = slot.value.partition(slot.role)
+        return [part for part in (before, ref, after) if part]
 
     def _address(self, value: str, index: int, filled: Filled) -> list[Part] | None:
         """An address of the application inside a header, field or document, cut up as a request's own address is."""

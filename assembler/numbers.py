@@ -19,7 +19,7 @@ from assembler.profile import Extract
 from assembler.shapes import id_like, looks_opaque, pieces
 from assembler.sources import form_fields, json_leaves, json_offers, proved, quoted, row_around, urls_in
 
-__all__ = ["STRENGTHS", "WRAPPERS", "Strength", "Wanted", "locate_number"]
+__all__ = ["STRENGTHS", "WRAPPERS", "Strength", "Wanted", "locate_name", "locate_number"]
 
 _ID_ENDING = re.compile(r"(?:^|[-_.])(?i:ids?|pks?|uid|oid)$|(?<=[a-z])(?:Ids?|IDs?|Pk)$")
 _ANY_NOUN = {"", "row", "item", "object", "record", "obj", "entry", "element", "entity"}
@@ -104,6 +104,17 @@ def locate_number(
         if held := proved(extract, answer, wanted.value):
             return held, evidence
     return None
+
+
+def locate_name(answer: Answer, name: str, identifier: str) -> Found | None:
+    """An extractor for the id inside the name of a form field, from the field that the page offered."""
+    if not answer.is_html:
+        return None
+    before, _, after = name.partition(identifier)
+    group = r"(\d+)" if identifier.isdigit() else "([0-9a-fA-F-]{36})"
+    extract = Extract(css="[name]", attr="name", regex=f"^{re.escape(before)}{group}{re.escape(after)}$")
+    held = proved(extract, answer, identifier)
+    return (held, f"the page offered a field of that name, {name}") if held else None
 
 
 def _sure(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:

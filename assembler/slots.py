@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
-__all__ = ["Slot", "encoded", "json_slots", "path_slots", "query_slots", "rejoin", "url_slots"]
+__all__ = ["Slot", "encoded", "json_slots", "name_slots", "path_slots", "query_slots", "rejoin", "url_slots"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,34 @@ def query_slots(query: str, place: str = "query") -> Iterator[Slot]:
             start = position + len(name) + 1
             yield Slot(place, unquote_plus(name), unquote_plus(value), start, start + len(value))
         position += len(pair) + 1
+
+
+_NAMED_ID = re.compile(
+    r"(?<![A-Za-z0-9])(?:\d{1,18}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?![A-Za-z0-9])"
+)
+
+
+def name_slots(text: str) -> Iterator[Slot]:
+    """The names in an urlencoded form that hold an id, `role` being the id: `quantity_17`, `updates[17]`.
+
+    Numbers that count from 0 without a gap are the positions of a list (`lines-0-name`), which the client counts itself.
+    """
+    found: list[Slot] = []
+    families: dict[str, set[int]] = {}
+    position = 0
+    for pair in text.split("&"):
+        raw, equals, _ = pair.partition("=")
+        name = unquote_plus(raw)
+        ids = _NAMED_ID.findall(name.replace("_", "-")) if equals else []
+        if len(ids) == 1 and ids[0] != name and name.count(ids[0]) == 1:
+            found.append(Slot("name", name, name, position, position + len(raw), role=ids[0]))
+            if ids[0].isdigit():
+                families.setdefault(name.replace(ids[0], "#"), set()).add(int(ids[0]))
+        position += len(pair) + 1
+    for slot in found:
+        counted = families.get(slot.name.replace(slot.role, "#"), set())
+        if counted != set(range(len(counted))) or not slot.role.isdigit():
+            yield slot
 
 
 def url_slots(url: str) -> Iterator[Slot]:

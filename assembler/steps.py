@@ -169,23 +169,24 @@ class StepWriter:
 
     def _form(self, text: str, filled: Filled) -> list[list[str]]:
         templates = {slot.start: parts for slot, parts in filled.of("form")}
-        return [
-            [
-                unquote_plus(text[: slot.start].rpartition("&")[2].rstrip("=")),
-                self._render(templates.get(slot.start, [slot.value])),
-            ]
-            for slot in query_slots(text, "form")
-        ]
+        names = {slot.end: parts for slot, parts in filled.of("name")}
+        rows = []
+        for slot in query_slots(text, "form"):
+            raw = text[: slot.start - 1].rpartition("&")[2]
+            name = self._render(names.get(slot.start - 1, [unquote_plus(raw)]))
+            rows.append([name, self._render(templates.get(slot.start, [slot.value]))])
+        return rows
 
     def _parts(
         self, step: str, exchange: Exchange, parts: Sequence[Mapping[str, Any]], filled: Filled
     ) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         templates = {slot.start: values for slot, values in filled.of("multipart")}
+        names = {slot.start: values for slot, values in filled.of("name")}
         stamp = datetime.fromtimestamp(exchange.timestamp, UTC).strftime("%Y%m%dT%H%M%SZ")
         for number, part in enumerate(parts):
             name, filename, text = part["name"] or "", part.get("filename"), part.get("text")
-            row: dict[str, Any] = {"name": name}
+            row: dict[str, Any] = {"name": self._render(names.get(number, [name]))}
             if filename is None and text is not None:
                 row["value"] = self._render(templates.get(number, [canonical(text)]))
             else:

@@ -109,14 +109,17 @@ class Comparer:
             self.value(where, sorted(recorded), sorted(live))
             return
         for was, now in zip(sorted(recorded, key=by_shape), sorted(live, key=by_shape), strict=True):
-            build = shape(was)
-            before, after = re.findall(r"\d+", was), re.findall(r"\d+", now)
-            if build == shape(now) and build.count("<int>") == len(before) == len(after) == 1:
-                self.masked.compared += 1
-                if problem := self.bijection.bind_number(f"name:{where}:{build}", before[0], after[0]):
-                    self._differs(where, was, now, problem)
-            else:
-                self.text(where, was, now)
+            self._name(where, was, now, where)
+
+    def _name(self, where: str, recorded: str, live: str, role: str) -> None:
+        build = shape(recorded)
+        before, after = re.findall(r"\d+", recorded), re.findall(r"\d+", live)
+        if build == shape(live) and build.count("<int>") == len(before) == len(after) == 1:
+            self.masked.compared += 1
+            if problem := self.bijection.bind_number(f"name:{role}:{build}", before[0], after[0]):
+                self._differs(where, recorded, live, problem)
+        else:
+            self.text(where, recorded, live)
 
     def settle(self) -> None:
         """Judge what was owed: numbers that differ must by now be known as the same id, clocks must keep their order."""
@@ -395,7 +398,7 @@ class Comparer:
             return
         for was, now in zip(recorded.fields, live.fields, strict=True):
             spot = f"{where} {was.name}"
-            self.text(spot, was.name, now.name)
+            self._name(spot, was.name, now.name, place)
             self.value(f"{spot} type", was.kind, now.kind)
             self.value(f"{spot} chosen", was.chosen, now.chosen)
             self.text(spot, was.value, now.value, was.name, f"form:{place}:{was.name}")

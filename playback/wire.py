@@ -133,7 +133,8 @@ def compose(step: Step, scope: Scope, folder: Path, rewrite: Mapping[str, str]) 
     elif step.text is not None:
         content = text(step.text).encode()
     elif step.multipart is not None:
-        stream = Multipart([(part, text(part.value or "")) for part in step.multipart], folder)
+        named = [part.model_copy(update={"name": text(part.name)}) for part in step.multipart]
+        stream = Multipart([(part, text(part.value or "")) for part in named], folder)
         headers = [h for h in headers if h[0].lower() != "content-type"]
         headers.append(("content-type", f"multipart/form-data; boundary={stream.boundary}"))
     elif step.body is not None:

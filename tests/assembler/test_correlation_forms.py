@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.assembler.recorded import Call, get, profile_of
+from tests.assembler.recorded import Call, form, get, profile_of
 
 BOUNDARY = "xYzBoundary"
+MULTIPART = ("content-type", f"multipart/form-data; boundary={BOUNDARY}")
 
 
 def multipart(*fields: tuple[str, str]) -> str:
@@ -17,10 +18,45 @@ def multipart(*fields: tuple[str, str]) -> str:
 def test_several_parts_of_one_name_are_several_values(tmp_path: Path) -> None:
     page = "<form><select name=tags multiple><option value=4>red<option value=5>old<option value=6>loud</select></form>"
     body = multipart(("name", "Rex"), ("tags", "4"), ("tags", "6"))
-    sent = Call("POST", "/pets", sent=[("content-type", f"multipart/form-data; boundary={BOUNDARY}")], body=body)
+    sent = Call("POST", "/pets", sent=[MULTIPART], body=body)
     profile = profile_of(tmp_path, [get("/pets/new", page), sent])
     values = [part.value for part in profile.steps[1].multipart or []]
     assert values[0] == "Rex"
     assert values[1] != values[2]
     extracts = profile.steps[0].extract.values()
     assert sorted((e.text, e.was) for e in extracts) == [("loud", "6"), ("red", "4")]
+
+
+def cart(*ids: int) -> str:
+    rows = "".join(f"<tr><td>Tea<td><input name='qty[{n}]' value=1>" for n in ids)
+    return f"<form action=/cart method=post><table>{rows}</table></form>"
+
+
+def test_an_id_in_the_name_of_a_field_is_taken_from_the_page(tmp_path: Path) -> None:
+    profile = profile_of(tmp_path, [get("/cart", cart(4, 7)), form("/cart", "qty%5B4%5D=2&qty%5B7%5D=3&note=x")])
+    names = [name for name, _ in profile.steps[1].form or []]
+    assert all(name.startswith("qty[{{ steps.get-cart.") for name in names[:2])
+    assert names[2] == "note"
+    assert sorted(e.was or "" for e in profile.steps[0].extract.values()) == ["4", "7"]
+
+
+def test_an_id_in_the_name_of_a_part_is_taken_from_the_page(tmp_path: Path) -> None:
+    sent = Call("POST", "/cart", sent=[MULTIPART], body=multipart(("qty[7]", "3"), ("note", "x")))
+    profile = profile_of(tmp_path, [get("/cart", cart(4, 7)), sent])
+    assert [(p.name.partition("{")[0], p.value) for p in profile.steps[1].multipart or []] == [
+        ("qty[", "3"),
+        ("note", "x"),
+    ]
+
+
+def test_positions_of_a_list_are_the_clients_own(tmp_path: Path) -> None:
+    page = "<form action=/lines method=post><input name=lines-0-item><input name=lines-1-item></form>"
+    profile = profile_of(
+        tmp_path, [get("/lines", page), form("/lines", "lines-0-item=tea&lines-1-item=milk&lines-2-item=rum")]
+    )
+    assert [name for name, _ in profile.steps[1].form or []] == ["lines-0-item", "lines-1-item", "lines-2-item"]
+
+
+def test_a_name_that_no_page_offered_stays(tmp_path: Path) -> None:
+    profile = profile_of(tmp_path, [get("/cart", cart(4)), form("/cart", "qty%5B9%5D=2")])
+    assert [name for name, _ in profile.steps[1].form or []] == ["qty[9]"]

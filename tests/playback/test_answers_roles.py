@@ -102,3 +102,13 @@ def test_a_number_inside_a_global_id_is_counted_in_its_kind() -> None:
     assert replay.json("/b", {"x": book7}, {"x": book15}) == ["body:/x"]
     assert replay.json("/b", {"x": book7}, {"x": author9}) == ["body:/x"]
     assert replay.json("/b", {"x": "VXNlcjox"}, {"x": "VXNlcjo4"}) == []
+
+
+CART = "<form action=/cart><input name='qty[{0}]' value=2></form>"
+
+
+def test_an_id_in_the_name_of_a_field_is_counted() -> None:
+    replay = Replay()
+    assert replay.body("/cart", CART.format(4), CART.format(11)) == []
+    assert replay.body("/cart", CART.format(4), CART.format(12)) == ["body:form 1 qty[4]"]
+    assert replay.body("/cart", CART.format(4), CART.format("x")) == ["body:form 1 qty[4]"]
