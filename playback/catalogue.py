@@ -90,6 +90,8 @@ def catalogue(data_root: Path) -> list[Entry]:
 def _what_there_is(slug: str, known: list[str], data_root: Path) -> str:
     if (data_root / PROFILES / "_drafts" / slug).is_dir():
         return f"there is a draft of it: wctl promote {slug}"
+    if (data_root / PROFILES / "archived" / slug).is_dir():
+        return f"it was archived, RATIONALE.md in {data_root / PROFILES / 'archived' / slug} says why."
     if known:
         return f"there are: {', '.join(known[:10])}{' …' if len(known) > 10 else ''}"
     return f"there is none at all; {WHERE}"

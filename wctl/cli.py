@@ -16,7 +16,7 @@ from assembler.document import BadDocument
 from playback.envfile import BadEnvFile
 from playback.errors import PlaybackError
 from playback.redis_server import RedisNotFound
-from wctl.commands import curate, doctor, record, replay, revise, stack
+from wctl.commands import curate, doctor, record, replay, revise, stack, tidy
 from wctl.console import Refusal, say
 
 __all__ = ["app", "run"]
@@ -49,6 +49,8 @@ app.command()(curate.secrets)
 app.command()(revise.calibrate)
 app.command()(revise.diff)
 app.command()(revise.update_profile)
+app.command()(tidy.archive)
+app.command()(tidy.housekeeping)
 app.command("run-test-profile")(replay.run_test_profile)
 app.command("run-suite")(replay.run_suite)
 

@@ -33,7 +33,8 @@ def list_(data_root: DataRoot = Path(), as_json: AsJson = False) -> int:
         return 0
     for draft in found:
         count = f", {len(draft.problems)} problems" if draft.problems else ""
-        answer(f"{draft.slug}  {draft.state}, {draft.steps} steps{count}, made {draft.made:%Y-%m-%d %H:%M} UTC")
+        made = f"made {draft.made:%Y-%m-%d %H:%M} UTC, expires {draft.expires:%Y-%m-%d}"
+        answer(f"{draft.slug}  {draft.state}, {draft.steps} steps{count}, {made}")
     if not found:
         say("There is no draft; `wctl assemble` makes one of a capture.")
     return 0
