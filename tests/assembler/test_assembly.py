@@ -86,12 +86,32 @@ def test_a_link_to_the_root_is_the_root(site: Deployment) -> None:
     capture = site.start()
     site.send("GET", "/")
     site.end(capture)
-    link = site.folder / "link"
-    link.symlink_to(site.root)
-    status = site.assemble(link)
+    (site.folder / "link").symlink_to(site.root)
+    status = site.assemble(site.folder / "link")
     records = (status.directory / "events.jsonl").read_text().splitlines()
     assert len(records) == len(set(records))
     assert contents(status.directory) == contents(site.assemble().directory)
+
+
+def test_a_log_that_is_known_by_two_names_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    site = Deployment(tmp_path / "link")
+    capture = site.start()
+    site.send("GET", "/")
+    site.end(capture)
+    records = (site.assemble().directory / "events.jsonl").read_text().splitlines()
+    assert len(records) == len(set(records))
+
+
+def test_what_happens_later_changes_no_draft(site: Deployment) -> None:
+    token = "tok8f3d9c27be4415fA"
+    capture = site.start()
+    site.send("GET", "/", f"<script>boot('{token}')</script>")
+    site.end(capture)
+    before = contents(site.assemble().directory)
+    site.send("POST", "/save", headers=[("x-csrftoken", token)])
+    assert contents(site.assemble().directory) == before
 
 
 def test_logs_of_several_runs_and_processes_are_one_draft(site: Deployment) -> None:
@@ -226,6 +246,17 @@ def test_a_log_that_was_replaced_is_read_from_its_beginning(site: Deployment) ->
     assert assembly.read() == 3
 
 
+def test_events_of_a_later_format_are_named_and_not_guessed_at(site: Deployment) -> None:
+    capture = site.start()
+    site.send("GET", "/one")
+    with site.log().open("ab") as log:
+        log.write(site.log().read_bytes().replace(b'"v":1', b'"v":2'))
+    site.end(capture)
+    status = site.assemble()
+    assert len(load_profile(status.directory / "profile.yaml").steps) == 1
+    assert "foreign: format version 2" in status.warnings[0]
+
+
 # ---------------------------------------------------------------------------------------------------- following
 
 
@@ -280,6 +311,18 @@ def test_workers_that_take_turns_are_no_restart(site: Deployment) -> None:
     site.end(capture)
     status = site.assemble()
     assert status.warnings == ()
+
+
+def test_a_worker_that_was_there_before_is_no_restart(site: Deployment) -> None:
+    one = site.recorder
+    site.restart()
+    other = site.recorder
+    site.send("GET", "/health")
+    capture = site.start()
+    for site.recorder, path in ((one, "/one"), (one, "/two"), (other, "/three")):
+        site.send("GET", path)
+    site.end(capture)
+    assert site.assemble().warnings == ()
 
 
 def test_a_capture_can_be_closed_while_the_application_is_down(site: Deployment) -> None:
@@ -376,3 +419,4 @@ def test_no_name_of_an_upload_leads_out_of_the_draft_and_each_is_sent_as_it_was(
         assert path.read_bytes() == b"content %d" % number
         assert path.name.isprintable()
     assert sum(str(part.file).endswith(".tif") for part in sent) == 3
+    assert [Path(str(part.file)).name for part in sent[:5]] == ["x", "upload", "passwd", "x", "a__b"]

@@ -178,6 +178,13 @@ def test_a_secret_that_was_not_resolved_is_named_with_its_line(site: Deployment,
     assert f"profile.yaml, line {number}: " in sentence
 
 
+def test_the_line_that_is_named_is_no_remark(site: Deployment) -> None:
+    edit(site, "    method: GET\n", f"    method: GET  # with {PSEUDONYM}\n    query: token={PSEUDONYM}\n")
+    lines = (draft_of(site) / "profile.yaml").read_text().splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if line.startswith("    query: "))
+    assert f"profile.yaml, line {number}: " in refusal(site)
+
+
 def test_a_secret_in_a_remark_or_an_expectation_is_none_that_is_sent(site: Deployment) -> None:
     edit(site, "    method: GET\n", f"    method: GET  # it was {PSEUDONYM}\n    note: {PSEUDONYM}\n")
     edit(site, "      status: 200\n", f"      status: 200\n      location: /?token={PSEUDONYM}\n")

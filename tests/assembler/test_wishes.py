@@ -182,6 +182,20 @@ def test_a_wish_that_comes_after_the_draft_is_granted_by_the_next(site: Deployme
 
 
 @pytest.mark.parametrize("filling", ["", "." * 80_000], ids=["in the line", "stored apart"])
+def test_a_value_that_stands_several_times_in_one_text(site: Deployment, filling: str) -> None:
+    capture = site.start()
+    site.send("GET", "/", f'<p title="{NAME}">{NAME}, {NAME}: ***{NAME}{NAME}</p>{filling}')
+    site.form("/people", "name=Ada+Lovelace-Kr%C3%BCger")
+    ask(site, capture, record(site, "/people", "finished"), "/name")
+    site.end(capture)
+    status = site.assemble()
+    page = (status.directory / "baseline/answers/get.html").read_text()
+    assert page == f'<p title="redacted">redacted, redacted: ***redactedredacted</p>{filling}'
+    before = contents(status.directory)
+    assert contents(site.assemble(rebuild=True).directory) == before
+
+
+@pytest.mark.parametrize("filling", ["", "." * 80_000], ids=["in the line", "stored apart"])
 def test_secrets_and_wishes_in_one_record(site: Deployment, filling: str) -> None:
     tokens = ["tok8f3d9c27be4415fA", "tok1f00dc27be4415fB"]
     capture = site.start()
