@@ -116,6 +116,7 @@ def test_a_request_that_left_with_the_old_cookie_is_of_the_same_client(browser: 
     browser.get("/third", f"sid={TWO}")
     profile = browser.profile()
     assert {client for _, client in clients(profile)} == {"main"}
+    assert all(not step.cookies for step in profile.steps)
     assert browser.status.problems == ()
 
 

@@ -152,12 +152,13 @@ def test_jobs_belong_to_the_request_that_caused_them_however_deep() -> None:
     one, two = web.request("/one", 0), web.request("/two", 1)
     parent = worker.work("parent", 2, web.enqueue("parent", 0.005, one))
     child = worker.work("child", 2.005, worker.enqueue("child", 2.001, parent))
+    worker.work("sibling", 2.02, worker.enqueue("sibling", 2.004, parent))
     worker.work("grandchild", 2.007, worker.enqueue("grandchild", 2.006, child), stages=("started", "failed"))
     web.enqueue("waiting", 1.005, two, depends_on=["parent"], status="deferred")
     found = recording(web, worker)
     jobs = {e.path: [[(j.job_id, j.status) for j in root.tree()] for root in e.jobs] for e in found.exchanges}
     assert jobs == {
-        "/one": [[("parent", "finished"), ("child", "finished"), ("grandchild", "failed")]],
+        "/one": [[("parent", "finished"), ("child", "finished"), ("grandchild", "failed"), ("sibling", "finished")]],
         "/two": [[("waiting", "deferred")]],
     }
     assert found.jobs["waiting"].depends_on == ["parent"]
