@@ -248,7 +248,7 @@ class Captures:
     def _start_configured(self, slug: str) -> None:
         """Open what RECORDER_CAPTURE names, unless it is open: every worker asks, and so does every restart."""
         try:
-            self.start(slug, ANYTHING, "all", "RECORDER_CAPTURE")
+            self.start(slug, ANYTHING, "all", "")
         except ConflictError as error:
             if error.capture["slug"] != slug:
                 logger.error("recorder: RECORDER_CAPTURE=%s was not started. %s", slug, error)
