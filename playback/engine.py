@@ -32,7 +32,7 @@ from playback.target import check_target, refuse_production
 from playback.template import Scope
 from playback.trash import discard
 from playback.unsent import listing
-from playback.wire import Request
+from playback.wire import Request, authorities
 
 __all__ = ["Options", "Progress", "Witness", "replay"]
 
@@ -179,7 +179,7 @@ class _Replay:
                     "steps": len(self.profile.steps),
                 }
             )
-            with httpx.Client(trust_env=False) as http:
+            with httpx.Client(verify=authorities(), trust_env=False) as http:
                 refuse_production(self.target, http, self.environ.get("RECORDER_PREFIX", "/recorder"))
                 session = self._session(http)
                 self._steps(session)

@@ -50,8 +50,9 @@ def write(report: Report, data_root: Path, attachments: Mapping[str, bytes | str
         write_text(diagnostics / "report.json", _json(report.as_json()))
         write_text(diagnostics / "summary.txt", render(report) + "\n")
     write_text(folder / "junit.xml", junit([report]))
-    write_text(folder / "report.json", _json(report.as_json()))
-    write_text(data_root / RESULTS / "latest.json", _json(report.as_json()))
+    document = _json(report.as_json())
+    write_text(folder / "report.json", document)
+    write_text(data_root / RESULTS / "latest.json", document)
     return folder
 
 

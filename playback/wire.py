@@ -24,7 +24,7 @@ from playback.errors import TargetRefused
 from playback.target import Target
 from playback.template import Scope, fill
 
-__all__ = ["Client", "Request", "compose", "curl"]
+__all__ = ["Client", "Request", "authorities", "compose", "curl"]
 
 _BLOCK = 1 << 18
 
@@ -178,7 +178,7 @@ def _rewritten_path(path: str, rewrite: Mapping[str, str]) -> str:
 
 
 @cache
-def _authorities() -> ssl.SSLContext:
+def authorities() -> ssl.SSLContext:
     """Whom TLS trusts: read once, since that takes as long as twenty small requests."""
     return httpx.create_ssl_context(trust_env=False)
 
@@ -190,8 +190,9 @@ class Client:
         self.target = target
         self.jar = Jar()
         self._headers = headers
-        self._http = httpx.Client(verify=_authorities(), timeout=timeout, follow_redirects=False, trust_env=False)
-        self._http.headers.clear()
+        self._timeout = timeout
+        # Not an httpx.Client: cookies, redirects and credentials are ours, and its own handling costs as much as sending.
+        self._transport = httpx.HTTPTransport(verify=authorities(), trust_env=False)
 
     def send(self, request: Request, timeout: float | None = None) -> httpx.Response:
         """The answer, read whole. Raises `httpx.RequestError`. Cookies it sets are kept."""
@@ -218,17 +219,22 @@ class Client:
             extensions={
                 "target": request.target.encode("ascii", "replace"),
                 "sni_hostname": self.target.tls_name,
-                "timeout": httpx.Timeout(timeout).as_dict() if timeout else self._http.timeout.as_dict(),
+                "timeout": httpx.Timeout(timeout or self._timeout).as_dict(),
             },
         )
         if "transfer-encoding" in message.headers:
             del message.headers["transfer-encoding"]
-        response = self._http.send(message)
+        response = self._transport.handle_request(message)
+        response.request = message
+        try:
+            response.read()
+        finally:
+            response.close()
         self.jar.receive(url, response.headers.get_list("set-cookie"))
         return response
 
     def close(self) -> None:
-        self._http.close()
+        self._transport.close()
 
 
 def curl(target: Target, client: Client, request: Request) -> str:
