@@ -24,7 +24,7 @@ from playback.answers import Comparer
 from playback.bijection import Bijection, Moment
 from playback.diff_steps import between, change_line, file_change, path_shape
 from playback.report import Mismatch
-from playback.wording import shape
+from playback.wording import clip
 
 __all__ = ["Change", "Diff", "diff"]
 
@@ -269,7 +269,7 @@ def _summary(what: str, mismatches: Sequence[Mismatch]) -> Iterator[str]:
         more = " or more" if len(mismatches) >= 50 else ""
         yield f"{what}: differs in {len(mismatches)}{more} place{'s' if len(mismatches) > 1 else ''}"
     for mismatch in mismatches[:SHOWN]:
-        reason = f" ({shape(mismatch.message)})" if mismatch.message else ""
+        reason = f" ({clip(mismatch.message, 80)})" if mismatch.message else ""
         yield change_line(f"  {mismatch.where}", mismatch.expected, mismatch.actual) + reason
     if len(mismatches) > SHOWN:
         yield f"  … and {len(mismatches) - SHOWN} more"

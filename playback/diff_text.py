@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from playback.diff import Change, Diff
@@ -70,5 +71,4 @@ def _ticked(value: str) -> str:
 
 
 def _escaped(value: str) -> str:
-    shown = visible(value)
-    return "".join(f"\\{c}" if c in "\\`*_[]<>#|" else c for c in shown)
+    return re.sub(r"[\\`*\[\]<>#|]|(?<!\w)_|_(?!\w)", lambda m: f"\\{m[0]}", visible(value))
