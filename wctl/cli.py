@@ -16,7 +16,7 @@ from assembler.document import BadDocument
 from playback.envfile import BadEnvFile
 from playback.errors import PlaybackError
 from playback.redis_server import RedisNotFound
-from wctl.commands import curate, doctor, record, replay, revise, stack, tidy
+from wctl.commands import curate, doctor, har, record, replay, revise, stack, tidy
 from wctl.console import Refusal, say
 
 __all__ = ["app", "run"]
@@ -42,6 +42,8 @@ app.command()(stack.logs)
 app.command()(doctor.doctor)
 app.add_typer(record.capture, name="capture")
 app.command()(record.assemble)
+app.command("import-har")(har.import_har)
+app.command("export-har")(har.export_har)
 app.add_typer(curate.drafts, name="drafts")
 app.command()(curate.promote)
 app.command()(curate.validate)
