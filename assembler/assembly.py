@@ -110,6 +110,7 @@ class Assembly:
         for path in (self.root / "_logs" / LOG_NAME, first):
             if path is not None:
                 self.logs.setdefault(path, AuditLog(path))
+        self._discover()
         self._made = {c["capture_id"] for c in self.captures() if c["state"] in _CLOSED}
         """Captures of which no draft is to be made any more, unless it is asked for by name."""
 

@@ -95,3 +95,36 @@ def test_a_draft_is_whole_or_absent_whenever_its_writer_is_killed(site: Deployme
     assert moment > 20
     assert contents(site.assemble().directory) == undisturbed
     assert contents(drafts / SLUG) == undisturbed
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", ".."])
+def test_no_name_of_a_file_leads_out_of_a_folder_that_is_replaced(tmp_path: Path, name: str) -> None:
+    target = tmp_path / "deep" / "draft"
+    replace_tree(target, {"a": b"old"})
+    with pytest.raises(ValueError, match="would leave"):
+        replace_tree(target, {"a": b"new", name: b"x"})
+    assert [p.relative_to(tmp_path).as_posix() for p in sorted(tmp_path.rglob("*"))] == [
+        "deep",
+        "deep/draft",
+        "deep/draft/a",
+    ]
+    assert (target / "a").read_bytes() == b"old"
+
+
+def test_what_killed_writers_left_is_swept_when_it_is_old(tmp_path: Path) -> None:
+    old, young = tmp_path / ".draft.abc", tmp_path / ".draft.def"
+    for left in (old, young, tmp_path / ".other.abc"):
+        (left / "baseline").mkdir(parents=True)
+    for left in (old, tmp_path / ".other.abc"):
+        os.utime(left, (0, 0))
+    replace_tree(tmp_path / "draft", {"a/b": b"new"})
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".draft.def", ".other.abc", "draft"]
+
+
+def test_where_two_folders_cannot_be_swapped_one_follows_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assembler.storage._swap", lambda one, other: False)
+    for content in (b"old", b"new"):
+        replace_tree(tmp_path / "draft", {"a": content})
+        assert contents(tmp_path) == {"draft/a": content}
