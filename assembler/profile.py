@@ -251,7 +251,8 @@ class Step(_Strict):
     log_contains: str | None = None
     """A line that must come to stand in a `*.log` of the run."""
     settle: float | None = None
-    """The pause before this step that the recorded work left; a read that differs is tried again this long."""
+    """The pause before this step that the recorded work left, in seconds: a read that differs is tried again this long,
+    a request that acts is sent after it."""
     note: str | None = None
     """For people."""
 

@@ -59,6 +59,8 @@ class StepWriter:
     files: dict[str, Path | bytes] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    _quiet: float = 0.0
+    """The longest pause since the last request that acted."""
 
     def write(self, poll: Poll, previous: Exchange | None) -> Noted:
         """The step for one exchange. `previous` is the one before it, for the pause between them."""
@@ -83,8 +85,7 @@ class StepWriter:
             step["extract"] = extract
         if wait := self._wait(poll, exchange, step):
             step["wait"] = wait
-        pause = _pause(previous, exchange)
-        if exchange.safe and pause >= _PAUSE:
+        if (pause := self._settling(poll, exchange, previous)) >= _PAUSE:
             step["settle"] = round(min(pause, 60.0), 3)
         for place in filled.unresolved:
             self.problems.append(
@@ -92,6 +93,17 @@ class StepWriter:
                 "record the page it came from too, or put `{{ secrets.… }}` or `{{ generated.… }}` in its place."
             )
         return Noted(step, _headline(exchange, poll))
+
+    def _settling(self, poll: Poll, exchange: Exchange, previous: Exchange | None) -> float:
+        """Seconds of quiet that this step may owe to work going on behind: a pause before it, for a read also one before
+        the reads that led to it. Who fills in a form pauses, too: a request that acts waits only straight after another."""
+        pause = _pause(previous, exchange)
+        if exchange.safe:
+            self._quiet = max(self._quiet, pause)
+            return self._quiet
+        self._quiet = 0.0
+        straight = previous is not None and not previous.safe and not previous.jobs and (previous.status or 0) < 300
+        return pause if straight and poll.until is None else 0.0
 
     # ------------------------------------------------------------------ request
 

@@ -38,6 +38,10 @@ __all__ = ["Session"]
 _LONGEST_PAUSE = 0.25
 """Seconds between two reads of what announces nothing."""
 _LONGEST_SETTLE = 30.0
+"""Seconds that a read which differs is tried again at most."""
+_LONGEST_QUIET = 10.0
+"""Seconds that a request which acts waits at most for work that nobody asked about."""
+_SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 @dataclass
@@ -187,13 +191,16 @@ class Session:
         polls = step.wait is not None and step.wait.type == "poll"
         response: httpx.Response | None = None
         try:
+            if step.settle and step.method not in _SAFE:
+                # What acts cannot be tried again: the work that went on before it gets the time it had.
+                self.cancelled.wait(min(step.settle, _LONGEST_QUIET))
             if polls:
                 response, answer = self._poll(step, client, request, outcome)
             else:
                 response, answer = self._send(step, client, request, outcome)
             outcome.status = response.status_code
             self._refused(step, answer)
-            if step.settle and not polls:
+            if step.settle and not polls and step.method in _SAFE:
                 response = self._settle(step, client, request, response, answer, outcome)
             else:
                 outcome.mismatches += self._judge(step, response, answer)
