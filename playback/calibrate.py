@@ -17,6 +17,7 @@ from assembler.profile import Ignore, Profile
 from assembler.revision import revise, with_rules
 from assembler.shapes import pieces
 from playback import catalogue, engine
+from playback.baselines import baseline_file, baseline_of
 from playback.bodies import covers_all
 from playback.engine import Options, Progress
 from playback.ignoring import literal
@@ -180,10 +181,16 @@ def _refuse_everything(found: Calibration, profile: Profile, folder: Path, *, fo
     bodies = {s.id: s.expect for s in [*profile.prologue, *profile.steps] if s.expect is not None and s.expect.body}
     for step in {p.step for p in found.proposals}:
         expect = bodies.get(step)
-        path = folder / (expect.body or "") if expect is not None else folder / "baseline/run" / step
+        beside = baseline_file(baseline_of(folder, profile.metadata), step)
+        path = folder / (expect.body or "") if expect is not None else beside
         kind = (expect.media_type or "") if expect is not None else "application/json" if step.endswith(".json") else ""
         mine = [p for p in found.proposals if p.step == step]
-        if not force and path.is_file() and covers_all(kind, path.read_bytes(), {p.where for p in mine}):
+        if (
+            not force
+            and path is not None
+            and path.is_file()
+            and covers_all(kind, path.read_bytes(), {p.where for p in mine})
+        ):
             found.proposals = [p for p in found.proposals if p.step != step]
             found.refused += [replace(p, whole=True) for p in mine]
 

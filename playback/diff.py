@@ -21,6 +21,7 @@ from assembler.profile import Comparison, Ignore, Profile, Step
 from assembler.shapes import SECRET
 from playback import comparators
 from playback.answers import Comparer
+from playback.baselines import baseline_file, baseline_of
 from playback.bijection import Bijection, Moment
 from playback.diff_steps import between, change_line, file_change, path_shape
 from playback.report import Mismatch
@@ -65,15 +66,21 @@ class Diff:
         return asdict(self)
 
 
-def diff(old: Path, new: Path, old_name: str = "", new_name: str = "") -> Diff:
-    """Compare the profile in folder `old` with the one in `new`. Raises BadDocument when one cannot be read."""
-    return _Pair(old, new).diff(old_name or old.name, new_name or new.name)
+def diff(
+    old: Path, new: Path, old_name: str = "", new_name: str = "", baselines: tuple[Path, Path] | None = None
+) -> Diff:
+    """Compare the profile in folder `old` with the one in `new`. Raises BadDocument when one cannot be read.
+
+    `baselines` are where their files lie, when that is not where the documents say.
+    """
+    return _Pair(old, new, baselines).diff(old_name or old.name, new_name or new.name)
 
 
 class _Pair:
-    def __init__(self, old: Path, new: Path) -> None:
+    def __init__(self, old: Path, new: Path, baselines: tuple[Path, Path] | None) -> None:
         self.old, self.new = old, new
         self.was, self.now = load_profile(old / "profile.yaml"), load_profile(new / "profile.yaml")
+        self.baselines = baselines or (baseline_of(old, self.was.metadata), baseline_of(new, self.now.metadata))
         self.bijection = Bijection()
         before, after = self.was.metadata.recorded_with, self.now.metadata.recorded_with
         for one, other in ((before.origin, after.origin), (before.run_id, after.run_id)):
@@ -154,24 +161,24 @@ class _Pair:
 
     def _content(self, comparison: Comparison) -> Iterator[str]:
         """The baseline's file in both, by the comparator that a replay would take."""
-        paths = [_baseline(folder, comparison.target) for folder in (self.old, self.new)]
-        if not all(path.is_file() for path in paths):
-            if paths[0].is_file() != paths[1].is_file():
-                yield "the baseline no longer holds it" if paths[0].is_file() else "the baseline did not hold it before"
+        old, new = (baseline_file(b, comparison.target) for b in self.baselines)
+        if old is None or new is None:
+            if old is not new:
+                yield "the baseline no longer holds it" if new is None else "the baseline did not hold it before"
             return
         if comparison.method == "mapped":
             comparer = Comparer(self.bijection, self._moment(0, 0), comparison.target)
             kind = "application/json" if comparison.target.endswith(".json") else "text/plain"
-            before, after = (_without_secrets(path.read_bytes()) for path in paths)
+            before, after = (_without_secrets(path.read_bytes()) for path in (old, new))
             comparer.body(kind, before, after)
             comparer.settle()
             yield from _summary("content", comparer.mismatches)
             return
-        outcome = comparators.compare(comparison.method, paths[0], paths[1], comparison.params, None)
+        outcome = comparators.compare(comparison.method, old, new, comparison.params, None)
         if outcome.result != "passed":
             yield f"content: {outcome.summary}"
             if comparison.method == "exact_hash":
-                yield file_change(*paths)
+                yield file_change(old, new)
 
     def _moment(self, before: float | None, after: float | None) -> Moment:
         return Moment(self.began[0] + (before or 0.0), self.began[1] + (after or 0.0), self.slack)
@@ -273,11 +280,6 @@ def _summary(what: str, mismatches: Sequence[Mismatch]) -> Iterator[str]:
         yield change_line(f"  {mismatch.where}", mismatch.expected, mismatch.actual) + reason
     if len(mismatches) > SHOWN:
         yield f"  … and {len(mismatches) - SHOWN} more"
-
-
-def _baseline(folder: Path, target: str) -> Path:
-    inside = folder / "baseline/run" / target
-    return inside if inside.is_file() else folder / "baseline" / target
 
 
 def _read(path: Path) -> bytes | None:

@@ -17,10 +17,12 @@ from typing import Any
 
 import httpx
 
+from assembler.document import load_profile
 from assembler.profile import Profile, Step
 from assembler.revision import revise, with_expectations
 from assembler.shapes import pieces
 from playback import catalogue, engine
+from playback.baselines import baseline_file, baseline_of
 from playback.diff import Diff, diff
 from playback.engine import Options, Progress
 from playback.errors import PlaybackError
@@ -159,20 +161,20 @@ class Pending:
 
     def _file(self, target: str, session: Session, form: RecordedForm) -> dict[str, bytes]:
         """A file of the run, for the baseline."""
-        if session.profile.metadata.baseline_dir is not None:
-            raise ValueError(f"{target} is compared with {session.profile.metadata.baseline_dir}, outside the profile")
+        baseline = baseline_of(self.folder, session.profile.metadata).resolve()
+        if not baseline.is_relative_to(self.folder.resolve()):
+            raise ValueError(f"{target} is compared with {baseline}, outside the profile: copy the new file there, or")
         if target not in self.files:
             raise ValueError(f"{target} was not written by the run")
-        inside = next(
-            (n for n in (f"baseline/run/{target}", f"baseline/{target}") if (self.folder / n).is_file()), None
-        )
-        name, live = inside or f"baseline/run/{target}", self.files[target].read_bytes()
+        expected = baseline_file(baseline, target)
+        name = (expected or baseline / "run" / target).relative_to(self.folder.resolve()).as_posix()
+        live = self.files[target].read_bytes()
         method = next(c.method for c in session.profile.comparisons if c.target == target)
         if method != "mapped":
             return {name: live}
         form.begin()
         kind = "application/json" if target.endswith(".json") else "text/plain"
-        recorded = (self.folder / name).read_bytes() if inside else None
+        recorded = expected.read_bytes() if expected is not None else None
         return {name: form.body(Place(target, "", session.moment(), session.profile.ignore), kind, recorded, live)}
 
     def close(self) -> None:
@@ -247,7 +249,10 @@ def _changes(folder: Path, contents: Mapping[str, bytes | None]) -> Diff:
             if content is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-        return diff(folder, staged, "baseline", "as it answers now")
+        before = after = baseline_of(folder, load_profile(folder / "profile.yaml").metadata).resolve()
+        if before.is_relative_to(folder.resolve()):
+            after = staged / before.relative_to(folder.resolve())
+        return diff(folder, staged, "baseline", "as it answers now", (before, after))
 
 
 def _link(source: str, target: str) -> str:

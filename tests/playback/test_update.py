@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -252,6 +253,25 @@ def test_files_of_the_run(tmp_path: Path, site: Site) -> None:
     assert (folder / "baseline/run/out/table.csv").read_text() == "a,b\n1,3\n"
     kept = [p for p in (tmp_path / "playback_runs").iterdir() if not p.name.startswith(".")]
     assert len(kept) == 1, "of the red replay between the two updates"
+
+
+@pytest.mark.parametrize("place", ["profiles/shop/baseline", "elsewhere"])
+def test_a_baseline_that_lies_where_the_document_says(tmp_path: Path, site: Site, place: str) -> None:
+    folder = run_profile(tmp_path)
+    if place == "elsewhere":
+        shutil.copytree(folder / "baseline", tmp_path / place)
+    document = (folder / "profile.yaml").read_text()
+    (folder / "profile.yaml").write_text(document.replace("  run: clone\n", f"  run: clone\n  baseline_dir: {place}\n"))
+    site.routes["/compute"] = computes(tmp_path, loss=13.0)
+    found = pending(tmp_path, site)
+    if place == "elsewhere":
+        with pytest.raises(NotAcceptable, match="outside the profile"):
+            found.revision([], ["out/result.json"])
+        return
+    revision = found.revision([], ["out/result.json"])
+    assert "  body:/loss: 12.5 → 13.0" in revision.changes.comparisons[0].details
+    revision.write()
+    assert green(tmp_path, site)
 
 
 def test_a_file_that_was_not_written(tmp_path: Path, site: Site) -> None:
