@@ -21,7 +21,7 @@ from assembler.numbers import STRENGTHS, Strength, Wanted, locate_name, locate_n
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
 from assembler.requests import canonical, request_slots
-from assembler.shapes import SECRET, clock, id_like, looks_opaque, pieces
+from assembler.shapes import SECRET, TEMPORARY, clock, id_like, looks_opaque, pieces
 from assembler.slots import Slot, encoded, url_slots
 from assembler.sources import json_leaves, locate, urls_in
 
@@ -273,7 +273,7 @@ class Correlation:
             return None
         if len(value) < 3 or len(value) > 4096:
             return None
-        random = bool(_UUID.fullmatch(value)) or looks_opaque(value)
+        random = bool(_UUID.fullmatch(value)) or looks_opaque(value) or TEMPORARY.match(value) is not None
         timely = stamp or (not random and len(value) >= 8 and clock(value) is not None)
         tagged = slot.place == "header" and slot.name in (
             "if-match",

@@ -19,6 +19,7 @@ __all__ = [
     "AGO",
     "ID_NAME",
     "SECRET",
+    "TEMPORARY",
     "Piece",
     "age",
     "clock",
@@ -66,12 +67,16 @@ _SPANS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800,
 _SPAN = r"(?:\d+|an?|a few)[ \u00a0](?:second|minute|hour|day|week|month|year)s?"
 AGO = re.compile(rf"\b(?:just now|{_SPAN}(?:,? (?:and )?{_SPAN})? ago)\b", re.IGNORECASE)
 """How long ago something was, as pages say it."""
+_FOLDER = r"/(?:tmp|T)/[A-Za-z0-9._-]*?[a-z0-9_]{8}(?![A-Za-z0-9_.-])"
+"""A temporary folder as `tempfile.mkdtemp` names it: eight characters at random behind a prefix."""
+TEMPORARY = re.compile(r"(?:/private|/var(?:/folders/\w+/\w+)?)?" + _FOLDER)
+"""A path in such a folder."""
 _PIECE = re.compile(
-    rf"(?P<ago>(?i:\b(?:just now|{_SPAN}(?:,? (?:and )?{_SPAN})? ago)\b))|"
+    rf"(?P<folder>{_FOLDER})|(?P<ago>(?i:\b(?:just now|{_SPAN}(?:,? (?:and )?{_SPAN})? ago)\b))|"
     r"(?P<secret>secret-[a-z]+-[0-9a-f]{32})"
     r"|(?P<uuid>(?<![0-9a-fA-F-])[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![0-9a-fA-F-]))"
     r"|(?P<clock>(?<![\w:.-])(?:" + "|".join(_CLOCKS) + r")(?![\w:]))"
-    r"|(?P<opaque>(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{6,}){0,2}={0,2}(?![A-Za-z0-9_-]))"
+    r"|(?P<opaque>(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]{8,}|W[yz][A-Za-z0-9]{2,5})(?:\.[A-Za-z0-9_-]{6,}){0,2}={0,2}(?![A-Za-z0-9_-]))"
     r"|(?P<number>(?<![\w.])-?\d+\.\d+(?:[eE][-+]?\d+)?(?![\w.]*\d))"
     r"|(?P<int>\d+)"
 )
@@ -94,6 +99,8 @@ def pieces(text: str) -> Iterator[Piece]:
             kind, found = "int", inner.group()
         else:
             start, stop = match.span()
+            if kind == "folder":
+                kind, start, found = "opaque", stop - 8, found[-8:]
         if start > end:
             yield Piece("text", text[end:start])
         yield Piece(kind, found)  # type: ignore[arg-type]
@@ -109,29 +116,31 @@ _LONGEST_WORD = 32
 """Letters from which on nothing is a word of a language, or a name somebody typed."""
 
 
-_COUNTED = re.compile(r"([A-Za-z_][\w.-]*[:|])(\d+)")
+_COUNTED = re.compile(r"""([A-Za-z_][\w.-]*[:|]|\["?)(\d+)("?\])?""")
+_SHORTEST_ROW = 4
+"""Characters of `[7]` in base64; a kind with its number is longer."""
 
 
 @lru_cache(maxsize=4096)
 def counted_token(token: str) -> tuple[str, str] | None:
-    """The kind and number inside a global id, which is `Kind:17` in base64 (Relay), or None."""
+    """The kind and number inside an id in base64, which is `Kind:17` (Relay) or a row's key (`[17]`), or None."""
     core = token.rstrip("=")
-    if len(core) < 8 or not core.isalnum():
+    if len(core) < (_SHORTEST_ROW if core.startswith("W") else 8) or not core.isalnum():
         return None
     try:
         match = _COUNTED.fullmatch(base64.b64decode(core + "=" * (-len(core) % 4)).decode("ascii"))
     except ValueError:
         return None
-    return (match[1], match[2]) if match else None
+    return (match[1], match[2]) if match and match[1].startswith("[") == bool(match[3]) else None
 
 
 def looks_opaque(token: str) -> bool:
     """True for what a machine made at random or by digest: long, mixed, not words with a number behind."""
     core = token.rstrip("=")
-    if len(core) < 8 or core.isdigit():
-        return False
     if counted_token(token) is not None:
         return True
+    if len(core) < 8 or core.isdigit():
+        return False
     hexadecimal = re.fullmatch(r"[0-9a-f]+|[0-9A-F]+", core) is not None
     digits = sum(c.isdigit() for c in core)
     if hexadecimal:

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 
 from assembler.correlation import canonical
 from assembler.profile import Ignore
-from assembler.shapes import clock, measured, pieces, validator_name
+from assembler.shapes import TEMPORARY, clock, measured, pieces, validator_name
 from playback.bijection import Bijection, Moment
 from playback.documents import read_json
 from playback.elements import Element, is_xml, read_elements
@@ -462,6 +462,7 @@ def _is_url(text: str) -> bool:
         and (text.startswith(("/", "http://", "https://")))
         and not any(c.isspace() for c in text)
         and len(text) < 4096
+        and TEMPORARY.match(text) is None
     )
 
 

@@ -116,6 +116,8 @@ class Bijection:
         if SECRET.fullmatch(recorded):
             self._forward.setdefault(("secret", recorded[-32:]), live)
             return
+        if (was := counted_token(recorded)) and (now := counted_token(live)):
+            self.pairs.add((was[1], now[1]))
         if len(recorded) >= 3:
             self.known[recorded] = live
             self._known_pattern = None

@@ -1,0 +1,72 @@
+"""Temporary folders and ids in base64: new in every instance, the same throughout one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any
+
+import pytest
+
+from assembler.shapes import counted_token, looks_opaque
+from playback.answers import Comparer
+from playback.bijection import Bijection, Moment
+
+FIRST, SECOND, THIRD = "/tmp/shop-zju_bb3x", "/tmp/shop-ab34wxyz", "/tmp/shop-qqqq0000"
+
+
+def row(number: int) -> str:
+    return base64.b64encode(f"[{number}]".encode()).decode()
+
+
+class Replay:
+    """Answers compared one after the other under one bijection. Each returns where it differs."""
+
+    def __init__(self) -> None:
+        self.bijection = Bijection(set)
+
+    def json(self, recorded: Any, live: Any) -> list[str]:
+        return self.body("application/json", json.dumps(recorded), json.dumps(live))
+
+    def body(self, media_type: str, recorded: str, live: str) -> list[str]:
+        now = time.time()
+        comparer = Comparer(self.bijection, Moment(now, now), "step")
+        comparer.body(media_type, recorded.encode(), live.encode())
+        comparer.settle()
+        return [m.where for m in comparer.mismatches]
+
+
+@pytest.mark.parametrize("text", ["{0}/x.db", "stored in {0}", "{0}", "file://{0}/a/b.txt", "/var{0}/x.db"])
+def test_a_temporary_folder_is_another_in_each_instance(text: str) -> None:
+    replay = Replay()
+    assert replay.json({"path": text.format(FIRST)}, {"path": text.format(SECOND)}) == []
+    assert replay.json({"path": text.format(FIRST)}, {"path": text.format(THIRD)}) == ["body:/path"]
+
+
+def test_what_is_in_the_folder_stays_and_so_does_its_prefix() -> None:
+    assert Replay().json({"path": f"{FIRST}/x.db"}, {"path": f"{SECOND}/y.db"}) == ["body:/path"]
+    assert Replay().json({"path": FIRST}, {"path": "/tmp/barn-ab34wxyz"}) == ["body:/path"]
+    assert Replay().json({"path": "/srv/shop/zju_bb3x"}, {"path": "/srv/shop/ab34wxyz"}) == ["body:/path"]
+
+
+def test_numbers_in_base64_are_counted_ids() -> None:
+    replay = Replay()
+    links = '<a href="/row/{}/">a</a><a href="/row/{}/">b</a><p>row {} added</p>'
+    assert replay.body("text/html", links.format(row(1), row(2), 2), links.format(row(8), row(9), 9)) == []
+    # The same rows again, the other way round; and a number that is no id of either.
+    assert replay.body("text/html", links.format(row(1), row(2), 2), links.format(row(9), row(8), 8)) != []
+    assert replay.body("text/html", links.format(row(1), row(2), 2), links.format(row(8), row(9), 7)) == ["body:text 3"]
+
+
+def test_an_id_that_was_sent_back_tells_of_its_number() -> None:
+    replay = Replay()
+    replay.bijection.know(row(2), row(9))
+    assert replay.body("text/html", "<p>row 2 saved</p>", "<p>row 9 saved</p>") == []
+    assert replay.body("text/html", "<p>row 2 saved</p>", "<p>row 8 saved</p>") != []
+
+
+@pytest.mark.parametrize("word", ["Wyatt", "Wzord", "Wyoming", "WyJhYmMiXQ==", "WzE=", "Wembley2"])
+def test_words_are_no_ids_in_base64(word: str) -> None:
+    assert counted_token(word) is None
+    assert not looks_opaque(word)
