@@ -27,6 +27,8 @@ _STREAM_HEADERS = re.compile(r"(?:Content-(?:Type|Length):[^\r\n]*\r\n)+\r\n", r
 _FORM = "application/x-www-form-urlencoded"
 _BOUNDARY = "----boundary-of-imported-parameters"
 _NAME = re.compile(r"\w[\w.-]{0,200}")
+_CUT = 1 << 20
+"""Bytes after which Firefox cuts the content of an answer (devtools.netmonitor.responseBodyLimit)."""
 _BODILESS = (204, 205, 304)
 
 
@@ -86,7 +88,8 @@ def answer_content(entry: Entry, status: int) -> Content:
     if exact is None and text:
         exact = _bytes(text, header, media.kind(header), None)
     if exact is not None:
-        return Content(exact, len(exact), header)
+        cut = _CUT <= len(exact) < entry.content.number("size", -1)
+        return Content(None if cut else exact, len(exact), header)
     length = _length(dict(entry.got).get("content-length"))
     size = max(int(entry.content.number("size", -1)), int(entry.response.number("bodySize", -1)), length or 0, 0)
     # Browsers follow a redirect without reading its body: that none is there says nothing.

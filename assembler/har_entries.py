@@ -81,7 +81,8 @@ def choose(har: Har, origin: str | None) -> Chosen:
             earlier.append(found)
     if not any(not each.before for each in told):
         raise NotHar(f"{har.path} holds no answered request to {chosen}; there is nothing to replay.")
-    return Chosen(chosen, _timed(told), [*_other_origins(origins, chosen), *_notes(left)])
+    notes = [*_other_origins(origins, chosen), *_notes(left), *_without_cookies(har, told)]
+    return Chosen(chosen, _timed(told), notes)
 
 
 # ---------------------------------------------------------------------- origins
@@ -149,6 +150,17 @@ def _notes(left: Mapping[str, Sequence[Entry]]) -> Iterator[str]:
             places = ", ".join(entry.node.pointer for entry in entries[:_NAMED])
             more = f" and {len(entries) - _NAMED} more" if len(entries) > _NAMED else ""
             yield f"Left out of the HAR, {reason}: {places}{more}."
+
+
+def _without_cookies(har: Har, told: Sequence[Told]) -> Iterator[str]:
+    """Chromium takes cookies and credentials out of what it exports, unless it is told not to."""
+    if har.creator.startswith("WebInspector") and not any(
+        name in ("cookie", "set-cookie") for each in told for name, _ in (*each.sent, *each.got)
+    ):
+        yield (
+            "The HAR holds no cookie at all. If the application sets any, they were taken out: export it with sensitive "
+            "data (Chromium: Settings, Preferences, Network) and import it again; here all of it is redacted."
+        )
 
 
 # ---------------------------------------------------------------------- what is kept

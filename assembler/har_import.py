@@ -41,6 +41,7 @@ def import_har(path: Path, slug: str, data_root: Path, *, origin: str | None = N
     root = Path(tempfile.mkdtemp(dir=drafts, prefix=f".{slug}.har-"))
     try:
         _record(har, chosen, slug, _settings(root))
+        del har, chosen  # as large as the file; assembling needs room of its own
         return assemble(root, slug, data_root)
     finally:
         shutil.rmtree(root, ignore_errors=True)

@@ -261,6 +261,14 @@ def test_an_answer_whose_content_is_not_there_is_not_expected_to_be_empty(tmp_pa
     assert "is not compared" in status.warnings[0]
 
 
+def test_an_answer_that_was_cut_is_not_compared(tmp_path: Path) -> None:
+    text = "0123456789abcdef" * (1 << 16)
+    cut = {"response.content": {"size": len(text) + 1, "mimeType": "text/plain", "text": text}}
+    whole = {"response.content": {"size": len(text), "mimeType": "text/plain", "text": text}}
+    _, profile = profile_of(tmp_path, entry(0, **cut), entry(1, **whole))
+    assert [bool(step.expect and step.expect.body) for step in profile.steps] == [False, True]
+
+
 def test_requests_of_one_millisecond_are_one_after_the_other(tmp_path: Path) -> None:
     """Beginnings are cut to milliseconds: the second, sent because of the first, may seem to begin before its end."""
     made = {
@@ -276,6 +284,12 @@ def test_requests_of_one_millisecond_are_one_after_the_other(tmp_path: Path) -> 
     assert "{{ steps." in profile.steps[1].path
     _, profile = profile_of(tmp_path, entry(0, **{**made, "time": 50}), entry(1, **after))
     assert "{{ steps." not in profile.steps[1].path
+
+
+def test_a_har_whose_cookies_were_taken_out(tmp_path: Path) -> None:
+    document = {"log": {**log(entry())["log"], "creator": {"name": "WebInspector", "version": "537.36"}}}
+    status = import_har(written(tmp_path, document), "some", tmp_path)
+    assert status.warnings[0].startswith("The HAR holds no cookie at all.")
 
 
 def test_the_origin_is_chosen_or_that_of_most(tmp_path: Path) -> None:
@@ -389,7 +403,7 @@ URLS = st.builds("http://site.example/{}".format, WORDS | st.sampled_from(["/?%&
 POSTS = st.fixed_dictionaries({}, optional={"mimeType": WORDS, "text": WORDS, "params": FIELDS, "encoding": WORDS})
 PLACES: dict[tuple[str, ...], st.SearchStrategy[Any]] = {
     ("startedDateTime",): DATES,
-    ("time",): st.floats(-2, 1e6),
+    ("time",): st.sampled_from([-2, -1]) | st.floats(0, 1e6),
     ("request", "method"): st.sampled_from(["GET", "POST", "PUT", "HEAD", "OPTIONS", "get", "X"]),
     ("request", "url"): URLS,
     ("request", "headers"): FIELDS,
