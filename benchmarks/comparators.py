@@ -62,7 +62,7 @@ def many_files(folder: Path) -> None:
         numbers = iter(range(100))
         return lambda: timed(lambda: copy(seed, folder / f"{name}{next(numbers)}"))
 
-    bare, found = in_turn([copied(shutil.copytree, "theirs"), copied(clone, "ours")], 2 * ROUNDS + 1, min)
+    bare, found = in_turn([copied(shutil.copytree, "theirs"), copied(clone, "ours")], 4 * ROUNDS, min)
     table.row("clone", bare, found, "s")
 
 
