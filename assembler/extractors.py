@@ -67,7 +67,7 @@ class Answer:
             return None
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     @cached_property

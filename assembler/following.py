@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from assembler.assembly import Assembly, AssemblyError, DraftStatus
+from recorder.events import now
 
 __all__ = ["follow"]
+
+logger = logging.getLogger("assembler")
 
 LOOK = 0.05  # seconds between two looks at the logs
 CLOSED = ("ended", "discarded")
@@ -21,6 +26,7 @@ def follow(source: Path, data_root: Path, stop: threading.Event, tell: Callable[
     """
     assembly: Assembly | None = None
     seen: set[str] = set()
+    began = now()
     while not stop.wait(LOOK):
         if assembly is None:
             try:
@@ -28,7 +34,7 @@ def follow(source: Path, data_root: Path, stop: threading.Event, tell: Callable[
             except AssemblyError:
                 continue
             assembly.read()
-            seen = {capture["capture_id"] for capture in assembly.captures() if capture["state"] in CLOSED}
+            seen = {c["capture_id"] for c in assembly.captures() if c["state"] in CLOSED and str(c["ended"]) < began}
         assembly.read()
         for capture in assembly.captures():
             if capture["capture_id"] in seen or capture["state"] == "discarded":
@@ -36,5 +42,15 @@ def follow(source: Path, data_root: Path, stop: threading.Event, tell: Callable[
             assembly.watch(capture)
             if capture["state"] == "ended":
                 assembly.read(rest=True)
-                tell(assembly.finish(capture, fresh=False))
                 seen.add(capture["capture_id"])
+                tell(_finished(assembly, capture))
+
+
+def _finished(assembly: Assembly, capture: Mapping[str, Any]) -> DraftStatus:
+    """The draft of one capture. What goes wrong with it is told, and does not end the making of others."""
+    try:
+        return assembly.finish(capture, fresh=False)
+    except Exception as error:
+        logger.exception("The draft of %s was not made.", capture["slug"])
+        why = f"The draft could not be made: {type(error).__name__}: {error}. Run `wctl assemble` to try again."
+        return DraftStatus("failed", assembly.directory(capture["slug"]), problems=(why,))

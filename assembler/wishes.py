@@ -108,7 +108,7 @@ def _parsed(body: Mapping[str, Any], text: str | None) -> Any:
     else:
         try:
             return json.loads(text or "")
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     fields: dict[str, Any] = {}
     for name, value in pairs:

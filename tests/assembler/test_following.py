@@ -1,0 +1,96 @@
+"""Every capture of a deployment becomes a draft as it ends, whatever became of the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import pytest
+
+from assembler import DraftStatus
+from assembler.assembly import Assembly
+from assembler.following import follow
+from recorder.captures import Subject
+from tests.assembler.deployment import JSON, Deployment, status_of
+
+Told = Queue[DraftStatus]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Deployment:
+    return Deployment(tmp_path)
+
+
+@pytest.fixture
+def told(site: Deployment) -> Iterator[Told]:
+    """What a follower of the site tells, from before its root is there."""
+    queue: Told = Queue()
+    stop = threading.Event()
+    thread = threading.Thread(target=follow, args=(site.root, site.data, stop, queue.put), daemon=True)
+    thread.start()
+    yield queue
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def record(site: Deployment, slug: str, answer: str = "") -> str:
+    capture = site.start(slug)
+    site.send("GET", f"/{slug}", answer, kind=JSON)
+    return site.end(capture)["capture_id"]
+
+
+def test_each_capture_becomes_a_draft(site: Deployment, told: Told) -> None:
+    for slug in ("one", "two"):
+        capture_id = record(site, slug)
+        status = told.get(timeout=30)
+        assert (status.state, status.steps, status.directory.name) == ("ready", 1, slug)
+        assert status_of(status.directory)["capture_id"] == capture_id
+    assert told.empty()
+
+
+def test_a_discarded_capture_becomes_none(site: Deployment, told: Told) -> None:
+    site.captures.discard(Subject(), site.start("one")["capture_id"])
+    record(site, "two")
+    assert told.get(timeout=30).directory.name == "two"
+    assert told.empty()
+
+
+def test_a_draft_that_cannot_be_made_is_told_and_the_next_is_made(
+    site: Deployment, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = Assembly.finish
+
+    def full(self: Assembly, capture: Mapping[str, Any], *, fresh: bool) -> DraftStatus:
+        if capture["slug"] == "one":
+            raise OSError(28, "No space left on device")
+        return finish(self, capture, fresh=fresh)
+
+    monkeypatch.setattr(Assembly, "finish", full)
+    record(site, "one")
+    status = told.get(timeout=30)
+    assert (status.state, status.directory.name) == ("failed", "one")
+    assert "No space left on device" in status.problems[0]
+    record(site, "two")
+    assert told.get(timeout=30).state == "ready"
+
+
+def test_an_answer_nested_beyond_all_measure_stops_no_draft(site: Deployment, told: Told) -> None:
+    record(site, "deep", "[" * 20_000 + "]" * 20_000)
+    assert told.get(timeout=30).state == "ready"
+
+
+def test_captures_that_had_ended_before_are_left_alone(site: Deployment) -> None:
+    record(site, "one")
+    queue: Told = Queue()
+    stop = threading.Event()
+    thread = threading.Thread(target=follow, args=(site.root, site.data, stop, queue.put), daemon=True)
+    thread.start()
+    record(site, "two")
+    assert queue.get(timeout=30).directory.name == "two"
+    stop.set()
+    thread.join(30)
+    assert queue.empty()
