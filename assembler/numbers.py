@@ -64,6 +64,9 @@ _OPERATORS = {
 }
 """Stems of words around the noun in the name of a filter."""
 
+_VENDOR = re.compile(r"^data-(?:[a-z]{1,2}-)?")
+"""What stands before the name of a `data-` attribute; libraries put two letters of their own there (`data-bs-…`)."""
+
 Found = tuple[Extract, str]
 
 
@@ -216,17 +219,21 @@ def _neighbours(answer: Answer, wanted: Wanted, anchors: Sequence[str]) -> Itera
 
 
 def _linked(answer: Answer, wanted: Wanted, source_path: str | None, anchors: Sequence[str]) -> Iterator[Found]:
-    """Links with the same parameter; with `source_path` only those that lead where the number was sent."""
-    name = re.escape(wanted.name)
-    for where, url in urls_in(answer):
-        if source_path is not None and not _leads(url, wanted.target, source_path):
-            continue
-        if re.search(rf"[?&;]{name}={re.escape(wanted.value)}(?![^&#;])", url):
-            lead = f"{re.escape(urlsplit(url).path)}[^\\s\"'<>]*" if source_path is not None and _fixed(url) else ""
-            regex = rf"{lead}[?&;]{name}=([^&#;\s\"'<>]+)"
-            yield from _offered(
-                answer, where, url, regex, anchors, f"a link of that answer has {wanted.name}={wanted.value}"
-            )
+    """Links with the same parameter (or its singular), those first that lead nearest to where the number was sent;
+    with `source_path` only those that lead right there."""
+    bare = wanted.name.removesuffix("[]")
+    names = "|".join(re.escape(name) for name in dict.fromkeys((wanted.name, bare, bare.removesuffix("s"))))
+    sought = re.compile(rf"[?&;](?:{names})={re.escape(wanted.value)}(?![^&#;])")
+    links = [(where, url) for where, url in urls_in(answer) if sought.search(url)]
+    if source_path is not None:
+        links = [(where, url) for where, url in links if _leads(url, wanted.target, source_path)]
+    ahead = set(wanted.target.split("/"))
+    for where, url in sorted(links, key=lambda link: -len(ahead & set(urlsplit(link[1]).path.split("/")))):
+        lead = f"{re.escape(urlsplit(url).path)}[^\\s\"'<>]*" if _fixed(url) else ""
+        regex = rf"{lead}[?&;](?:{names})=([^&#;\s\"'<>]+)"
+        yield from _offered(
+            answer, where, url, regex, anchors, f"a link of that answer has it as {wanted.name}: {url[:60]}"
+        )
 
 
 def _by_noun(answer: Answer, wanted: Wanted) -> Iterator[Found]:
@@ -296,7 +303,7 @@ def _attributes(answer: Answer, wanted: Wanted, anchors: Sequence[str]) -> Itera
             if not text or wanted.value not in text:
                 continue
             if attribute.startswith("data-") and text == wanted.value:
-                stem, regex = _noun(_ID_ENDING.sub("", attribute[5:])), rf'{re.escape(attribute)}="(\d+)"'
+                stem, regex = _noun(_ID_ENDING.sub("", _VENDOR.sub("", attribute))), rf'{re.escape(attribute)}="(\d+)"'
                 bare = _ID_ENDING.search(attribute) is not None
             elif attribute == "id" and (match := re.fullmatch(rf"([A-Za-z_-]+?)[-_]?{re.escape(wanted.value)}", text)):
                 stem, regex, bare = _noun(match[1]), rf'id="{re.escape(text[: -len(wanted.value)])}(\d+)"', True

@@ -121,3 +121,21 @@ NEIGHBOUR = '<table><tr><td>Rex<td><a href="/pet/{0}/7">go</a></table>'
 def test_an_address_is_made_of_its_neighbour(tmp_path: Path, page: str, taken: list[str]) -> None:
     profile = profile_of(tmp_path, [get("/pet/", page), form("/pet/delete/7", "sure=1")])
     assert sources(profile).get("get-pet", []) == taken
+
+
+ROWS = """<table><tr data-sa-pk=2><td><a href="/author/view?pk=2">Ann</a> <a href="/post/view?pk=2">Two</a></table>"""
+
+
+@pytest.mark.parametrize("name", ["pk", "pks", "pks%5B%5D"])
+def test_a_list_of_ids_takes_them_from_links_to_the_same_thing(tmp_path: Path, name: str) -> None:
+    profile = profile_of(tmp_path, [get("/post/list", ROWS), api("GET", f"/api/post/find?{name}=2", "{}")])
+    (extract,) = profile.steps[0].extract.values()
+    assert extract.was == "2"
+    assert "post/view" in (extract.regex or "")
+
+
+def test_an_attribute_may_have_the_letters_of_its_library_before_it(tmp_path: Path) -> None:
+    page = "<table><tr data-sa-pk=2><td>Two</table>"
+    assert sources(profile_of(tmp_path, [get("/post/list", page), get("/post/2", "<p>Two</p>")])) == {
+        "get-post-list": ["2"]
+    }
