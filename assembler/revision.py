@@ -71,7 +71,7 @@ def with_expectations(text: str, expectations: Mapping[str, Mapping[str, Any]], 
             for key, value in keys.items():
                 if value is None:
                     expect.pop(key, None)
-                else:
+                elif expect.get(key) != value:
                     expect[key] = value
 
     def expected(step: Step) -> Step:

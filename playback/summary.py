@@ -111,7 +111,7 @@ def _advice(report: Report) -> Iterator[str]:
             yield f"send the request again{theirs}: {visible(curl)}"
         if skipped:
             yield f"{_count(skipped, 'step')} did not run; --keep-going replays them too"
-        yield "the application no longer does what was recorded; if that is meant, record the profile again"
+        yield f"the application no longer does what was recorded; if that is meant: wctl update-profile {visible(report.profile)}"
     elif report.result == "interrupted":
         yield "it was stopped before the end, so this is no verdict; run it again"
     elif report.result == "error":

@@ -45,7 +45,7 @@ def test_a_failed_replay_says_what_where_and_what_next() -> None:
         "Workspace: playback_runs/0123",
         "Next: send the request again: curl -X POST http://127.0.0.1:5000/runs/x/rusle-10m/run",
         "Next: 1 step did not run; --keep-going replays them too",
-        "Next: the application no longer does what was recorded; if that is meant, record the profile again",
+        "Next: the application no longer does what was recorded; if that is meant: wctl update-profile small-watershed",
     ]
 
 
