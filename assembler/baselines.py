@@ -80,13 +80,24 @@ def config_files(run_dir: Path) -> list[Path]:
 
 
 def run_files(run_dir: Path) -> Iterator[tuple[str, Path]]:
-    """Every regular file of a run, by relative path, sorted; logs, locks and hidden folders left out."""
+    """Every regular file of a run, by relative path, sorted; logs, locks, hidden folders and names that are no text left out."""
     for path in sorted(run_dir.rglob("*")):
         relative = path.relative_to(run_dir)
         if any(part in _SKIPPED_FOLDERS or part.startswith(".") for part in relative.parts):
             continue
-        if path.is_file() and not path.is_symlink() and path.suffix.lower() not in _SKIPPED_SUFFIXES:
+        if not path.is_file() or path.is_symlink() or path.suffix.lower() in _SKIPPED_SUFFIXES:
+            continue
+        if _nameable(relative):
             yield relative.as_posix(), path
+
+
+def _nameable(path: Path) -> bool:
+    """Whether a name is UTF-8, as all that a profile names must be."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def outputs(run_dir: Path, seed: Mapping[str, Path]) -> list[Output]:

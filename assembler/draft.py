@@ -5,6 +5,7 @@ Everything here is a function of the recorded events, bodies and snapshots, so a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -77,6 +78,7 @@ def build(recording: Recording, slug: str, capture: Mapping[str, Any], baseline:
     built = Built({}, writer.files, writer.problems, [*recording.notes, *writer.warnings], len(steps), needed)
     if not steps:
         built.problems.append("The capture holds no answered request; there is nothing to replay.")
+    _tell_other_runs(recording, steps, built)
     document["comparisons"] = _comparisons(mode, baseline, built)
     document["notes"] = str(capture.get("notes") or "")
     document["metadata"] = {k: v for k, v in document["metadata"].items() if v not in (None, {}, [])}
@@ -93,6 +95,22 @@ def _creator(run_id: str, captured: Sequence[int], correlation: Correlation) -> 
         if run_id in (answer.text or "") or any(run_id in unquote(v) for _, v in answer.headers):
             return None if exchange.safe else index
     return None
+
+
+def _tell_other_runs(recording: Recording, steps: Sequence[Noted], built: Built) -> None:
+    """A profile clones one run. A request that names another would reach that one itself."""
+    for other in [*recording.runs][1:]:
+        named = [s.value for s in steps if other in re.split(r"[/?]", unquote(str(s.value["path"])))]
+        unsafe = [step for step in named if step["method"] not in ("GET", "HEAD", "OPTIONS")]
+        if unsafe:
+            built.problems.append(
+                f"step {unsafe[0]['id']}: {unsafe[0]['method']} {unsafe[0]['path']} would change the run {other!r} itself: a replay "
+                "clones one run only. Record each run in a capture of its own, or take the step out."
+            )
+        elif named:
+            built.warnings.append(
+                f"step {named[0]['id']} reads the run {other!r} itself, as a replay clones one run only; it must be there."
+            )
 
 
 def _renamed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,15 @@ def test_files_that_no_replay_must_make_again_are_left_out(tmp_path: Path) -> No
     assert [name for name, _ in run_files(tmp_path)] == ["a.cfg", "out/a.csv"]
 
 
+def test_a_name_that_is_no_text_is_left_out(tmp_path: Path) -> None:
+    try:
+        (tmp_path / os.fsdecode(b"\xff\xfe.txt")).write_text("x")
+    except OSError:
+        pytest.skip("absent: a file system that takes any bytes for a name")
+    write(tmp_path / "weird\n#: é.txt", "x")
+    assert [name for name, _ in run_files(tmp_path)] == ["weird\n#: é.txt"]
+
+
 def test_what_the_seed_holds_unchanged_is_no_output(tmp_path: Path) -> None:
     run, before = tmp_path / "run", tmp_path / "before"
     for name in ("same.cfg", "changed.cfg"):
@@ -174,3 +184,17 @@ def test_a_run_without_configuration_is_made_anew_and_nothing_is_compared(site: 
     assert profile.metadata.run == "created"
     assert profile.comparisons == []
     assert "The run wrote 1 files. They are not compared" in status.warnings[0]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_second_run_is_told(site: Deployment, method: str) -> None:
+    for run_id in ("dry-creek", "wet-creek"):
+        site.run(run_id, {"active.cfg": "a"})
+    capture = site.start()
+    site.send("GET", "/runs/dry-creek/active/")
+    site.send(method, "/runs/wet-creek/active/")
+    site.end(capture)
+    status = site.assemble()
+    sentences = status.problems if method == "POST" else status.warnings
+    assert len([s for s in sentences if "'wet-creek' itself" in s and "clones one run only" in s]) == 1
+    assert len(status.problems) == (method == "POST")
