@@ -29,14 +29,14 @@ def _restarts(
     captured: Sequence[Mapping[str, Any]], opened: Mapping[str, tuple[Path, Mapping[str, Any]]]
 ) -> list[tuple[str, str]]:
     """Last and first record around each moment at which every process that served requests was replaced by newer ones."""
-    processes = _processes(opened)
+    programs = _programs(opened)
     served: dict[int, tuple[str, str]] = {}
     for event in captured:
-        if event["category"] == "http_request" and event["writer"] in processes:
-            number, time = processes[event["writer"]][0], event["timestamp"]
+        if event["category"] == "http_request" and event["writer"] in programs:
+            number, time = programs[event["writer"]][0], event["timestamp"]
             first, last = served.get(number, (time, time))
             served[number] = min(first, time), max(last, time)
-    began = dict(processes.values())
+    began = dict(programs.values())
     found, reached = [], ""
     for number, (first, last) in sorted(served.items(), key=lambda item: item[1]):
         if reached and first > reached and began[number] > reached:
@@ -45,7 +45,7 @@ def _restarts(
     return found
 
 
-def _processes(opened: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> dict[str, tuple[int, str]]:
+def _programs(opened: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> dict[str, tuple[int, str]]:
     """Writer to the number of its process and when that first wrote.
 
     A process opens each log once. Host and pid alone do not tell: a restarted container has the same ones again.

@@ -26,7 +26,7 @@ class Deployment:
     """One RECORDER_ROOT, the processes that write to it (one at a time), and the data root its drafts go to."""
 
     def __init__(self, folder: Path, capture: str | None = None) -> None:
-        self.folder, self.root, self.data = folder, folder / "recorder", folder / "data"
+        self.folder, self.root, self.data_root = folder, folder / "recorder", folder / "data"
         pattern = "/runs/(?P<run_id>[^/]+)/(?P<config>[^/]+)"
         environ = {
             "RECORDER_ROOT": str(self.root),
@@ -112,7 +112,7 @@ class Deployment:
         return [line.event for line in read(self.log(run_id)) if not isinstance(line, BadLine)]
 
     def assemble(self, source: Path | None = None, slug: str = SLUG, **options: Any) -> DraftStatus:
-        return assemble(source or self.root, slug, self.data, **options)
+        return assemble(source or self.root, slug, self.data_root, **options)
 
     def profile(self, **options: Any) -> Profile:
         return load_profile(self.assemble(**options).directory / "profile.yaml")

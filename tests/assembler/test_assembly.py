@@ -35,7 +35,7 @@ def test_a_capture_is_found_by_its_name_and_the_newest_wins(site: Deployment) ->
         site.send("GET", path)
         site.end(capture)
     assert paths(site.profile()) == ["/second"]
-    assert status_of(site.data / "profiles/_drafts" / SLUG)["capture_id"] == capture["capture_id"]
+    assert status_of(site.data_root / "profiles/_drafts" / SLUG)["capture_id"] == capture["capture_id"]
 
 
 def test_a_name_that_no_capture_has(site: Deployment) -> None:
@@ -47,7 +47,7 @@ def test_a_name_that_no_capture_has(site: Deployment) -> None:
         site.assemble(slug="zzz")
     with pytest.raises(AssemblyError, match="is not a profile name"):
         site.assemble(slug="../login")
-    assert not site.data.exists()
+    assert not site.data_root.exists()
 
 
 def test_a_discarded_capture_has_no_draft(site: Deployment) -> None:
@@ -143,7 +143,7 @@ def test_what_came_before_the_window_is_the_prologue_as_far_as_it_is_needed(site
     profile = site.profile()
     assert [step.path for step in profile.prologue] == ["/login"]
     assert paths(profile) == ["/home"]
-    draft = site.data / "profiles/_drafts" / SLUG
+    draft = site.data_root / "profiles/_drafts" / SLUG
     events = (draft / "events.jsonl").read_text()
     assert "/login" in events
     assert "nothing-to-do-with-it" not in events
@@ -170,7 +170,7 @@ def test_a_login_is_not_lost_in_what_others_do_meanwhile(
     monkeypatch.setattr("assembler.logs._KEPT", 10)
     own = "s" * 22
     site.form("/login", LOGIN, cookies=[SESSION])
-    assembly = Assembly(site.root, site.data, SLUG) if follow else None
+    assembly = Assembly(site.root, site.data_root, SLUG) if follow else None
     site.send("GET", "/others")
     capture = site.captures.start(SLUG, Subject(None, own))
     for _ in range(3):
@@ -222,7 +222,7 @@ def test_torn_and_foreign_lines_are_skipped_and_named(site: Deployment) -> None:
 
 def test_a_line_that_is_still_being_written_waits(site: Deployment) -> None:
     site.send("GET", "/one")
-    assembly = Assembly(site.root, site.data)
+    assembly = Assembly(site.root, site.data_root)
     seen = assembly.read()
     assert seen > 0
     line = site.log().read_bytes().split(b"\n")[-2]
@@ -238,7 +238,7 @@ def test_a_line_that_is_still_being_written_waits(site: Deployment) -> None:
 
 def test_a_log_that_was_replaced_is_read_from_its_beginning(site: Deployment) -> None:
     site.send("GET", "/one")
-    assembly = Assembly(site.root, site.data)
+    assembly = Assembly(site.root, site.data_root)
     assembly.read()
     site.log().rename(site.log().with_suffix(".1"))
     site.restart()
@@ -367,7 +367,7 @@ def test_a_rebuilt_draft_is_the_same_to_the_byte(site: Deployment) -> None:
 
 
 def test_the_draft_of_an_earlier_capture_is_kept_beside(site: Deployment) -> None:
-    drafts = site.data / "profiles" / "_drafts"
+    drafts = site.data_root / "profiles" / "_drafts"
     seen = []
     for path in ("/one", "/two", "/three"):
         capture = site.start()
@@ -407,9 +407,9 @@ def test_no_name_of_an_upload_leads_out_of_the_draft_and_each_is_sent_as_it_was(
     for number, name in enumerate(HOSTILE):
         site.upload("/dem", (name, b"content %d" % number))
     site.end(capture)
-    before = {p for p in site.folder.rglob("*") if site.data not in (p, *p.parents)}
+    before = {p for p in site.folder.rglob("*") if site.data_root not in (p, *p.parents)}
     status = site.assemble()
-    assert {p for p in site.folder.rglob("*") if site.data not in (p, *p.parents)} == before
+    assert {p for p in site.folder.rglob("*") if site.data_root not in (p, *p.parents)} == before
     sent = [part for step in load_profile(status.directory / "profile.yaml").steps for part in step.multipart or []]
     assert [part.filename for part in sent] == HOSTILE
     uploads = (status.directory / "seed" / "uploads").resolve()

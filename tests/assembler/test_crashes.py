@@ -65,7 +65,7 @@ def site(tmp_path: Path) -> Deployment:
 
 @pytest.mark.parametrize("before", ["nothing", "the draft itself", "the draft of another capture"])
 def test_a_draft_is_whole_or_absent_whenever_its_writer_is_killed(site: Deployment, before: str) -> None:
-    drafts = site.data / "profiles" / "_drafts"
+    drafts = site.data_root / "profiles" / "_drafts"
     first = contents(drafts / SLUG)
     if before == "nothing":
         site.folder.joinpath("data").rename(site.folder / "elsewhere")

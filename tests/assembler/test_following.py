@@ -29,7 +29,7 @@ def told(site: Deployment) -> Iterator[Told]:
     """What a follower of the site tells, from before its root is there."""
     queue: Told = Queue()
     stop = threading.Event()
-    thread = threading.Thread(target=follow, args=(site.root, site.data, stop, queue.put), daemon=True)
+    thread = threading.Thread(target=follow, args=(site.root, site.data_root, stop, queue.put), daemon=True)
     thread.start()
     yield queue
     stop.set()
@@ -87,7 +87,7 @@ def test_captures_that_had_ended_before_are_left_alone(site: Deployment) -> None
     record(site, "one")
     queue: Told = Queue()
     stop = threading.Event()
-    thread = threading.Thread(target=follow, args=(site.root, site.data, stop, queue.put), daemon=True)
+    thread = threading.Thread(target=follow, args=(site.root, site.data_root, stop, queue.put), daemon=True)
     thread.start()
     record(site, "two")
     assert queue.get(timeout=30).directory.name == "two"

@@ -35,7 +35,7 @@ def site(tmp_path: Path) -> Deployment:
 
 
 def draft_of(site: Deployment) -> Path:
-    return site.data / "profiles" / "_drafts" / SLUG
+    return site.data_root / "profiles" / "_drafts" / SLUG
 
 
 def edit(site: Deployment, old: str, new: str) -> None:
@@ -52,30 +52,30 @@ def tell(site: Deployment, **status: Any) -> None:
 
 def refusal(site: Deployment, **options: Any) -> str:
     with pytest.raises(NotPromotable) as caught:
-        promote(SLUG, site.data, **options)
-    assert not (site.data / "profiles" / SLUG).exists()
+        promote(SLUG, site.data_root, **options)
+    assert not (site.data_root / "profiles" / SLUG).exists()
     assert draft_of(site).exists()
     return str(caught.value)
 
 
 def test_a_promoted_profile_is_the_draft_without_what_is_the_drafts_own(site: Deployment) -> None:
     before = contents(draft_of(site))
-    folder = promote(SLUG, site.data)
-    assert folder == site.data / "profiles" / SLUG
+    folder = promote(SLUG, site.data_root)
+    assert folder == site.data_root / "profiles" / SLUG
     assert contents(folder) == {name: content for name, content in before.items() if name != "preview.json"} | {
         "manifest.json": (folder / "manifest.json").read_bytes()
     }
     assert not (folder / "status.json").exists()
     assert load_profile(folder / "profile.yaml").metadata.slug == SLUG
-    assert list_drafts(site.data) == []
-    assert not (site.data / "profiles" / "_drafts" / ".snapshots" / SLUG).exists()
+    assert list_drafts(site.data_root) == []
+    assert not (site.data_root / "profiles" / "_drafts" / ".snapshots" / SLUG).exists()
 
 
 def test_the_manifest_is_of_what_was_promoted(site: Deployment) -> None:
     edit(site, "title: Work", "title: Better")
     (draft_of(site) / "seed" / "run" / "extra.txt").write_text("added by hand")
     (draft_of(site) / "README.md").unlink()
-    folder = promote(SLUG, site.data)
+    folder = promote(SLUG, site.data_root)
     manifest = json.loads((folder / "manifest.json").read_bytes())
     found = {p.relative_to(folder).as_posix(): digest(p) for p in folder.rglob("*") if p.is_file()}
     del found["manifest.json"]
@@ -84,10 +84,10 @@ def test_the_manifest_is_of_what_was_promoted(site: Deployment) -> None:
 
 
 def test_an_older_profile_is_replaced_whole(site: Deployment) -> None:
-    old = site.data / "profiles" / SLUG
+    old = site.data_root / "profiles" / SLUG
     (old / "baseline").mkdir(parents=True)
     (old / "baseline" / "gone.csv").write_text("x")
-    promote(SLUG, site.data)
+    promote(SLUG, site.data_root)
     assert not (old / "baseline" / "gone.csv").exists()
     assert (old / "baseline" / "run" / "out.csv").exists()
     assert sorted(p.name for p in old.parent.iterdir()) == ["_drafts", SLUG]
@@ -97,31 +97,31 @@ def test_the_draft_stays_until_the_profile_stands(site: Deployment, monkeypatch:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    old = site.data / "profiles" / SLUG
+    old = site.data_root / "profiles" / SLUG
     old.mkdir()
     (old / "profile.yaml").write_text("old")
     monkeypatch.setattr("shutil.copyfile", full)
     with pytest.raises(OSError, match="No space left"):
-        promote(SLUG, site.data)
+        promote(SLUG, site.data_root)
     assert contents(old) == {"profile.yaml": b"old"}
     assert draft_of(site).exists()
     assert sorted(p.name for p in old.parent.iterdir()) == ["_drafts", SLUG]
 
 
 def test_a_profile_is_the_old_or_the_new_one_when_promotion_is_killed(site: Deployment) -> None:
-    old = site.data / "profiles" / SLUG
+    old = site.data_root / "profiles" / SLUG
     old.mkdir()
     (old / "profile.yaml").write_text("old")
     child = os.fork()
     if child == 0:
         promotion.discard = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
-        promote(SLUG, site.data)
+        promote(SLUG, site.data_root)
         os._exit(0)
     os.waitpid(child, 0)
     assert load_profile(old / "profile.yaml").metadata.slug == SLUG
     assert draft_of(site).exists()
-    promote(SLUG, site.data)
-    assert list_drafts(site.data) == []
+    promote(SLUG, site.data_root)
+    assert list_drafts(site.data_root) == []
 
 
 # ---------------------------------------------------------------------------------------------------- refusals
@@ -138,16 +138,16 @@ def test_a_draft_that_is_not_ready(site: Deployment, status: str | None) -> None
 
 def test_a_name_that_no_draft_has(site: Deployment) -> None:
     with pytest.raises(LookupError, match="did you mean 'work'"):
-        promote("worrk", site.data)
+        promote("worrk", site.data_root)
     for slug in ("../work", "_drafts/work", "..", ""):
         with pytest.raises(ValueError, match="is not a profile name"):
-            promote(slug, site.data)
+            promote(slug, site.data_root)
 
 
 def test_a_document_that_is_none(site: Deployment) -> None:
     edit(site, "steps:", "stepz:")
     with pytest.raises(BadDocument, match=r"profile\.yaml, line \d+: unknown key 'stepz'; did you mean 'steps'\?"):
-        promote(SLUG, site.data)
+        promote(SLUG, site.data_root)
     assert draft_of(site).exists()
 
 
@@ -188,7 +188,7 @@ def test_the_line_that_is_named_is_no_remark(site: Deployment) -> None:
 def test_a_secret_in_a_remark_or_an_expectation_is_none_that_is_sent(site: Deployment) -> None:
     edit(site, "    method: GET\n", f"    method: GET  # it was {PSEUDONYM}\n    note: {PSEUDONYM}\n")
     edit(site, "      status: 200\n", f"      status: 200\n      location: /?token={PSEUDONYM}\n")
-    promote(SLUG, site.data)
+    promote(SLUG, site.data_root)
 
 
 def test_problems_stop_it_until_the_document_was_edited(site: Deployment) -> None:
@@ -197,7 +197,7 @@ def test_problems_stop_it_until_the_document_was_edited(site: Deployment) -> Non
     os.utime(draft_of(site) / "profile.yaml")
     assert refusal(site).startswith("step get-active")
     edit(site, "title: Work", "title: Mended")
-    promote(SLUG, site.data)
+    promote(SLUG, site.data_root)
 
 
 def test_a_large_file_is_to_be_looked_at_and_a_larger_one_stays_out(site: Deployment) -> None:
@@ -218,7 +218,7 @@ def test_a_large_file_is_to_be_looked_at_and_a_larger_one_stays_out(site: Deploy
 def test_a_large_file_that_was_looked_at_goes_in(site: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(promotion, "_WARN", 10)
     assert "Review whether the profile needs it" in refusal(site)
-    folder = promote(SLUG, site.data, reviewed=True)
+    folder = promote(SLUG, site.data_root, reviewed=True)
     assert (folder / "profile.yaml").stat().st_size > 10
 
 

@@ -175,10 +175,10 @@ def test_a_wish_that_comes_after_the_draft_is_granted_by_the_next(site: Deployme
     site.end(capture)
     before = contents(site.assemble().directory)
     ask(site, capture, record(site, "/people", "finished"), "/name")
-    assert "Lovelace" in everything(site.data / "profiles" / "_drafts" / SLUG)
+    assert "Lovelace" in everything(site.data_root / "profiles" / "_drafts" / SLUG)
     site.assemble(rebuild=True)
     assert "Lovelace" not in everything(site.folder)
-    assert contents(site.data / "profiles" / "_drafts" / SLUG).keys() == before.keys()
+    assert contents(site.data_root / "profiles" / "_drafts" / SLUG).keys() == before.keys()
 
 
 @pytest.mark.parametrize("filling", ["", "." * 80_000], ids=["in the line", "stored apart"])
