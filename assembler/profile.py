@@ -198,7 +198,7 @@ class Step(_Strict):
     id: StepId
     """What other steps, reports and `expect_completed` call it."""
     action: Literal["http", "upload", "enqueue_rq", "wait", "command"] = "http"
-    """`http` and `upload` send a request, `enqueue_rq` enqueues a job, `wait` only waits; `command` is refused."""
+    """`http` and `upload` send a request, `enqueue_rq` enqueues a job, `wait` only waits, `command` runs a program."""
     title: str | None = None
     """For people."""
     client: str = "main"
@@ -238,7 +238,8 @@ class Step(_Strict):
     payload: dict[str, Any] | list[Any] | None = None
     """`enqueue_rq`: the arguments, by name or in order. JSON only."""
     command: list[str] | None = None
-    """Words of a command. Kept, and refused at replay."""
+    """Words of a command; PROFILE_PLAYBACK_COMMANDS must allow the first. Run without a shell in the run's workspace;
+    `expect.status` is its exit code (default 0), `expect.contains` is looked for in what it wrote."""
 
     expect: Expect | None = None
     """What the answer must be."""

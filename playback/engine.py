@@ -20,6 +20,7 @@ from assembler.profile import Profile
 from assembler.secrets import needed, resolve
 from playback import catalogue, results, validation
 from playback.clone import clone
+from playback.commands import Commands
 from playback.enqueue import Enqueuer
 from playback.errors import BadProfile, TargetRefused, Unjudgeable
 from playback.job_sources import AppStatus, JobSource, RecorderJobs, RedisJobs, connect, status_path
@@ -224,6 +225,7 @@ class _Replay:
         session = Session(
             self.profile, self.folder, self.target, scope, rewrite, self.run_dir, [],
             Enqueuer(connection, self.environ.get("PROFILE_PLAYBACK_JOBS", "tasks.*")) if connection is not None else None,
+            Commands(self.environ, self.run_dir or self.data_root),
             cancelled=self.cancelled, progress=self.progress, masked=self.report.masked,
             answers={} if self.witness is not None else None,
         )  # fmt: skip

@@ -33,6 +33,8 @@ PLAYBACK = (
     ("PROFILE_PLAYBACK_ALLOWED_ORIGINS", "`loopback`", "Origins that a replay may reach, separated by commas."),
     ("PROFILE_PLAYBACK_REDIS_URL", "REDIS_URL", "Redis of the application under test, when it is another one."),
     ("PROFILE_PLAYBACK_JOBS", "`tasks.*`", "Functions that `enqueue_rq` may enqueue: patterns, separated by commas."),
+    ("PROFILE_PLAYBACK_COMMANDS", "", "Programs that `command` steps may run: patterns for the first word, separated by "
+     "commas. Empty: none."),
     ("PROFILE_PLAYBACK_JOBSTATUS", "`/rq/api/jobstatus/{job_id}`", "Path at which the application tells a job's state. The "
      "default stands below what comes before `/runs/` in the path of the run's page."),
     ("PROFILE_SECRET_<NAME>", "", "What a profile calls `{{ secrets.<NAME> }}`; `wctl secrets <slug>` lists them."),
