@@ -17,11 +17,11 @@ from urllib.parse import unquote
 
 from assembler.clients import OWN_COOKIE, Owner
 from assembler.extractors import Answer
-from assembler.numbers import STRENGTHS, Strength, Wanted, locate_name, locate_number
+from assembler.numbers import STRENGTHS, Strength, Wanted, locate_choice, locate_name, locate_number
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
 from assembler.requests import canonical, request_slots
-from assembler.shapes import SECRET, TEMPORARY, clock, id_like, looks_opaque, pieces
+from assembler.shapes import SECRET, TEMPORARY, clock, holds_code, id_like, looks_opaque, pieces
 from assembler.slots import Slot, encoded, url_slots
 from assembler.sources import json_leaves, locate, urls_in
 
@@ -274,6 +274,7 @@ class Correlation:
         if len(value) < 3 or len(value) > 4096:
             return None
         random = bool(_UUID.fullmatch(value)) or looks_opaque(value) or TEMPORARY.match(value) is not None
+        random = random or holds_code(value)
         timely = stamp or (not random and len(value) >= 8 and clock(value) is not None)
         tagged = slot.place == "header" and slot.name in (
             "if-match",
@@ -286,13 +287,26 @@ class Correlation:
         if source is None or self._first_request.get(value, index) <= source:
             return None
         if not (random or timely or tagged) and not self._coined(slot, value, source):
-            return None
+            return self._chosen(slot, value, index)
         candidates = [source, *(n for n in holders)] if random or timely or tagged else [source]
         if tagged:
             candidates.reverse()
         for number in candidates[:8]:
             if ref := self._extracted(number, value, slot):
                 return ref
+        return None
+
+    def _chosen(self, slot: Slot, value: str, index: int) -> Ref | None:
+        """A value with an id in it (`17:tea`) that the page seen last had in a control of that name."""
+        if slot.place not in ("form", "multipart") or not any(c.isdigit() for c in value):
+            return None
+        for number in reversed(list(self._answers_with(value, index))):
+            key = (number, f"choice:{slot.name}:{value}")
+            if key not in self._located:
+                found = locate_choice(self.answers[number], slot.name, value)
+                self._located[key] = self._named(number, found[0], found[1], slot) if found else None
+            if extraction := self._located[key]:
+                return Ref(number, extraction.name)
         return None
 
     def _coined(self, slot: Slot, value: str, source: int) -> bool:

@@ -19,7 +19,7 @@ from assembler.profile import Extract
 from assembler.shapes import id_like, looks_opaque, pieces
 from assembler.sources import form_fields, json_leaves, json_offers, proved, quoted, row_around, urls_in
 
-__all__ = ["STRENGTHS", "WRAPPERS", "Strength", "Wanted", "locate_name", "locate_number"]
+__all__ = ["STRENGTHS", "WRAPPERS", "Strength", "Wanted", "locate_choice", "locate_name", "locate_number"]
 
 _ID_ENDING = re.compile(r"(?:^|[-_.])(?i:ids?|pks?|uid|oid)$|(?<=[a-z])(?:Ids?|IDs?|Pk)$")
 _ANY_NOUN = {"", "row", "item", "object", "record", "obj", "entry", "element", "entity"}
@@ -118,6 +118,19 @@ def locate_name(answer: Answer, name: str, identifier: str) -> Found | None:
     extract = Extract(css="[name]", attr="name", regex=f"^{re.escape(before)}{group}{re.escape(after)}$")
     held = proved(extract, answer, identifier)
     return (held, f"the page offered a field of that name, {name}") if held else None
+
+
+def locate_choice(answer: Answer, name: str, value: str) -> Found | None:
+    """An extractor for what a page's own control `name` holds: hidden, ticked or chosen, never typed."""
+    if not answer.is_html:
+        return None
+    controls = [f'input[name={quoted(name)}][type="{kind}"]' for kind in ("hidden", "checkbox", "radio")]
+    offers = [Extract(css=css, attr="value") for css in (*controls, f"button[name={quoted(name)}]")]
+    offers += [extract for extract in form_fields(answer, value, name) if (extract.css or "").startswith("select")]
+    for extract in offers:
+        if held := proved(extract, answer, value):
+            return held, f"the page's control {name} held it"
+    return None
 
 
 def _sure(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:

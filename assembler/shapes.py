@@ -23,7 +23,9 @@ __all__ = [
     "Piece",
     "age",
     "clock",
+    "code_like",
     "counted_token",
+    "holds_code",
     "id_like",
     "looks_opaque",
     "measured",
@@ -150,6 +152,19 @@ def looks_opaque(token: str) -> bool:
     if all(_WORDY.fullmatch(part) and not _camel_noise(part) for part in re.split(r"[-_.]", core)):
         return False
     return any(_random(part) for part in re.split(r"[-_.]", core)) and _entropy(core) > 2.2
+
+
+def holds_code(text: str) -> bool:
+    """True for a code with a mark around it: `ORD-2026-J4HSZ`."""
+    return any(code_like(part) for part in re.split(r"[-_.:#/]", text)) and " " not in text
+
+
+def code_like(word: str) -> bool:
+    """True for a short code that a machine made up: `57DFIH`, `aB3xY9`. Too short to be told from a model or a grade for sure
+    (`h264`, `mp3`, `A4` are no codes), so it only counts where there is evidence that the server gave it to the client."""
+    if not 4 <= len(word) <= 12 or not word.isascii() or not word.isalnum() or word.isdigit():
+        return False
+    return _WORDY.fullmatch(word) is None
 
 
 def _unspoken(letters: str) -> bool:

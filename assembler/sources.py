@@ -147,15 +147,30 @@ def _literal(text: str) -> str:
 
 def form_fields(answer: Answer, value: str, name: str) -> Iterator[Extract]:
     """The controls called `name`; an option of a select by what it says."""
-    label = quoted(name)
-    yield Extract(css=f"input[name={label}]", attr="value")
-    yield Extract(css=f"button[name={label}]", attr="value")
-    yield Extract(css=f"textarea[name={label}]")
-    for option in answer.html.css(f"select[name={label}] option"):
+    named = _named(answer, name)
+    yield Extract(css=f"input{named}", attr="value")
+    yield Extract(css=f"button{named}", attr="value")
+    yield Extract(css=f"textarea{named}")
+    for option in answer.html.css(f"select{named} option"):
         if option.attributes.get("value") == value:
-            yield Extract(
-                css=f"select[name={label}] option", attr="value", text=" ".join(option.text().split()) or None
-            )
+            yield Extract(css=f"select{named} option", attr="value", text=" ".join(option.text().split()) or None)
+
+
+def _named(answer: Answer, name: str) -> str:
+    """A selector of the controls called `name`. Of a name that holds an id (`version_17`) the rest must do, unless the
+    numbers of its family are positions: 0, 1, 2 …"""
+    number = re.search(r"(?<![A-Za-z0-9])\d{1,18}(?![A-Za-z0-9])", name.replace("_", "-"))
+    if number is None or number.group() == name:
+        return f"[name={quoted(name)}]"
+    before, after = name[: number.start()], name[number.end() :]
+    family = "".join(f"[name{mark}={quoted(text)}]" for mark, text in (("^", before), ("$", after)) if text)
+    pattern = re.compile(rf"{re.escape(before)}(\d+){re.escape(after)}")
+    numbers = {
+        int(match[1])
+        for node in answer.html.css(family)
+        if (match := pattern.fullmatch(node.attributes.get("name") or ""))
+    }
+    return f"[name={quoted(name)}]" if numbers == set(range(len(numbers))) else family
 
 
 def _html_offers(answer: Answer, value: str, anchors: Sequence[str]) -> Iterator[Extract]:

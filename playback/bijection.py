@@ -20,6 +20,7 @@ from assembler.shapes import (
     Piece,
     age,
     clock,
+    code_like,
     counted_token,
     id_like,
     looks_opaque,
@@ -99,6 +100,7 @@ class Bijection:
         self._token_roles: set[str] = set()
         """Places where a value built like a digest was taken from an answer and differed: tokens stand there."""
         self._id_names: set[str] = set()
+        self._code_builds: set[tuple[int, str]] = set()
         self._digests = digests
 
     # ------------------------------------------------------------------ learning
@@ -119,8 +121,16 @@ class Bijection:
         if (was := counted_token(recorded)) and (now := counted_token(live)):
             self.pairs.add((was[1], now[1]))
         if len(recorded) >= 3:
+            self._code_builds.update(
+                _code_build(c) for c in (recorded, live) if recorded != live and code_like(recorded)
+            )
             self.known[recorded] = live
             self._known_pattern = None
+
+    def expect_codes(self, values: Iterable[str]) -> None:
+        """Values that this replay takes from answers: short codes among them tell how the server builds its codes."""
+        words = (word for value in values for word in re.findall(r"[A-Za-z0-9]+", value))
+        self._code_builds.update(_code_build(word) for word in words if code_like(word))
 
     def own(self, values: Iterable[str]) -> None:
         """Values the client itself sent: they must come back as they are."""
@@ -128,6 +138,7 @@ class Bijection:
             for piece in _cut(value):
                 if piece.kind in ("uuid", "opaque"):
                     self._own.add(piece.text)
+            self._own.update(word for word in re.findall(r"[A-Za-z0-9]+", value) if code_like(word))
 
     def is_id(self, name: str) -> bool:
         """True when whole numbers under `name` are ids: it says so, or one of them was sent back as one."""
@@ -188,7 +199,7 @@ class Bijection:
         self._forward, self._backward = dict(other._forward), dict(other._backward)
         self._numbers = {role: list(pairs) for role, pairs in other._numbers.items()}
         self.pairs, self.known, self._own = set(other.pairs), dict(other.known), set(other._own)
-        self._id_names = set(other._id_names)
+        self._id_names, self._code_builds = set(other._id_names), set(other._code_builds)
         self._known_pattern = None
 
     # ------------------------------------------------------------------ comparing
@@ -202,7 +213,7 @@ class Bijection:
             return TextMatch(self._unchanged(expected))
         matched = _align(expected, live)
         if matched is None:
-            return TextMatch("differs")
+            return self._by_words(recorded, live) or TextMatch("differs")
         result = TextMatch()
         groups = iter(matched)
         before = ""
@@ -222,6 +233,28 @@ class Bijection:
             if result.problem:
                 return result
         return result
+
+    def _by_words(self, recorded: str, live: str) -> TextMatch | None:
+        """Two texts that differ in numbers and in short codes only, of a build that the server is known to make."""
+        before, after = (re.split(r"([^A-Za-z0-9]+)", text) for text in (recorded, live))
+        if len(before) != len(after) or not self._code_builds:
+            return None
+        result = TextMatch()
+        for was, now in zip(before, after, strict=True):
+            if was == now:
+                continue
+            if was.isdigit() and now.isdigit():
+                result.owed.append((was, now))
+            elif self._are_codes(was, now):
+                result.problem = result.problem or self.bind("code", was, now)
+            else:
+                return None
+        return result
+
+    def _are_codes(self, was: str, now: str) -> bool:
+        # Letters alone may be words, of which two that differ are a difference; what nobody can say is no word.
+        marked = re.search(r"\d|(?i:[b-df-hj-np-tv-xz]{4})", f"{was} {now}") is not None
+        return marked and {_code_build(was), _code_build(now)} <= self._code_builds and was not in self._own
 
     def _unchanged(self, expected: Expected) -> str | None:
         """Equal texts agree, unless a value in them should have changed with the replay."""
@@ -438,8 +471,23 @@ def _same_number(recorded: str, live: str) -> bool:
 
 
 def same_build(recorded: str, live: str) -> bool:
-    """True when two words are built alike: `brave-otter` and `mild-tiger`, `levels_2` and `levels_9`."""
-    return skeleton(recorded) == skeleton(live) or (looks_opaque(recorded) and looks_opaque(live))
+    """True when two words are built alike: `brave-otter` and `mild-tiger`, `levels_2` and `levels_9`, `57DFIH` and `PSNHZS`."""
+    if skeleton(recorded) == skeleton(live) or (looks_opaque(recorded) and looks_opaque(live)):
+        return True
+    before, after = re.split(r"([^A-Za-z0-9])", recorded), re.split(r"([^A-Za-z0-9])", live)
+    return len(before) == len(after) and all(map(_same_code, before, after))
+
+
+def _code_build(word: str) -> tuple[int, str]:
+    """Length and letters of a code: any of its places may be a digit."""
+    return len(word), "".join(k for k, found in (("a", r"[a-z]"), ("A", r"[A-Z]")) if re.search(found, word))
+
+
+def _same_code(recorded: str, live: str) -> bool:
+    """A short code may have its digits elsewhere, but neither another length (by more than one) nor fewer kinds of letters."""
+    if skeleton(recorded) == skeleton(live):
+        return True
+    return abs(len(recorded) - len(live)) <= 1 and (code_like(recorded) or code_like(live)) and live.isalnum()
 
 
 def _short(text: str | None) -> str:

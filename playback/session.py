@@ -25,7 +25,7 @@ from playback.awaiting import Awaiting
 from playback.bijection import Bijection, Moment, same_build
 from playback.commands import Commands
 from playback.enqueue import Enqueuer
-from playback.errors import BadProfile, TargetRefused, Unjudgeable
+from playback.errors import TargetRefused, Unjudgeable
 from playback.job_sources import JobSource
 from playback.report import Masked, Mismatch, StepOutcome
 from playback.target import Target

@@ -60,3 +60,28 @@ def test_positions_of_a_list_are_the_clients_own(tmp_path: Path) -> None:
 def test_a_name_that_no_page_offered_stays(tmp_path: Path) -> None:
     profile = profile_of(tmp_path, [get("/cart", cart(4)), form("/cart", "qty%5B9%5D=2")])
     assert [name for name, _ in profile.steps[1].form or []] == ["qty[9]"]
+
+
+def test_the_value_of_a_field_named_by_an_id_is_found_without_the_id(tmp_path: Path) -> None:
+    page = "<form action=/save method=post><input name=ver_4 value=2><input name=ver_7 value=3></form>"
+    profile = profile_of(tmp_path, [get("/items", page), form("/save", "ver_7=3")])
+    found = {e.was: (e.css, e.nth) for e in profile.steps[0].extract.values() if e.attr == "value"}
+    assert found == {"3": ('input[name^="ver_"]', 1)}
+
+
+def test_what_a_page_had_in_a_control_goes_back_as_the_page_has_it_now(tmp_path: Path) -> None:
+    page = "<form action=/order method=post><input type=checkbox name=pick value='7:tea'><input name=size value='7 feet'></form>"
+    profile = profile_of(tmp_path, [get("/items", page), form("/order", "pick=7%3Atea&size=7+feet")])
+    fields = dict(profile.steps[1].form or [])
+    assert fields["pick"].startswith("{{ steps.get-items.")
+    assert fields["size"] == "7 feet"
+
+
+def test_a_code_that_an_answer_gave_is_taken_from_there(tmp_path: Path) -> None:
+    page = "<p>Order ORD-2026-J4HSZ, plan B2B, model h264</p>"
+    calls = [get("/o", page), form("/close", "ref=ORD-2026-J4HSZ&model=h264&own=K3J9Q"), get("/o2", "<p>K3J9Q</p>")]
+    profile = profile_of(tmp_path, [*calls, form("/again", "own=K3J9Q")])
+    fields = dict(profile.steps[1].form or [])
+    assert fields["ref"].startswith("{{ steps.get-o.")
+    assert fields["model"] == "h264"
+    assert dict(profile.steps[3].form or [])["own"] == "K3J9Q"

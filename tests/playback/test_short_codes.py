@@ -1,0 +1,58 @@
+"""Short codes of the server's making: bound once one of their build was sent back, and a difference before that."""
+
+from __future__ import annotations
+
+import pytest
+
+from assembler.shapes import code_like
+from playback.bijection import Bijection, Moment, same_build
+
+MOMENT = Moment(0.0, 0.0)
+
+
+@pytest.mark.parametrize("word", ["57DFIH", "aB3xY9", "k3j9q", "0f3k"])
+def test_codes(word: str) -> None:
+    assert code_like(word)
+
+
+@pytest.mark.parametrize("word", ["h264", "mp3", "CLOSED", "draft", "Draft", "A4", "2024", "item12", "utf8", "TODO"])
+def test_words_grades_and_models_are_no_codes(word: str) -> None:
+    assert not code_like(word)
+
+
+def test_one_code_makes_another_of_its_build() -> None:
+    assert same_build("57DFIH", "PSNHZS")
+    assert same_build("17:57DFIH", "24:I6AIJJ")
+    assert not same_build("57DFIH", "PSNHZSABC")
+    assert not same_build("57DFIH", "not found")
+
+
+def knowing() -> Bijection:
+    bijection = Bijection()
+    bijection.expect_codes(["57DFIH"])
+    bijection.know("57DFIH", "PSNHZS")
+    return bijection
+
+
+def problem(bijection: Bijection, recorded: str, live: str) -> str | None:
+    return bijection.text(recorded, live, MOMENT).problem
+
+
+def test_codes_of_a_known_build_are_bound_one_to_one() -> None:
+    bijection = knowing()
+    assert problem(bijection, "3:QX4T7L", "3:I6AIJJ") is None
+    assert problem(bijection, "QX4T7L", "ZZZZ9Z") is not None
+    assert problem(bijection, "57DFIH", "I6AIJJ") is not None
+
+
+def test_without_evidence_or_of_another_build_codes_differ() -> None:
+    assert problem(Bijection(), "QX4T7L", "I6AIJJ") == "differs"
+    assert problem(knowing(), "qx4t7l", "i6aijj") == "differs"
+    assert problem(knowing(), "QX4T7", "I6AIJ") == "differs"
+    assert problem(knowing(), "CLOSED", "OPENED") == "differs"
+
+
+def test_a_code_that_the_client_sent_comes_back_as_it_is() -> None:
+    bijection = knowing()
+    bijection.own(["QX4T7L"])
+    assert problem(bijection, "QX4T7L", "I6AIJJ") == "differs"
