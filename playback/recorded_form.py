@@ -34,6 +34,13 @@ from recorder.redaction import Redactor
 __all__ = ["Differing", "RecordedForm"]
 
 
+_PATH = re.compile(r"(?<![\w.])(?:https?://[^/\s\"'<>]+)?(?:/[^/\s\"'<>?#,;)\]}]+)+")
+_NUMBER = re.compile(r"(?<=/)\d+(?=/|\.[A-Za-z]|$)")
+_LONG = 4
+"""Digits from which on a number in running text that is known as an id is one; a shorter one may be any count."""
+_TRIES = 50
+
+
 class Differing(Comparer):
     """A comparer that lists every place that differs, however many."""
 
@@ -79,6 +86,9 @@ class RecordedForm:
         self._secrets = _pattern(known)
         back = {live: was for role in ("uuid", "opaque", "etag") for was, live in bijection.bound(role).items()}
         back.update((live, was) for was, live in bijection.known.items() if live not in known)
+        self._ids: dict[str, set[str]] = {}
+        for was, live in bijection.pairs:
+            self._ids.setdefault(live, set()).add(was)
         self._names = _pattern({live: was for live, was in back.items() if live != was and len(live) >= 3})
 
     def begin(self, headers: Iterable[tuple[str, str]] = ()) -> None:
@@ -102,14 +112,23 @@ class RecordedForm:
 
     def text(self, live: str, moment: Moment, media_type: str = "text/plain") -> str:
         """A live text with recorded values, pseudonyms and times."""
-        text = self._names(self._secrets(live))
+        text = _PATH.sub(lambda m: _NUMBER.sub(lambda n: self._number(n[0]), m[0]), self._names(self._secrets(live)))
         parts = []
         for piece in pieces(text):
-            told = moved(piece.text, moment) if piece.kind == "clock" else piece.text
+            told: str | None = piece.text
+            if piece.kind == "clock":
+                told = moved(piece.text, moment)
+            elif piece.kind == "int" and len(piece.text) >= _LONG:
+                told = self._number(piece.text)
             if told is None:
                 self.notes.append(f"the time {piece.text!r} stays as it is; a later replay may differ there")
-            parts.append(told if told is not None else piece.text)
+            parts.append(piece.text if told is None else told)
         return self.redactor.render(self.redactor.scan("".join(parts), kind(media_type)))[0]
+
+    def _number(self, live: str) -> str:
+        """The recorded number that a live id stands for, where only one can be meant; else itself."""
+        known = self._ids.get(live, set())
+        return next(iter(known)) if len(known) == 1 else live
 
     def _compare(self, place: Place) -> Differing:
         return Differing(self.bijection.copy(), place.moment, place.step, place.ignore, path=place.path)
@@ -199,7 +218,7 @@ class RecordedForm:
     def _id(self, place: Place, where: str, live: str, name: str) -> str:
         """The recorded id that a live one of this role stands for; itself when it is new."""
         bound = self.bijection.bound(f"#{key_role(place_of(place.path), where, name)}")
-        return next((was for was, now in bound.items() if now == live), live)
+        return next((was for was, now in bound.items() if now == live), None) or self._number(live)
 
     def _rendered(self, value: Any, like: str) -> str:
         """JSON in the layout of `like`, its members redacted by their names."""
@@ -217,14 +236,24 @@ class RecordedForm:
         learnt = self.bijection.copy()
         back = [self.text(piece, place.moment, media_type) for piece in now]
         before, after = [shape(piece) for piece in was], [shape(piece) for piece in back]
+        free, open_ = dict(enumerate(was)), dict(enumerate(now))
+
+        def agrees(a: int, b: int) -> bool:
+            state = learnt.copy()
+            match = learnt.text(was[a], now[b], place.moment)
+            if match.problem is None and all(pair in learnt.pairs for pair in match.owed):
+                back[b] = was[a]
+                del free[a], open_[b]
+                return True
+            learnt.restore(state)
+            return False
+
         for a, b, size in difflib.SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
             for n in range(size):
-                state = learnt.copy()
-                match = learnt.text(was[a + n], now[b + n], place.moment)
-                if match.problem is None and all(pair in learnt.pairs for pair in match.owed):
-                    back[b + n] = was[a + n]
-                else:
-                    learnt.restore(state)
+                agrees(a + n, b + n)
+        for b in list(open_):  # what only changed its place
+            alike = [a for a in free if before[a] == after[b] and any(c.isdigit() for c in was[a])]
+            any(agrees(a, b) for a in alike[:_TRIES])
         # Once more as a whole: what a secret is called may stand in another piece than the secret.
         return self.redactor.render(self.redactor.scan("".join(back), kind(media_type)))[0]
 
