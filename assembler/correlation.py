@@ -20,6 +20,7 @@ from assembler.extractors import Answer
 from assembler.numbers import STRENGTHS, Strength, Wanted, locate_choice, locate_name, locate_number
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
+from assembler.refusals import refused_secrets
 from assembler.requests import canonical, request_slots
 from assembler.shapes import SECRET, TEMPORARY, clock, holds_code, id_like, looks_opaque, pieces
 from assembler.slots import Slot, encoded, url_slots
@@ -100,6 +101,7 @@ class Correlation:
         self.extractions: dict[int, dict[str, Extraction]] = defaultdict(dict)
         self.filled: list[Filled] = []
         self.secrets: dict[str, str] = {}
+        self._refused = refused_secrets(exchanges, self.answers, self.slots)
         self._located: dict[tuple[int, str], Extraction | None] = {}
         self._first_request: dict[str, int] = {}
         self._first_role: dict[tuple[str, ...], int] = {}
@@ -391,6 +393,8 @@ class Correlation:
         if hexadecimal in self.secrets:
             return Secret(self.secrets[hexadecimal])
         base = re.sub(r"[^A-Z0-9]+", "_", slot.name.upper()).strip("_") or "SECRET"
+        if hexadecimal in self._refused:
+            return Generated(f"refused_{base.lower()}_{hexadecimal[:6]}")
         if slot.name.lower() in (
             "password1",
             "password2",

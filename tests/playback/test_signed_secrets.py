@@ -55,3 +55,9 @@ def test_a_jwt_with_the_same_claims_at_another_time_is_the_same() -> None:
 )
 def test_another_secret_is_another(first: str, second: str) -> None:
     assert problem(first, second) == "is another secret than the one it was before"
+
+
+def test_a_secret_that_is_the_whole_of_a_value_may_be_built_of_anything() -> None:
+    assert problem('["ada", [], true].awA0GA.x', '["ada", [], true].awA0GA.x') is None
+    assert problem('["ada", [], true].awA0GA.x', '["bob", [], true].awA0GA.x') is not None
+    assert Bijection().text(RECORDED, "", MOMENT).problem is not None
