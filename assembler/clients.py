@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from assembler.cookies import Jar, parse_cookie, set_cookie_name
+from assembler.cookies import SESSION_NAME, Jar, parse_cookie, set_cookie_name
 from assembler.recording import Exchange
 
 __all__ = ["OWN_COOKIE", "RecordedClient", "tell_apart"]
@@ -108,10 +108,12 @@ def _match(clients: Sequence[RecordedClient], agent: str, url: str, sent: dict[s
             score = 1.0 if not owed and not client.own else -1.0
         else:
             agree = sum((n, v) in client.held or known.get(n) == v for n, v in sent.items())
-            differ = sum(n in known and known[n] != v and (n, v) not in client.held for n, v in sent.items())
+            changed = [n for n, v in sent.items() if n in known and known[n] != v and (n, v) not in client.held]
+            # What a page's script counts or remembers may change at any time; who somebody is may not.
+            differ = sum(4.0 if n in owed or SESSION_NAME.search(n) else 0.5 for n in changed)
             missing = sum(n not in sent for n in owed)
             # A browser that got its first cookie from elsewhere still is the one whose jar was empty.
-            score = agree * 3 - differ * 4 - missing if agree else (0.5 if not owed and not client.own else -1.0)
+            score = agree * 3 - differ - missing if agree else (0.5 if not owed and not client.own else -1.0)
         if score > 0 and (best is None or score >= best[0]):
             best = (score, client)
     return best[1] if best else None

@@ -5,12 +5,16 @@ The assembler uses it to tell which cookies a recorded browser owed to the appli
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from email.message import Message
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from urllib.request import Request
 
-__all__ = ["Jar", "parse_cookie", "set_cookie_name"]
+__all__ = ["SESSION_NAME", "Jar", "parse_cookie", "set_cookie_name"]
+
+SESSION_NAME = re.compile(r"sess|sid|auth|token|csrf|xsrf|login|jwt|remember", re.IGNORECASE)
+"""Names of cookies that say who somebody is; they are never guessed."""
 
 
 class _Answer:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from assembler.clients import Owner, RecordedClient
+from assembler.cookies import SESSION_NAME
 from assembler.correlation import Correlation, Extraction, Filled, Generated, Part, Ref, Secret, canonical, generated
 from assembler.document import Noted
 from assembler.polling import Poll
@@ -35,7 +36,6 @@ _EXTENSIONS = {
     "text/html": "html", "application/json": "json", "text/csv": "csv", "text/plain": "txt", "application/xml": "xml",
     "text/xml": "xml", "text/css": "css", "image/png": "png", "image/tiff": "tif", "application/zip": "zip", "application/pdf": "pdf",
 }  # fmt: skip
-_SESSION_NAME = re.compile(r"sess|sid|auth|token|csrf|xsrf|login|jwt|remember", re.IGNORECASE)
 _ENDED = ("finished", "failed", "stopped", "canceled")
 _LONGEST_NAME = 120
 """Bytes of a file's name; file systems keep 255, encrypted ones 143."""
@@ -136,7 +136,7 @@ class StepWriter:
                 cookies[name] = self._render([self._from_answers[index][name]])
             elif token and any(s.value == token for s in self.correlation.slots[index]):
                 cookies[name] = self._render([generated(name)])
-            elif _SESSION_NAME.search(name):
+            elif SESSION_NAME.search(name):
                 self.problems.append(
                     f"step {self.ids[index]}: {exchange.method} {exchange.path} sent the cookie {name!r}, which no recorded answer set; "
                     "record the login too, or replay with --cookie."

@@ -131,7 +131,6 @@ def test_a_cookie_that_a_script_made_is_told_and_changes_no_client(browser: Brow
     assert [w for w in browser.status.warnings if "'theme' was made in the browser" in w]
 
 
-@pytest.mark.xfail(reason="a script's cookie that changes weighs more than the session that stays", strict=False)
 def test_a_cookie_that_a_script_changes_changes_no_client(browser: Browser) -> None:
     browser.login("/login", ONE)
     for number in range(3):
