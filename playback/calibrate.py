@@ -171,6 +171,11 @@ def _judge(
         proposal = Proposal(step, where, _told(mismatches), whole, steady)
         (found.refused if whole and not force else found.proposals).append(proposal)
     _refuse_everything(found, profile, folder, force=force)
+    if [report.result for report in found.reports] == ["passed", "failed"]:
+        found.notes.append(
+            "The first replay passed and the second did not: what the first left in the application may be all that differs. "
+            "Reset it, and see whether one replay passes again."
+        )
     for step in sorted({s for s, _ in seen}):
         if sum(s == step for s, _ in seen) >= MANY:
             found.notes.append(f"Step {step} differs in {MANY} places or more; calibrate again when these are written.")

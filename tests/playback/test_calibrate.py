@@ -107,6 +107,17 @@ def test_what_is_the_same_in_both_replays_is_told_apart(tmp_path: Path, site: Si
     assert steady.why == "recorded 3, 4 in both replays"
 
 
+def test_an_application_that_keeps_what_the_first_replay_left(tmp_path: Path, site: Site) -> None:
+    shop(tmp_path)
+    asked = itertools.count(3)
+    site.routes["/total"] = lambda sent: Answer({**TOTAL, "total": next(asked)})
+    site.routes["/page"] = lambda sent: Answer(PAGE_TEXT.format("recorded"), PAGE)
+    found = calibrated(tmp_path, site)
+    assert [p.why for p in found.proposals] == ["recorded 3, 4 in one replay of two"]
+    assert "Reset it" in found.notes[0]
+    assert found.notes[0] in list(found.lines())
+
+
 def test_a_status_is_a_failure(tmp_path: Path, site: Site) -> None:
     shop(tmp_path)
     site.routes["/total"] = lambda sent: Answer({"error": next(WORDS)}, status=500)
