@@ -94,6 +94,11 @@ class Wanted:
         )
 
     @property
+    def is_id(self) -> bool:
+        """True where a number must be an id, by its name or as a segment of a path."""
+        return self.place == "path" or id_like(self.name)
+
+    @property
     def stems(self) -> frozenset[str]:
         """What the words of the name may name: `_flt_0_grp` a group, `author__id__exact` an author."""
         return _stems(self.name)
@@ -170,7 +175,7 @@ def _guessed(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence
     if wanted.place != "path":
         yield from _by_noun(answer, wanted)
     yield from _neighbours(answer, wanted, anchors)
-    if answer.is_html and wanted.noun not in _PAGING and (wanted.place == "path" or id_like(wanted.name)):
+    if answer.is_html and wanted.noun not in _PAGING:
         yield from _attributes(answer, wanted, anchors)
         yield from _assignments(answer, wanted)
     for base, document in _documents(answer):
@@ -322,7 +327,7 @@ def _attributes(answer: Answer, wanted: Wanted, anchors: Sequence[str]) -> Itera
                 stem, regex, bare = _noun(match[1]), rf'id="{re.escape(text[: -len(wanted.value)])}(\d+)"', True
             else:
                 continue
-            if stem != wanted.noun and not (bare and stem in _ANY_NOUN):
+            if stem != wanted.noun and not (bare and wanted.is_id and stem in _ANY_NOUN):
                 continue
             evidence = f"the page keeps it as {attribute} of <{node.tag}>"
             # The element itself may be the row; else the one around it.
@@ -341,12 +346,23 @@ def _whole(attribute: str, text: str, value: str) -> str:
 
 
 def _assignments(answer: Answer, wanted: Wanted) -> Iterator[Found]:
-    """Ids in a script: `const BOX_ID = 7;`, `boxId: 7`."""
-    sought = re.compile(rf"""([A-Za-z_][\w-]*)["']?\s*[:=]\s*["']?{re.escape(wanted.value)}(?![\w.])""")
+    """Ids in a script: `const BOX_ID = 7;`, `boxId: 7`, `box = {id: 7`."""
+    value = re.escape(wanted.value)
+    plain = re.compile(rf"""([A-Za-z_][\w-]*)["']?\s*[:=]\s*["']?{value}(?![\w.])""")
+    inside = r"""["']?\s*[:=]\s*\{[^{}]*?\b(?:id|pk)["']?\s*:\s*["']?"""
+    nested = re.compile(rf"([A-Za-z_]\w*){inside}{value}(?![\w.])")
+    stems = {wanted.noun, ""} if wanted.is_id else {wanted.noun}
     for script in answer.html.css("script"):
-        for match in sought.finditer(script.text() or ""):
+        text = script.text() or ""
+        for match in nested.finditer(text):
+            if _noun(match[1]) == wanted.noun:
+                yield (
+                    Extract(css="script", regex=rf"\b{match[1]}{inside}(\d+)(?![\w.])"),
+                    f"a script of the page has it in {match[1]}",
+                )
+        for match in plain.finditer(text):
             name = match[1]
-            if _ID_ENDING.search(name) and _noun(_ID_ENDING.sub("", name)) in {wanted.noun, ""}:
+            if _ID_ENDING.search(name) and _noun(_ID_ENDING.sub("", name)) in stems:
                 regex = rf"""\b{re.escape(name)}["']?\s*[:=]\s*["']?(\d+)(?![\w.])"""
                 yield Extract(css="script", regex=regex), f"a script of the page calls it {name}"
 

@@ -139,3 +139,18 @@ def test_an_attribute_may_have_the_letters_of_its_library_before_it(tmp_path: Pa
     assert sources(profile_of(tmp_path, [get("/post/list", page), get("/post/2", "<p>Two</p>")])) == {
         "get-post-list": ["2"]
     }
+
+
+@pytest.mark.parametrize(
+    ("page", "taken"),
+    [
+        ("<script>var order = {id: 7, ref: 'x'};</script>", ["7"]),
+        ('<b data-order-id="7">x</b>', ["7"]),
+        ("<script>var basket = {id: 7};</script>", []),
+        ('<b data-id="7">x</b>', []),
+    ],
+)
+def test_a_key_that_is_a_noun_takes_only_what_has_that_noun(tmp_path: Path, page: str, taken: list[str]) -> None:
+    profile = profile_of(tmp_path, [get("/o", page), api("POST", "/notes", "{}", '{"order": 7, "qty": 7}')])
+    assert sources(profile).get("get-o", []) == taken
+    assert '"qty": 7' in (profile.steps[1].json_ or "")
