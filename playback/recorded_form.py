@@ -11,7 +11,7 @@ import html
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -83,13 +83,13 @@ class RecordedForm:
         }
         for value in hidden:
             known.setdefault(value, self.pseudonyms.of(value, "known"))
-        self._secrets = _pattern(known)
+        self._secrets = _replacing(known)
         back = {live: was for role in ("uuid", "opaque", "etag") for was, live in bijection.bound(role).items()}
         back.update((live, was) for was, live in bijection.known.items() if live not in known)
         self._ids: dict[str, set[str]] = {}
         for was, live in bijection.pairs:
             self._ids.setdefault(live, set()).add(was)
-        self._names = _pattern({live: was for live, was in back.items() if live != was and len(live) >= 3})
+        self._names = _replacing({live: was for live, was in back.items() if live != was and len(live) >= 3})
 
     def begin(self, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Begin another answer, with the secrets that its headers give."""
@@ -281,17 +281,14 @@ def _decoded(content: bytes, charset: str) -> str | None:
         return None
 
 
-class _pattern:  # noqa: N801 - used as a function
-    """Replaces whole values, in whichever usual escaping they stand, longest first."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self.values: dict[str, str] = {}
-        for live, was in values.items():
-            for encode in (str, quote_plus, html.escape, lambda v: quote(v, safe=""), lambda v: json.dumps(v)[1:-1]):
-                self.values.setdefault(encode(live), encode(was))
-        longest = sorted(self.values, key=len, reverse=True)
-        alternatives = "|".join(rf"(?<![A-Za-z0-9]){re.escape(v)}(?![A-Za-z0-9])" for v in longest if v)
-        self.found = re.compile(alternatives) if alternatives else None
-
-    def __call__(self, text: str) -> str:
-        return self.found.sub(lambda m: self.values[m[0]], text) if self.found else text
+def _replacing(values: Mapping[str, str]) -> Callable[[str], str]:
+    """A function that replaces whole values, in whichever usual escaping they stand, the longest first."""
+    spelled: dict[str, str] = {}
+    for live, was in values.items():
+        for encode in (str, quote_plus, html.escape, lambda v: quote(v, safe=""), lambda v: json.dumps(v)[1:-1]):
+            spelled.setdefault(encode(live), encode(was))
+    longest = sorted(filter(None, spelled), key=len, reverse=True)
+    if not longest:
+        return str
+    found = re.compile("|".join(rf"(?<![A-Za-z0-9]){re.escape(v)}(?![A-Za-z0-9])" for v in longest))
+    return lambda text: found.sub(lambda m: spelled[m[0]], text)

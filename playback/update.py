@@ -30,6 +30,7 @@ from playback.recorded_form import Place, RecordedForm
 from playback.report import ComparisonOutcome, Report, StepOutcome
 from playback.session import Session
 from playback.trash import discard
+from playback.wording import clip
 
 __all__ = ["NotAcceptable", "Pending", "Revision", "replay_for_update"]
 
@@ -84,8 +85,9 @@ class Pending:
         for step in self.steps.values():
             for mismatch in step.mismatches:
                 if not mismatch.where.startswith(_ACCEPTABLE):
+                    reason = str(mismatch.message or mismatch.actual).strip().rpartition("\n")[2]
                     yield (
-                        f"Step {step.id} failed at {mismatch.where} ({mismatch.message or mismatch.actual}); "
+                        f"Step {step.id} failed at {mismatch.where} ({clip(reason, 120)}); "
                         "that is no other answer but none. Mend the application, or record the work again."
                     )
 
