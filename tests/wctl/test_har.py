@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.assembler.test_har import GOLDEN, entry, log
+from tests.assembler.har_making import GOLDEN, entry, log
 from tests.wctl.conftest import Wctl, add_profile
 
 
