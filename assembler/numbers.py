@@ -64,6 +64,13 @@ _OPERATORS = {
 }
 """Stems of words around the noun in the name of a filter."""
 
+_AMOUNTS = {
+    "qty", "quantity", "amount", "total", "pric", "cost", "sum", "rank", "position", "weight", "scor", "rating", "year", "month",
+    "day", "hour", "minut", "num", "ver", "rev", "forms",
+}  # fmt: skip
+"""Stems of numbers that count or measure; `_PAGING` are never among a name's stems."""
+_HANDLES = {"task", "job", "run", "ticket", "process", "execution", "operation", "batch", "upload", "import", "export"}
+"""What a server numbers and is asked about by nothing but the number."""
 _VENDOR = re.compile(r"^data-(?:[a-z]{1,2}-)?")
 """What stands before the name of a `data-` attribute; libraries put two letters of their own there (`data-bs-…`)."""
 
@@ -129,10 +136,7 @@ def locate_choice(answer: Answer, name: str, value: str) -> Found | None:
     """An extractor for what a page's own control `name` holds: hidden, ticked or chosen, never typed."""
     if not answer.is_html:
         return None
-    controls = [f'input[name={quoted(name)}][type="{kind}"]' for kind in ("hidden", "checkbox", "radio")]
-    offers = [Extract(css=css, attr="value") for css in (*controls, f"button[name={quoted(name)}]")]
-    offers += [extract for extract in form_fields(answer, value, name) if (extract.css or "").startswith("select")]
-    for extract in offers:
+    for extract in form_fields(answer, value, name, typed=False):
         if held := proved(extract, answer, value):
             return held, f"the page's control {name} held it"
     return None
@@ -145,9 +149,7 @@ def _sure(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[st
     if wanted.place == "query":
         yield from _linked(answer, wanted, source_path, anchors)
     if wanted.place in ("form", "multipart", "query") and answer.is_html and _has_form(answer, wanted, source_path):
-        yield from (
-            (e, f"the page's field {wanted.name} held it") for e in form_fields(answer, wanted.value, wanted.name)
-        )
+        yield from _fields(answer, wanted)
     for base, document in _documents(answer):
         for path in _places(document, wanted.value):
             if _same_thing(path, wanted, source_path if base is None else ""):
@@ -159,14 +161,12 @@ def _named(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[s
     if wanted.place == "query":
         yield from _linked(answer, wanted, None, anchors)
     if wanted.place in ("form", "multipart", "query", "json") and answer.is_html:
-        yield from (
-            (e, f"the page's field {wanted.name} held it") for e in form_fields(answer, wanted.value, wanted.name)
-        )
+        yield from _fields(answer, wanted)
     if wanted.place == "path":
         return
     for base, document in _documents(answer):
         for path in _places(document, wanted.value):
-            if path[-1] == wanted.name and (wanted.fresh or id_like(wanted.name)):
+            if path[-1] == wanted.name and (id_like(wanted.name) or (wanted.fresh and wanted.noun in _HANDLES)):
                 for extract in json_offers(path, document, anchors):
                     yield _within(base, extract), f"the answer's {path[-1]} held it"
 
@@ -188,6 +188,14 @@ def _guessed(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence
 Strength = Literal["sure", "named", "guessed"]
 STRENGTHS: tuple[Strength, ...] = ("sure", "named", "guessed")
 _EVIDENCE = {"sure": _sure, "named": _named, "guessed": _guessed}
+
+
+def _fields(answer: Answer, wanted: Wanted) -> Iterator[Found]:
+    """The page's own control of that name. What somebody could have typed there is no id, unless the name says so;
+    and an amount stays an amount though the page sends it back: taken from the page, a wrong one would go unseen."""
+    if wanted.is_id or wanted.stems.isdisjoint(_AMOUNTS):
+        for extract in form_fields(answer, wanted.value, wanted.name, typed=wanted.is_id):
+            yield extract, f"the page's field {wanted.name} held it"
 
 
 # ---------------------------------------------------------------------- addresses

@@ -7,6 +7,7 @@ says rather than by its number. Every extractor is proved on the recorded answer
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -57,6 +58,7 @@ def _offers(answer: Answer, value: str, anchors: Sequence[str], field: str) -> I
     if value not in whole and value not in (answer.text or "") and not encoded:
         return
     if answer.json is not None:
+        yield from _key_offers(answer.json, value, anchors)
         inside: list[tuple[list[Any], str]] = []
         for path, leaf in json_leaves(answer.json):
             if leaf is True or leaf is False or leaf is None:
@@ -122,6 +124,21 @@ def json_offers(path: Sequence[Any], document: Any, anchors: Sequence[str]) -> I
     yield Extract(json_=by_index)
 
 
+def _key_offers(document: Any, value: str, anchors: Sequence[str]) -> Iterator[Extract]:
+    """An object keyed by random ids has no order to rely on: the key is told by a client-made text under it."""
+    if isinstance(document, list):
+        for item in document:
+            yield from _key_offers(item, value, anchors)
+    elif isinstance(document, dict):
+        row = document.get(value)
+        texts = [v for v in row.values() if isinstance(v, str)] if isinstance(row, dict) else []
+        for text in (t for t in texts if t in anchors):
+            told = re.escape(json.dumps(text, ensure_ascii=False))
+            yield Extract(regex=rf'"([^"\s]+)"\s*:\s*\{{[^{{}}]*?{told}')
+        for inner in document.values():
+            yield from _key_offers(inner, value, anchors)
+
+
 def _telling(row: Any, rows: Sequence[Any], anchors: Sequence[str]) -> tuple[str, str] | None:
     if not isinstance(row, dict):
         return None
@@ -145,12 +162,14 @@ def _literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def form_fields(answer: Answer, value: str, name: str) -> Iterator[Extract]:
-    """The controls called `name`; an option of a select by what it says."""
+def form_fields(answer: Answer, value: str, name: str, *, typed: bool = True) -> Iterator[Extract]:
+    """The controls called `name`; an option of a select by what it says. Without `typed` only those that nobody types into."""
     named = _named(answer, name)
-    yield Extract(css=f"input{named}", attr="value")
+    kinds = ("",) if typed else tuple(f'[type="{kind}"]' for kind in ("hidden", "checkbox", "radio"))
+    yield from (Extract(css=f"input{kind}{named}", attr="value") for kind in kinds)
     yield Extract(css=f"button{named}", attr="value")
-    yield Extract(css=f"textarea{named}")
+    if typed:
+        yield Extract(css=f"textarea{named}")
     for option in answer.html.css(f"select{named} option"):
         if option.attributes.get("value") == value:
             yield Extract(css=f"select{named} option", attr="value", text=" ".join(option.text().split()) or None)

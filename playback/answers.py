@@ -21,6 +21,7 @@ from playback.bijection import Bijection, Moment
 from playback.documents import read_json
 from playback.elements import Element, is_xml, read_elements
 from playback.ignoring import applies
+from playback.keys import paired
 from playback.markup import Form, Page, read_page
 from playback.report import Masked, Mismatch
 from playback.roles import key_role, place_of
@@ -165,8 +166,7 @@ class Comparer:
         extra = [k for k in live if k not in recorded]
         renamed: dict[str, str] = {}
         if missing and len(missing) == len(extra):
-            # An object keyed by ids: the keys correspond in order, as the values under them must.
-            for was, now in zip(missing, extra, strict=True):
+            for was, now in paired(recorded, live, missing, extra):
                 if was.isdigit() and now.isdigit():
                     if self.bijection.bind_number(f"key:{where}", was, now) is None:
                         renamed[was] = now

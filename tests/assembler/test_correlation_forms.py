@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.assembler.recorded import Call, form, get, profile_of
 
 BOUNDARY = "xYzBoundary"
@@ -63,10 +65,33 @@ def test_a_name_that_no_page_offered_stays(tmp_path: Path) -> None:
 
 
 def test_the_value_of_a_field_named_by_an_id_is_found_without_the_id(tmp_path: Path) -> None:
-    page = "<form action=/save method=post><input name=ver_4 value=2><input name=ver_7 value=3></form>"
-    profile = profile_of(tmp_path, [get("/items", page), form("/save", "ver_7=3")])
+    page = (
+        "<form action=/save method=post>"
+        + "".join(f"<input type=hidden name=owner_{n} value={n - 2}>" for n in (4, 7))
+        + "</form>"
+    )
+    profile = profile_of(tmp_path, [get("/items", page), form("/save", "owner_7=5")])
     found = {e.was: (e.css, e.nth) for e in profile.steps[0].extract.values() if e.attr == "value"}
-    assert found == {"3": ('input[name^="ver_"]', 1)}
+    assert found == {"5": ('input[type="hidden"][name^="owner_"]', 1)}
+
+
+@pytest.mark.parametrize(
+    ("field", "taken"),
+    [
+        ("<input type=hidden name=owner value=3>", ["3"]),
+        ("<input name=owner_id value=3>", ["3"]),
+        ("<input name=owner value=3>", []),
+        ("<input type=number name=qty value=3>", []),
+        ("<input type=hidden name=qty value=3>", []),
+        ("<input type=hidden name=total_price value=3>", []),
+    ],
+)
+def test_an_amount_that_a_page_sends_back_is_no_id(tmp_path: Path, field: str, taken: list[str]) -> None:
+    """Taken from the page it would be whatever the page says, and a page that says it wrong would go unseen."""
+    name = field.partition("name=")[2].split()[0]
+    page = f"<form action=/save method=post>{field}</form>"
+    profile = profile_of(tmp_path, [get("/items", page), form("/save", f"{name}=3")])
+    assert [e.was for e in profile.steps[0].extract.values()] == taken
 
 
 def test_what_a_page_had_in_a_control_goes_back_as_the_page_has_it_now(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from assembler.extractors import Answer, evaluate
 from assembler.profile import Profile
-from tests.assembler.recorded import Call, api, form, get, profile_of
+from tests.assembler.recorded import JSON, Call, api, form, get, profile_of
 
 
 def sources(profile: Profile) -> dict[str, list[str]]:
@@ -62,10 +63,12 @@ def test_of_weak_evidence_the_page_seen_last_is_the_source(tmp_path: Path) -> No
     assert sources(profile_of(tmp_path, calls)) == {"get-pet": ["1"]}
 
 
-def test_a_key_of_the_same_name_is_a_source_unless_the_client_chose_the_number(tmp_path: Path) -> None:
+def test_a_handle_is_taken_from_the_key_of_its_name_an_amount_never(tmp_path: Path) -> None:
     told = api("POST", "/run", '{"task": 3, "left": 2}', "{}")
     calls = [told, api("POST", "/ask", "{}", '{"task": 3}'), api("POST", "/set", "{}", '{"left": 5}')]
     assert sources(profile_of(tmp_path / "told", calls)) == {"post-run": ["3"]}
+    fetched = [api("GET", "/cart/1", '{"weight": 3}'), api("PUT", "/cart/1", "{}", '{"weight": 3}')]
+    assert sources(profile_of(tmp_path / "fetched", fetched)) == {}
     chosen: list[Call] = [
         api("POST", "/cart", '{"quantity": 3}', '{"quantity": 3}'),
         api("PUT", "/other", "{}", '{"quantity": 3}'),
@@ -154,3 +157,13 @@ def test_a_key_that_is_a_noun_takes_only_what_has_that_noun(tmp_path: Path, page
     profile = profile_of(tmp_path, [get("/o", page), api("POST", "/notes", "{}", '{"order": 7, "qty": 7}')])
     assert sources(profile).get("get-o", []) == taken
     assert '"qty": 7' in (profile.steps[1].json_ or "")
+
+
+def test_a_random_key_is_told_by_the_clients_text_under_it(tmp_path: Path) -> None:
+    keys = ("53fe05e3-a6e8-4a84-afb6-cee958fc3229", "69875adc-d465-410f-b205-8a3df4d82a20")
+    stock = f'{{"{keys[0]}": {{"name": "oat milk"}}, "{keys[1]}": {{"name": "green tea"}}}}'
+    calls = [form("/add", "name=green+tea"), api("GET", "/stock", stock), api("GET", f"/stock/{keys[1]}", "{}")]
+    (extract,) = profile_of(tmp_path, calls).steps[1].extract.values()
+    assert "green" in (extract.regex or "")
+    swapped = f'{{"{keys[1]}": {{"name": "green tea"}}, "{keys[0]}": {{"name": "oat milk"}}}}'
+    assert evaluate(extract, Answer(200, [JSON], swapped)) == keys[1]

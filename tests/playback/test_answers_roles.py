@@ -112,3 +112,34 @@ def test_an_id_in_the_name_of_a_field_is_counted() -> None:
     assert replay.body("/cart", CART.format(4), CART.format(11)) == []
     assert replay.body("/cart", CART.format(4), CART.format(12)) == ["body:form 1 qty[4]"]
     assert replay.body("/cart", CART.format(4), CART.format("x")) == ["body:form 1 qty[4]"]
+
+
+KEYS = (
+    "53fe05e3-a6e8-4a84-afb6-cee958fc3229",
+    "69875adc-d465-410f-b205-8a3df4d82a20",
+    "7793a7dd-7093-49b5-a90a-1f2702b4da9c",
+)
+
+
+def _other(uuid: str) -> str:
+    return uuid.replace("5", "1").replace("9", "e")
+
+
+def test_random_keys_are_told_by_what_stands_under_them() -> None:
+    tea, rum, oil = ({"name": n, "qty": 3} for n in ("tea", "rum", "oil"))
+    live = tuple(_other(key) for key in KEYS)
+    replay = Replay()
+    assert (
+        replay.json(
+            "/stock", dict(zip(KEYS, (tea, rum, oil), strict=True)), dict(zip(live, (oil, tea, rum), strict=True))
+        )
+        == []
+    )
+    assert replay.json("/one", {"uid": KEYS[0]}, {"uid": live[1]}) == []
+    assert replay.json("/one", {"uid": KEYS[0]}, {"uid": live[0]}) == ["body:/uid"]
+
+
+def test_another_value_under_a_random_key_is_a_difference() -> None:
+    recorded = {KEYS[0]: {"name": "tea", "qty": 3}, KEYS[1]: {"name": "rum", "qty": 3}}
+    live = {_other(KEYS[1]): {"name": "rum", "qty": 3}, _other(KEYS[0]): {"name": "tea", "qty": 4}}
+    assert len(Replay().json("/stock", recorded, live)) == 1
