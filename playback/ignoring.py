@@ -25,7 +25,7 @@ def literal(text: str) -> str:
 
 
 def _covers(pattern: str, text: str) -> bool:
-    return pattern in ("*", text) or _pattern(pattern).fullmatch(text) is not None
+    return _pattern(pattern).fullmatch(text) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -181,7 +181,7 @@ def test_a_data_root_that_cannot_be_written(wctl: Wctl, tmp_path: Path) -> None:
 
 def test_usage_is_one_sentence_and_exit_code_2(wctl: Wctl) -> None:
     for arguments, sentence in (
-        (["run-test-profil"], "Did you mean 'run-test-profile'?"),
+        (["run-test-profil"], "Did you mean 'run-test-profile'"),
         (["run-test-profile"], "Missing argument 'SLUG'."),
         (["run-test-profile", "x", "--base-ulr", "y"], "--base-url"),
         (["run-suite", "--workers", "0"], "Invalid value for '--workers'"),
