@@ -136,7 +136,7 @@ def _multipart(content: bytes, media_type: str, length: int | None) -> Content:
     boundary = media.boundary(media_type)
     if boundary is None or f"--{boundary}".encode("latin-1", "replace") not in content:
         first = content.lstrip().partition(b"\r\n")[0]
-        if not first.startswith(b"--") or len(first) < 4:
+        if not first.startswith(b"--") or len(first) < 3:
             return Content(None, length or len(content), media_type)
         boundary = first[2:].decode("latin-1")
         media_type = _form_data(boundary)

@@ -6,13 +6,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from assembler import DraftStatus, assemble
 from assembler.document import load_profile
 from assembler.har_export import export_har
 from assembler.har_import import import_har
-from tests.assembler.har_making import written
+from tests.assembler.har_making import GOLDEN, written
 from tests.support import ROOT
 from tests.test_roundtrip import SLUG, SUBJECTS, Subject
 
@@ -45,6 +46,40 @@ def test_what_led_up_to_the_capture_stays_apart(tmp_path: Path) -> None:
     assert upload.multipart
     files = [back.directory / part.file for part in upload.multipart if part.file]
     assert [path.read_bytes()[:2] for path in files] == [b"II"]  # a TIFF, byte for byte
+
+
+def test_what_was_missing_is_missing_when_it_comes_back(tmp_path: Path) -> None:
+    status = import_har(GOLDEN / "chromium.har", "shop", tmp_path)
+    document = export_har(status.directory)
+    back = import_har(written(tmp_path, document), "shop-2", tmp_path)
+    assert [p.partition(";")[0] for p in back.problems] == [p.partition(";")[0] for p in status.problems]
+    posts = [each["request"].get("postData", {}).get("comment") for each in document["log"]["entries"]]
+    assert "without the content of: lamp.png" in posts
+    login = document["log"]["entries"][0]["response"]["cookies"]
+    assert [(c["name"], c["httpOnly"], c["secure"], c["path"]) for c in login] == [
+        ("session", True, True, "/"),
+        ("theme", False, False, "/"),
+    ]
+
+
+def test_an_answer_that_was_edited_is_not_what_was_recorded(tmp_path: Path) -> None:
+    status = import_har(GOLDEN / "chromium.har", "shop", tmp_path)
+    picture = status.directory / "baseline/answers/get-static-logo-png.png"
+    picture.write_bytes(b"another")
+    contents = [each["response"]["content"] for each in export_har(status.directory)["log"]["entries"]]
+    assert [c.get("comment") for c in contents if c["mimeType"] == "image/png"] == ["not kept"]
+
+
+def test_no_request_seems_to_last_into_the_one_that_followed_it(tmp_path: Path) -> None:
+    """A request's duration counts from before its record: alone it would make neighbours overlap."""
+    status = import_har(GOLDEN / "firefox.har", "notes", tmp_path)
+    log = status.directory / "events.jsonl"
+    told = [orjson.loads(line) for line in log.read_bytes().splitlines()]
+    for event in told:
+        if event["stage"] == "finished":
+            event["payload"]["duration_ms"] += 5000
+    log.write_bytes(b"".join(orjson.dumps(event) + b"\n" for event in told))
+    assert [each["time"] for each in export_har(status.directory)["log"]["entries"]] == [12, 25, 9, 31, 7]
 
 
 def lasting(status: DraftStatus) -> list[dict[str, Any]]:
