@@ -11,13 +11,16 @@ import pytest
 
 from assembler import DraftStatus, assemble
 from assembler.document import load_profile
+from assembler.har_export import export_har
 from assembler.har_import import import_har
 from assembler.profile import Profile
 from assembler.promote import NotPromotable, promote
 from playback.engine import Options, replay
 from tests.apps import orders_drive
-from tests.assembler.har_making import GOLDEN
+from tests.assembler.har_making import GOLDEN, written
 from tests.assembler.har_traffic import Traffic
+from tests.sample import settings, site_of_its_own
+from tests.support import ROOT
 from tests.test_roundtrip import SLUG, SUBJECTS
 
 SECRETS = {
@@ -180,3 +183,15 @@ def test_it_replays_green_and_on_a_mutant_red(promoted: Path, tmp_path: Path, mu
         ]
         if not mutant:
             subject.check(server.url)
+
+
+def test_a_workflow_with_jobs_replays_without_the_recorder_having_seen_it(tmp_path: Path) -> None:
+    """The jobs are not in a HAR: the replay polls where the page did. Uploads are, byte for byte."""
+    har = written(tmp_path, export_har(ROOT / "profiles/watershed-small"))
+    assert import_har(har, "watershed", tmp_path / "data").problems == ()
+    promote("watershed", tmp_path / "data")
+    (tmp_path / "site").mkdir()
+    with site_of_its_own(tmp_path / "site") as site:
+        environ = settings(site, tmp_path / "data")
+        report = replay("watershed", tmp_path / "data", Options(base_url=site.url), environ)
+    assert report.result == "passed", [(s.id, m) for s in report.steps for m in s.mismatches]
