@@ -23,10 +23,9 @@ from assembler.shapes import (
     code_like,
     counted_token,
     id_like,
-    looks_opaque,
     pieces,
-    skeleton,
 )
+from playback.builds import code_build, sayable
 from playback.signatures import signed_again
 
 __all__ = ["Bijection", "Moment", "TextMatch"]
@@ -122,7 +121,7 @@ class Bijection:
             self.pairs.add((was[1], now[1]))
         if len(recorded) >= 3:
             self._code_builds.update(
-                _code_build(c) for c in (recorded, live) if recorded != live and code_like(recorded)
+                code_build(c) for c in (recorded, live) if recorded != live and code_like(recorded)
             )
             self.known[recorded] = live
             self._known_pattern = None
@@ -130,7 +129,7 @@ class Bijection:
     def expect_codes(self, values: Iterable[str]) -> None:
         """Values that this replay takes from answers: short codes among them tell how the server builds its codes."""
         words = (word for value in values for word in re.findall(r"[A-Za-z0-9]+", value))
-        self._code_builds.update(_code_build(word) for word in words if code_like(word))
+        self._code_builds.update(code_build(word) for word in words if code_like(word))
 
     def own(self, values: Iterable[str]) -> None:
         """Values the client itself sent: they must come back as they are."""
@@ -258,8 +257,8 @@ class Bijection:
 
     def _are_codes(self, was: str, now: str) -> bool:
         # Letters alone may be words, of which two that differ are a difference; what nobody can say is no word.
-        marked = re.search(r"\d|(?i:[b-df-hj-np-tv-xz]{4})", f"{was} {now}") is not None
-        return marked and {_code_build(was), _code_build(now)} <= self._code_builds and was not in self._own
+        marked = not sayable(was) or not sayable(now)
+        return marked and {code_build(was), code_build(now)} <= self._code_builds and was not in self._own
 
     def _unchanged(self, expected: Expected) -> str | None:
         """Equal texts agree, unless a value in them should have changed with the replay."""
@@ -473,26 +472,6 @@ def _same_number(recorded: str, live: str) -> bool:
     return recorded == live or (
         "." in recorded + live and float(recorded) == float(live) and len(recorded) == len(live)
     )
-
-
-def same_build(recorded: str, live: str) -> bool:
-    """True when two words are built alike: `brave-otter` and `mild-tiger`, `levels_2` and `levels_9`, `57DFIH` and `PSNHZS`."""
-    if skeleton(recorded) == skeleton(live) or (looks_opaque(recorded) and looks_opaque(live)):
-        return True
-    before, after = re.split(r"([^A-Za-z0-9])", recorded), re.split(r"([^A-Za-z0-9])", live)
-    return len(before) == len(after) and all(map(_same_code, before, after))
-
-
-def _code_build(word: str) -> tuple[int, str]:
-    """Length and letters of a code: any of its places may be a digit."""
-    return len(word), "".join(k for k, found in (("a", r"[a-z]"), ("A", r"[A-Z]")) if re.search(found, word))
-
-
-def _same_code(recorded: str, live: str) -> bool:
-    """A short code may have its digits elsewhere, but neither another length (by more than one) nor fewer kinds of letters."""
-    if skeleton(recorded) == skeleton(live):
-        return True
-    return abs(len(recorded) - len(live)) <= 1 and (code_like(recorded) or code_like(live)) and live.isalnum()
 
 
 def _short(text: str | None) -> str:

@@ -22,7 +22,8 @@ from assembler.extractors import Answer, evaluate, source_name
 from assembler.profile import Profile, Step
 from playback.answers import Comparer
 from playback.awaiting import Awaiting
-from playback.bijection import Bijection, Moment, same_build
+from playback.bijection import Bijection, Moment
+from playback.builds import same_build
 from playback.commands import Commands
 from playback.enqueue import Enqueuer
 from playback.errors import TargetRefused, Unjudgeable

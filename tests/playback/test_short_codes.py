@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from assembler.shapes import code_like
-from playback.bijection import Bijection, Moment, same_build
+from playback.bijection import Bijection, Moment
+from playback.builds import same_build
 
 MOMENT = Moment(0.0, 0.0)
 
@@ -56,3 +57,17 @@ def test_a_code_that_the_client_sent_comes_back_as_it_is() -> None:
     bijection = knowing()
     bijection.own(["QX4T7L"])
     assert problem(bijection, "QX4T7L", "I6AIJJ") == "differs"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "live"), [("queued", "failed"), ("admin", "guest"), ("CLOSED", "OPENED"), ("Yes", "No")]
+)
+def test_one_word_taken_from_an_answer_is_not_another(recorded: str, live: str) -> None:
+    assert not same_build(recorded, live)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "live"), [("brave-otter", "mild-tiger"), ("notes_AbX", "notes_QzT"), ("PSNHZS", "ALGSGE")]
+)
+def test_names_made_at_random_are_built_alike(recorded: str, live: str) -> None:
+    assert same_build(recorded, live)

@@ -1,0 +1,41 @@
+"""Whether two values taken from the same place of an answer are built alike; a value of another build is another thing."""
+
+from __future__ import annotations
+
+import re
+
+from assembler.shapes import code_like, looks_opaque, skeleton
+
+__all__ = ["code_build", "same_build", "sayable"]
+
+_UNSAYABLE = re.compile(r"\d|(?i:[b-df-hj-np-tv-xz]{4})|[a-z][A-Z].*[a-z][A-Z]")
+
+
+def same_build(recorded: str, live: str) -> bool:
+    """True when two values are built alike: `brave-otter` and `mild-tiger`, `levels_2` and `levels_9`, `57DFIH` and `PSNHZS`.
+
+    One single word and another are no two names of one kind but two states (`queued`, `failed`), and must be equal.
+    """
+    if recorded.isalpha() and live.isalpha() and sayable(recorded) and sayable(live):
+        return recorded == live
+    if skeleton(recorded) == skeleton(live) or (looks_opaque(recorded) and looks_opaque(live)):
+        return True
+    before, after = re.split(r"([^A-Za-z0-9])", recorded), re.split(r"([^A-Za-z0-9])", live)
+    return len(before) == len(after) and all(map(_same_code, before, after))
+
+
+def sayable(word: str) -> bool:
+    """True for letters that may be a word; with digits, or four consonants in a row, they are none."""
+    return _UNSAYABLE.search(word) is None
+
+
+def code_build(word: str) -> tuple[int, str]:
+    """Length and letters of a code: any of its places may be a digit."""
+    return len(word), "".join(k for k, found in (("a", r"[a-z]"), ("A", r"[A-Z]")) if re.search(found, word))
+
+
+def _same_code(recorded: str, live: str) -> bool:
+    """A short code may have its digits elsewhere, but no other length (by more than one)."""
+    if skeleton(recorded) == skeleton(live):
+        return True
+    return abs(len(recorded) - len(live)) <= 1 and (code_like(recorded) or code_like(live)) and live.isalnum()
