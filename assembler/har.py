@@ -215,13 +215,13 @@ class Entry:
 
     @cached_property
     def unfinished(self) -> bool:
-        """True when nothing says how long it took: Playwright writes -1 where an answer never ended."""
+        """True when nothing says how long it took: Playwright writes -1 where an answer never ended, or for all."""
         return self.node.number("time") == -1
 
     @cached_property
     def duration_ns(self) -> int:
-        """How long request and answer took together, in nanoseconds."""
-        milliseconds = self.node.number("time")
+        """How long request and answer took together, in nanoseconds; 0 when nothing says."""
+        milliseconds = 0 if self.unfinished else self.node.number("time")
         if milliseconds < 0:
             self.node.at("time").wrong(f"is {milliseconds:g} ms; no request takes less than nothing")
         if milliseconds > _LONGEST:

@@ -27,6 +27,7 @@ _STREAM = "that are server-sent events, which are not replayed"
 _ABORTED = "that were aborted or never answered"
 _OWN = "that are calls of the recorder itself"
 _CACHED = "that the browser answered from its cache"
+_TIMELESS = "The HAR does not say how long requests took; they are taken for one after the other."
 _UNCHANGED = "that were answered 304, unchanged since before the HAR begins, without the content"
 _CONDITIONAL = {"if-none-match": "etag", "if-modified-since": "last-modified"}
 
@@ -68,11 +69,13 @@ def choose(har: Har, origin: str | None) -> Chosen:
     entries = sorted(
         ((entry, url) for entry, url in urls if url is not None and url.origin == chosen), key=lambda e: e[0].started_ns
     )
+    # Playwright's minimal mode writes no times at all; otherwise an entry without one never ended.
+    timeless = all(entry.unfinished for entry, _ in entries if entry.status > 0)
     told: list[Told] = []
     seen: dict[tuple[str, str, str], list[Told]] = {}
     for entry, url in entries:
         earlier = seen.setdefault((entry.method, url.path, url.query), [])
-        reason = _left_out(entry) or (_CACHED if earlier and _cached(entry) else None)
+        reason = _left_out(entry, timeless) or (_CACHED if earlier and _cached(entry) else None)
         found = None if reason else _told(entry, url, earlier)
         if found is None:
             left.setdefault(reason or _UNCHANGED, []).append(entry)
@@ -82,6 +85,7 @@ def choose(har: Har, origin: str | None) -> Chosen:
     if not any(not each.before for each in told):
         raise NotHar(f"{har.path} holds no answered request to {chosen}; there is nothing to replay.")
     notes = [*_other_origins(origins, chosen), *_notes(left), *_without_cookies(har, told)]
+    notes += [_TIMELESS] if timeless else []
     return Chosen(chosen, _timed(told), notes)
 
 
@@ -122,7 +126,7 @@ def _listed(origins: Mapping[str, int]) -> str:
 # ---------------------------------------------------------------------- what is left out
 
 
-def _left_out(entry: Entry) -> str | None:
+def _left_out(entry: Entry, timeless: bool) -> str | None:
     """Why an entry is no request that an application answered whole; None when it is one."""
     kind = entry.node.at("_resourceType").value
     if (
@@ -131,7 +135,7 @@ def _left_out(entry: Entry) -> str | None:
         or entry.request.text("url")[:2].lower() == "ws"
     ):
         return _WEBSOCKET
-    if entry.status <= 0 or entry.unfinished:
+    if entry.status <= 0 or (entry.unfinished and not timeless):
         return _ABORTED
     if entry.status == 101:
         return _WEBSOCKET

@@ -197,6 +197,18 @@ def test_entries_are_told_in_order_of_time_and_never_at_once(tmp_path: Path) -> 
     assert len(set(begun)) == 6
 
 
+def test_a_har_without_times_is_of_requests_one_after_the_other(tmp_path: Path) -> None:
+    """As in Playwright's minimal mode."""
+    made = {
+        "response.headers": headers(Content_Type="application/json"),
+        "response.content": {"size": 50, "mimeType": "", "text": '{"id": "4be0643f-1d98-473b-97cd-ca98a65347dd"}'},
+    }
+    after = {"request.url": "http://site.example/things/4be0643f-1d98-473b-97cd-ca98a65347dd"}
+    status, profile = profile_of(tmp_path, entry(0, time=-1, **made), entry(0, time=-1, **after))
+    assert "{{ steps." in profile.steps[1].path
+    assert status.warnings == ("The HAR does not say how long requests took; they are taken for one after the other.",)
+
+
 def test_the_rules_of_the_deployment_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = sent('{"shoe": "size-forty-two"}', "application/json")
     page = {"request.url": "http://site.example/runs/ab-12/small/"}
