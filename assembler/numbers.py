@@ -30,45 +30,19 @@ WRAPPERS = {
 }  # fmt: skip
 """Keys of documents that name no thing."""
 _PAGING = {
-    "pag",
-    "limit",
-    "offset",
-    "siz",
-    "per",
-    "count",
-    "start",
-    "length",
-    "draw",
-    "version",
-    "step",
-    "level",
-    "tab",
-}
+    "pag", "limit", "offset", "siz", "per", "count", "start", "length", "draw", "version", "step", "level", "tab",
+}  # fmt: skip
 """Stems of what a client chooses, whatever else it may also name."""
 _OPERATORS = {
-    "exact",
-    "filter",
-    "flt",
-    "search",
-    "wher",
-    "rel",
-    "uid",
-    "oid",
-    "ids",
-    "not",
-    "gte",
-    "lte",
-    "sort",
-    "valu",
-    "typ",
-}
+    "exact", "filter", "flt", "search", "wher", "rel", "uid", "oid", "ids", "not", "gte", "lte", "sort", "valu", "typ",
+}  # fmt: skip
 """Stems of words around the noun in the name of a filter."""
 
 _AMOUNTS = {
     "qty", "quantity", "amount", "total", "pric", "cost", "sum", "rank", "position", "weight", "scor", "rating", "year", "month",
-    "day", "hour", "minut", "num", "ver", "rev", "forms",
+    "day", "hour", "minut", "num", "ver", "rev", "forms", "count", "siz", "length", "limit",
 }  # fmt: skip
-"""Stems of numbers that count or measure; `_PAGING` are never among a name's stems."""
+"""Stems of numbers that count or measure."""
 _HANDLES = {"task", "job", "run", "ticket", "process", "execution", "operation", "batch", "upload", "import", "export"}
 """What a server numbers and is asked about by nothing but the number."""
 _VENDOR = re.compile(r"^data-(?:[a-z]{1,2}-)?")
@@ -193,7 +167,7 @@ _EVIDENCE = {"sure": _sure, "named": _named, "guessed": _guessed}
 def _fields(answer: Answer, wanted: Wanted) -> Iterator[Found]:
     """The page's own control of that name. What somebody could have typed there is no id, unless the name says so;
     and an amount stays an amount though the page sends it back: taken from the page, a wrong one would go unseen."""
-    if wanted.is_id or wanted.stems.isdisjoint(_AMOUNTS):
+    if wanted.is_id or _words(wanted.name).isdisjoint(_AMOUNTS):
         for extract in form_fields(answer, wanted.value, wanted.name, typed=wanted.is_id):
             yield extract, f"the page's field {wanted.name} held it"
 
@@ -426,9 +400,12 @@ def _on_the_way(path: Sequence[Any], wanted: Wanted, source_path: str) -> bool:
     return not ahead.isdisjoint(around - {""})
 
 
+def _words(name: str) -> frozenset[str]:
+    return frozenset(map(_noun, re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)))
+
+
 def _stems(name: str) -> frozenset[str]:
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
-    return frozenset(stem for stem in map(_noun, words) if len(stem) > 2 and stem not in _PAGING | _OPERATORS)
+    return frozenset(stem for stem in _words(name) if len(stem) > 2 and stem not in _PAGING | _OPERATORS)
 
 
 def _nouns(key: str) -> set[str]:

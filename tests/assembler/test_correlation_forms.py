@@ -84,6 +84,7 @@ def test_the_value_of_a_field_named_by_an_id_is_found_without_the_id(tmp_path: P
         ("<input type=number name=qty value=3>", []),
         ("<input type=hidden name=qty value=3>", []),
         ("<input type=hidden name=total_price value=3>", []),
+        ("<input type=hidden name=item_count value=3>", []),
     ],
 )
 def test_an_amount_that_a_page_sends_back_is_no_id(tmp_path: Path, field: str, taken: list[str]) -> None:
