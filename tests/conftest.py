@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from playback.redis_server import running_redis
+from recorder.events import current_operation
 from tests.support import CLEARED, shared
 
 pytest_plugins = ["tests.skips"]
@@ -28,6 +29,14 @@ def clean_environ() -> Iterator[None]:
     _clear()
     yield
     _clear()
+
+
+@pytest.fixture(autouse=True)
+def no_operation() -> Iterator[None]:
+    """A test that drives the recorder in this process leaves its operation behind, where a server's context would end."""
+    current_operation.set(None)
+    yield
+    current_operation.set(None)
 
 
 @pytest.fixture(scope="session")
