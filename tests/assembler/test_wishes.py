@@ -37,7 +37,7 @@ def work(site: Deployment) -> Any:
     site.run("dry-creek", {"active.cfg": "a"})
     capture = site.start()
     site.form("/people", "name=Ada+Lovelace-Kr%C3%BCger&town=x", f"<h1>{NAME}</h1>")
-    site.send("GET", "/api", json.dumps({"name": NAME, "pin": 4711, "others": ["***", "*****"]}), kind=JSON)
+    site.send("GET", "/api", json.dumps({"name": NAME, "pin": 471193852, "others": ["***", "*****"]}), kind=JSON)
     site.send("GET", "/api/raw", json.dumps({"name": NAME}, ensure_ascii=False), kind=JSON)
     site.send("GET", "/search?q=Ada%20Lovelace-Kr%C3%BCger")
     for _ in range(2):
@@ -68,7 +68,7 @@ def test_a_value_is_taken_out_wherever_the_capture_holds_it(site: Deployment) ->
         assert (status.directory / str(step.expect.body)).read_text() == text
     assert api.expect is not None
     answer = json.loads((status.directory / str(api.expect.body)).read_text())
-    assert answer == {"name": "redacted", "pin": 4711, "others": ["***", "*****"]}
+    assert answer == {"name": "redacted", "pin": 471193852, "others": ["***", "*****"]}
 
 
 def test_all_else_in_the_logs_stays_where_it_was(site: Deployment) -> None:
@@ -140,13 +140,13 @@ def test_a_word_of_a_page_a_header_and_an_address(site: Deployment) -> None:
 
 def test_a_number_becomes_a_word_that_json_can_hold(site: Deployment) -> None:
     capture = site.start()
-    site.send("GET", "/api", '{"pin": 4711, "pins": [1, 4711 ], "text": "4711"}', kind=JSON)
+    site.send("GET", "/api", '{"pin": 471193852, "pins": [1, 471193852 ], "text": "471193852"}', kind=JSON)
     ask(site, capture, record(site, "/api", "finished"), "/pin")
     site.end(capture)
     status = site.assemble()
     answer = json.loads((status.directory / "baseline" / "answers" / "get-api.json").read_text())
     assert answer == {"pin": "redacted", "pins": [1, "redacted"], "text": "redacted"}
-    assert "4711" not in everything(site.root)
+    assert "471193852" not in everything(site.root)
 
 
 def test_a_short_value_does_not_eat_other_words(site: Deployment) -> None:
