@@ -120,7 +120,7 @@ def compose(step: Step, scope: Scope, folder: Path, rewrite: Mapping[str, str]) 
     for name, values in step.headers.items():
         for value in values if isinstance(values, list) else [values]:
             headers.append((name, text(value)))
-    headers = [(n, _basic(v)) if n.lower() == "authorization" else (n, v) for n, v in headers]
+    headers = [(n, _credential(n, v)) for n, v in headers]
     content: bytes | None = None
     stream: Multipart | FileBody | None = None
     if step.form is not None:
@@ -147,10 +147,12 @@ def _json_text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)[1:-1]
 
 
-def _basic(value: str) -> str:
-    """`Basic user:password`, as the profile shows it, becomes what RFC 7617 wants on the wire."""
+def _credential(name: str, value: str) -> str:
+    """`Basic user:password` and `base64(user:token)`, as the profile shows them, become what goes on the wire (RFC 7617)."""
+    if value.startswith("base64(") and value.endswith(")"):
+        return base64.b64encode(value[7:-1].encode()).decode()
     scheme, _, credential = value.partition(" ")
-    if scheme.lower() == "basic" and ":" in credential:
+    if name.lower() == "authorization" and scheme.lower() == "basic" and ":" in credential:
         return f"{scheme} {base64.b64encode(credential.encode()).decode()}"
     return value
 

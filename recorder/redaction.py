@@ -30,6 +30,7 @@ __all__ = ["Redactor", "Scanned"]
 KNOWN_LENGTH = 12  # shorter values occur by chance
 _KNOWN_LIMIT = 64  # each is looked for in every text of the exchange
 _KNOWN_LONGEST = 8192
+_AUTH_HEADER = re.compile(r"(?:^|[-_])auth$")  # X-…-Auth: what an application calls its own Authorization
 _STAYS = frozenset({"", "true", "false", "null", "undefined"})
 
 _WORD = r"(?:[A-Z]?[a-z]{1,15}\d{0,4}|[A-Z]{1,15}|\d{1,6}[a-z]?)"
@@ -113,8 +114,10 @@ class Redactor:
             return self._cookie(pair) + semicolon + attributes
         if name in ("authorization", "proxy-authorization"):
             return self._authorization(value)
-        kind = self._names.kind(name)
+        kind = self._names.kind(name) or ("authorization" if _AUTH_HEADER.search(name) and len(value) >= 8 else None)
         if kind is not None and value.lower() not in _STAYS:
+            if (stored := self._pair(value)) is not None:
+                return stored
             scheme, space, token = value.partition(" ")
             if space and scheme.lower() in ("bearer", "token"):
                 return f"{scheme} {self.secret(token, kind)}"
@@ -153,6 +156,14 @@ class Redactor:
         if not password and not self._harmless(user):  # an API key in the place of the user
             user = self.secret(user, "apikey")
         return f"{user}:{self.secret(password, 'password') if password else ''}"
+
+    def _pair(self, value: str) -> str | None:
+        """Return what is stored for `user:secret` in base64 without a scheme: readable, and possible to make again."""
+        user, colon, secret = _decode_base64(value).partition(":")
+        if not colon or not user or not secret or base64.b64encode(f"{user}:{secret}".encode()).decode() != value:
+            return None
+        self._remember(value, self._pseudonyms.of(value, "basic"))
+        return f"base64({user}:{self.secret(secret, 'password')})"
 
     # What is known
 
