@@ -10,7 +10,7 @@ import base64
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -23,6 +23,7 @@ __all__ = [
     "Piece",
     "age",
     "clock",
+    "clock_of_parts",
     "code_like",
     "counted_token",
     "holds_code",
@@ -327,6 +328,18 @@ def _day(text: str) -> datetime | None:
     except (ValueError, StopIteration):
         return None
     return None
+
+
+def clock_of_parts(parts: Sequence[object]) -> Clock | None:
+    """The point in time that a list such as `[2026, 11, 20, 13, 3, 26]` (time.gmtime and its like) names, or None."""
+    if not 6 <= len(parts) <= 9 or not all(isinstance(p, int) and not isinstance(p, bool) for p in parts):
+        return None
+    year, month, day, hour, minute, second = (int(str(p)) for p in parts[:6])
+    try:
+        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
+    except ValueError:
+        return None
+    return Clock(moment.timestamp(), 1.0, False) if 1990 <= year <= 2100 else None
 
 
 def near(moment: Clock, other: float, within: timedelta = timedelta(days=2)) -> bool:

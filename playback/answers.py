@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 
 from assembler.correlation import canonical
 from assembler.profile import Ignore
-from assembler.shapes import TEMPORARY, clock, measured, pieces, validator_name
+from assembler.shapes import TEMPORARY, clock, clock_of_parts, measured, pieces, validator_name
 from playback.bijection import Bijection, Moment
 from playback.documents import read_json
 from playback.elements import Element, is_xml, read_elements
@@ -145,6 +145,12 @@ class Comparer:
         if isinstance(recorded, dict) and isinstance(live, dict):
             self._object(where, recorded, live)
         elif isinstance(recorded, list) and isinstance(live, list):
+            was, now = clock_of_parts(recorded), clock_of_parts(live)
+            if was is not None and now is not None:
+                self.masked.compared += 1
+                if not self.moment.fits(was, now):
+                    self._differs(where, recorded, live, "a time that did not move with the clock")
+                return
             if len(recorded) != len(live):
                 self.masked.compared += 1
                 self._differs(where, f"{len(recorded)} items", f"{len(live)} items", list_change(recorded, live))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from playback.answers import Comparer
 from playback.bijection import Bijection, Moment
 
 RECORDED, LIVE = 1795171266.0, 1795171266.0 + 3 * 86400  # replayed three days later
@@ -51,3 +52,17 @@ def test_harmless(recorded: str, live: str) -> None:
 )
 def test_a_regression(recorded: str, live: str) -> None:
     assert problem(recorded, live) is not None
+
+
+def listed(recorded: list[int], live: list[int]) -> bool:
+    comparer = Comparer(Bijection(set), MOMENT, "step")
+    comparer.json("body:", {"when": recorded}, {"when": live})
+    comparer.settle()
+    return bool(comparer.mismatches)
+
+
+def test_a_time_in_parts_moves_with_the_clock() -> None:
+    assert not listed([2026, 11, 20, 10, 41, 6], [2026, 11, 23, 10, 41, 9])
+    assert not listed([2026, 11, 20, 10, 41, 6, 4, 324, 0], [2026, 11, 23, 10, 41, 9, 0, 327, 0])
+    assert listed([2026, 11, 20, 10, 41, 6], [2026, 11, 21, 10, 41, 6])
+    assert listed([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 7])
