@@ -40,7 +40,11 @@ def start(
     """Open a capture on a running application whose recorder accepts RECORDER_TOKEN."""
     wanted = {"slug": slug, "run_id": run_id, "scope": scope, "notes": notes}
     opened = _ask(base_url, "captures/start", wanted)
-    say(f"Capturing {opened.get('slug', slug)}. End it with: wctl capture end --capture-id {opened.get('capture_id')}")
+    where = f" --base-url {base_url}" if base_url else ""
+    say(
+        f"Capturing {opened.get('slug', slug)}. "
+        f"End it with: wctl capture end --capture-id {opened.get('capture_id')}{where}"
+    )
     answer(str(opened.get("capture_id")))
     return 0
 
@@ -108,7 +112,7 @@ def _recorder_url(base_url: str | None) -> str:
     """The address of the recorder's API. Raises Refusal when nothing says where the application is."""
     base = base_url or os.environ.get(BASE_URL)
     if not base:
-        raise Refusal(f"Where is the application? Say it with --base-url, or set {BASE_URL}.")
+        raise Refusal(f"Where is the application? Give --base-url, or set {BASE_URL}.")
     prefix = os.environ.get("RECORDER_PREFIX") or "/recorder"
     return f"{base.rstrip('/')}/{prefix.strip('/')}"
 
@@ -141,6 +145,10 @@ def _ask(base_url: str | None, call: str, wanted: dict[str, Any]) -> dict[str, A
         return document
     reason = str(document.get("error") or "") if isinstance(document, dict) else ""
     if reply.status_code in (401, 403):
-        how = "does not accept this RECORDER_TOKEN" if token else "wants a RECORDER_TOKEN; set it here as it is there"
+        how = (
+            "does not accept this RECORDER_TOKEN; the application must be started with the same one"
+            if token
+            else "wants a RECORDER_TOKEN; start the application with one, and set the same here"
+        )
         raise Refusal(f"The recorder at {url} {how}. {reason}".strip())
     raise Refusal(reason or f"The recorder at {url} answered {reply.status_code}.")
