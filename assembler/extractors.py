@@ -14,12 +14,13 @@ from typing import Any
 from urllib.parse import unquote
 
 import jmespath
-from selectolax.lexbor import LexborHTMLParser
+from jmespath.exceptions import JMESPathError
+from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from assembler.cookies import set_cookie_name
 from assembler.profile import Extract
 
-__all__ = ["Answer", "embedded", "evaluate", "source_name", "values"]
+__all__ = ["Answer", "embedded", "evaluate", "extract_problem", "jmespath_problem", "search", "source_name", "values"]
 
 _LINKS = ("href", "action", "src")
 _ADDRESSED = re.compile(
@@ -100,7 +101,47 @@ class Answer:
 def evaluate(extract: Extract, answer: Answer) -> str | None:
     """The value `extract` finds in `answer`, decoded, or None where there is none."""
     found = values(extract, answer)
-    return found[extract.nth] if extract.nth < len(found) else None
+    return found[extract.nth] if 0 <= extract.nth < len(found) else None
+
+
+def extract_problem(extract: Extract) -> str | None:
+    """Why `extract` could take nothing out of any answer, in a few words, or None when it could."""
+    if extract.nth < 0:
+        return f"nth is {extract.nth}; it counts from 0"
+    if extract.regex is not None:
+        try:
+            if re.compile(extract.regex).groups < 1:
+                return f"the regex {_short(extract.regex)} has no group: put what is wanted in parentheses"
+        except (re.error, RecursionError, OverflowError) as error:
+            return f"{_short(extract.regex)} is no regular expression ({error})"
+    if extract.css is not None:
+        try:
+            LexborHTMLParser("<p></p>").css(extract.css)
+        except SelectolaxError:
+            return f"{_short(extract.css)} is no CSS selector"
+    return None if extract.json_ is None else jmespath_problem(extract.json_)
+
+
+def jmespath_problem(expression: str) -> str | None:
+    """Why `expression` is no JMESPath, in a few words, or None when it is."""
+    try:
+        jmespath.compile(expression)
+    except (JMESPathError, ValueError, RecursionError) as error:
+        said = str(error).splitlines()[0]
+        return f"{_short(expression)} is no JMESPath ({said[:200]})"
+    return None
+
+
+def search(expression: str, document: Any) -> Any:
+    """What JMESPath finds in `document`; None, too, where a function of it cannot take what stands there."""
+    try:
+        return jmespath.search(expression, document)
+    except (JMESPathError, RecursionError):
+        return None
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else f"{text[:77]}...")
 
 
 def values(extract: Extract, answer: Answer) -> list[str]:
@@ -137,7 +178,7 @@ def _candidates(extract: Extract, answer: Answer) -> list[str]:
         return [] if value is None else [unquote(value.strip('"'))]
     if extract.json_ is not None:
         documents = [answer.json] if extract.css is None else [_parsed(text) for text in _elements(extract, answer)]
-        found = [jmespath.search(extract.json_, document) for document in documents if document is not None]
+        found = [search(extract.json_, document) for document in documents if document is not None]
         return [_plain(value) for value in found if value is not None]
     if extract.css is not None:
         return _elements(extract, answer)
@@ -183,7 +224,7 @@ def embedded(answer: Answer) -> list[tuple[Extract, Any]]:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jmespath
+import httpx
 
+from assembler.extractors import search
 from assembler.profile import Step
 from playback.errors import BadProfile
 from playback.job_sources import JobSource
@@ -117,16 +118,20 @@ class Awaiting:
         request = Request("GET", path, query, [("accept", "application/json")], {})
         began, pause = time.monotonic(), _FIRST_PAUSE
         while True:
-            response = self.client(step.client).send(request)
+            status: int | None = None
             try:
-                state = jmespath.search(wait.field, response.json())
-            except ValueError:
-                state = f"status {response.status_code}, not JSON"
+                response = self.client(step.client).send(request)
+                status = response.status_code
+                state = search(wait.field, response.json())
+            except httpx.RequestError as error:
+                state = f"no answer ({str(error) or type(error).__name__})"
+            except (ValueError, RecursionError):
+                state = f"status {status}, not JSON"
             spent = time.monotonic() - began
             outcome.wait_ms = round(spent * 1000, 1)
             if alike(state, wait.success_state):
                 return
-            hopeless = failed_state(state) or response.status_code in (401, 403, 404)
+            hopeless = failed_state(state) or status in (401, 403, 404)
             if hopeless or spent >= limit or self.cancelled.is_set():
                 where = f"wait:{wait.endpoint} {wait.field}"
                 outcome.mismatches.append(Mismatch(where, wait.success_state, state, f"last seen after {spent:.1f} s"))
@@ -152,7 +157,10 @@ class Awaiting:
         began, pause = time.monotonic(), _FIRST_PAUSE
         while True:
             if path is not None:
-                files = [self.run_dir / fill(path, self.scope)]
+                wanted = self.run_dir / fill(path, self.scope)
+                if not wanted.resolve().is_relative_to(self.run_dir.resolve()):
+                    raise BadProfile(f"Step {step.id} waits for {path!r}, which lies outside the run directory.")
+                files = [wanted]
             else:
                 files = [p for p in self.run_dir.rglob("*.log") if p.is_file()]
             if any(f.is_file() and (phrase is None or phrase in f.read_text("utf-8", "replace")) for f in files):

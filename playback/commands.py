@@ -64,6 +64,8 @@ class Commands:
             )
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"not finished after {limit:g} s") from None
+        except ValueError as error:  # a NUL in a word
+            raise BadProfile(f"Step {step.id}: {words[0]!r} cannot be run: {error}.") from None
         except OSError as error:
             raise BadProfile(f"Step {step.id}: {words[0]!r} cannot be run: {error.strerror}.") from None
         return Finished(ended.returncode, ended.stdout.decode("utf-8", "replace"))

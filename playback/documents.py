@@ -21,7 +21,7 @@ def read_json(media_type: str, text: str) -> Document | None:
         return _lines(text) if media_type == "text/event-stream" else None
     try:
         return Document(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return _lines(text) if declared else None
 
 
@@ -36,6 +36,6 @@ def _line(line: str) -> Any:
     sent = rest if colon and field == "data" else line
     try:
         value = json.loads(sent)
-    except ValueError:
+    except (ValueError, RecursionError):
         return line
     return line if not isinstance(value, (dict, list)) else {"data": value} if sent is rest else value

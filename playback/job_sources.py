@@ -123,7 +123,10 @@ def connect(profile: Profile, environ: Mapping[str, str]) -> Any:
         return None
     required = profile.metadata.rq_required
     shown = re.sub(r"//[^@/]*@", "//", url)
-    connection = redis.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=5)
+    try:
+        connection = redis.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=5)
+    except ValueError as error:
+        raise Unjudgeable(f"REDIS_URL is {shown!r}: {error}.") from None
     try:
         connection.ping()
     except redis.RedisError as error:

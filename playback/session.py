@@ -209,6 +209,11 @@ class Session:
                 outcome.mismatches += self._judge(step, response, answer)
         except httpx.RequestError as error:
             reason = str(error) or type(error).__name__
+            if first and not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+                raise Unjudgeable(
+                    f"The first step ({step.id}) got no answer that can be read from {self.target.internal_origin}: {reason}"
+                    f"{'' if reason.endswith('.') else '.'} Look at the application, and at what the step sends."
+                ) from error
             if first:
                 raise Unjudgeable(
                     f"Nothing answers at {self.target.internal_origin} ({reason}). "
@@ -439,5 +444,5 @@ def _text(response: httpx.Response) -> str | None:
         return None
     try:
         return content.decode(response.charset_encoding or "utf-8")
-    except (UnicodeDecodeError, LookupError):
+    except (ValueError, LookupError):  # some codecs raise a plain UnicodeError
         return None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import jmespath
-
-from assembler.extractors import Answer
+from assembler.extractors import Answer, search
 from assembler.profile import Until
 
 __all__ = ["alike", "holds", "shown", "state_of", "stopped", "wanted"]
@@ -19,7 +17,7 @@ def holds(until: Until, answer: Answer) -> bool:
         return False
     if until.json_ is None:
         return True
-    value = jmespath.search(until.json_, answer.json) if answer.json is not None else None
+    value = search(until.json_, answer.json) if answer.json is not None else None
     if "differs" in until.model_fields_set:
         return bool(value != until.differs)
     return alike(value, until.equals)
@@ -37,11 +35,7 @@ def stopped(until: Until, answer: Answer) -> Any:
 
 def state_of(until: Until, answer: Answer) -> Any:
     if until.json_ is not None:
-        return (
-            jmespath.search(until.json_, answer.json)
-            if answer.json is not None
-            else f"status {answer.status}, not JSON"
-        )
+        return search(until.json_, answer.json) if answer.json is not None else f"status {answer.status}, not JSON"
     return answer.status if until.status is not None else "the text is not there"
 
 
