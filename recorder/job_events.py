@@ -7,6 +7,7 @@ A job is noted as an *intent* when it is made, becomes an `rq_enqueue` event whe
 from __future__ import annotations
 
 import os
+import sys
 import time
 import traceback
 from contextvars import ContextVar
@@ -20,6 +21,7 @@ import orjson
 from recorder.core import Recorder, get_recorder
 from recorder.events import Operation, RunContext, Session, Stage, current_operation, jsonable, ulid
 from recorder.log import LOG_NAME
+from recorder.redaction import Redactor
 from recorder.settings import Settings
 
 __all__ = ["META", "Execution", "Intent", "intend", "performing"]
@@ -109,6 +111,7 @@ class Execution:
     queue: str
     function: str | None
     begun: int  # CLOCK_MONOTONIC, nanoseconds
+    job: Any
 
     @classmethod
     def of(cls, job: Any) -> Execution | None:
@@ -133,6 +136,7 @@ class Execution:
             job.origin,
             function_name(job),
             time.monotonic_ns(),
+            job,
         )
 
     def started(self) -> None:
@@ -142,7 +146,7 @@ class Execution:
 
     def finished(self, result: object) -> None:
         """Record success."""
-        self._emit("finished", result=_redacted(self.recorder, _limited(result)))
+        self._emit("finished", result=_redacted(self._redactor(), _limited(result)))
 
     def failed(
         self, stage: Stage, error: BaseException | None, text: str = "", kind: str = "WorkHorseTerminated"
@@ -153,10 +157,18 @@ class Execution:
             text = text or "".join(traceback.format_exception(error))
         else:
             message = text.strip()
-        redactor = self.recorder.redactor()
+        redactor = self._redactor()
         texts = [redactor.scan(each, "text") for each in (message[:LIMIT], text[-TRACEBACK_LIMIT:])]
         message, text = (redactor.render(scanned)[0] for scanned in texts)
         self._emit(stage, error={"type": kind, "message": message, "traceback": text})
+
+    def _redactor(self) -> Redactor:
+        """A redactor that knows the secrets among the job's arguments: exceptions like to repeat them."""
+        redactor = self.recorder.redactor()
+        named = _named(self.job, _parameters(_loaded(self.function)))
+        if named is not None:
+            redactor.scan(orjson.dumps(named).decode(), "json")
+        return redactor
 
     def _emit(self, stage: Stage, **more: object) -> None:
         payload: dict[str, Any] = {
@@ -214,14 +226,28 @@ def _parameters(function: object) -> tuple[str, ...]:
 
 def _arguments(recorder: Recorder, job: Any, parameters: tuple[str, ...]) -> dict[str, Any]:
     """The job's `args` and `kwargs`, redacted; a positional argument goes by the name of its parameter."""
+    named = _named(job, parameters)
+    if named is None:
+        return {"args": None, "kwargs": None}
+    safe = _redacted(recorder.redactor(), named)
+    return {"args": [next(iter(each.values())) for each in safe["args"]], "kwargs": safe["kwargs"]}
+
+
+def _named(job: Any, parameters: tuple[str, ...]) -> dict[str, Any] | None:
+    """The job's arguments, each positional one as `{<name of its parameter>: …}`; None when they cannot be read."""
     try:
         args, kwargs = job.args, job.kwargs
     except Exception:  # as in `function_name`
-        return {"args": None, "kwargs": None}
+        return None
     names = [*parameters, *[""] * len(args)]
     named = [{name: value} for name, value in zip(names, map(_limited, args), strict=False)]
-    safe = _redacted(recorder, {"args": named, "kwargs": {key: _limited(value) for key, value in kwargs.items()}})
-    return {"args": [next(iter(each.values())) for each in safe["args"]], "kwargs": safe["kwargs"]}
+    return {"args": named, "kwargs": {key: _limited(value) for key, value in kwargs.items()}}
+
+
+def _loaded(function: str | None) -> object:
+    """What an import string names, where its module is loaded already; nothing of the application is imported here."""
+    module, _, name = (function or "").rpartition(".")
+    return getattr(sys.modules.get(module), name, None)
 
 
 def _limited(value: object) -> Any:
@@ -231,8 +257,7 @@ def _limited(value: object) -> Any:
     return {"repr": repr(plain)[:500], "type": f"{type(value).__module__}.{type(value).__qualname__}"}
 
 
-def _redacted(recorder: Recorder, plain: Any) -> Any:
-    redactor = recorder.redactor()
+def _redacted(redactor: Redactor, plain: Any) -> Any:
     text, redactions = redactor.render(redactor.scan(orjson.dumps(plain).decode(), "json"))
     return orjson.loads(text) if redactions else plain
 

@@ -60,6 +60,11 @@ def hold(key: str) -> None:
     current.connection.blpop([f"{key}:go"], timeout=30)
 
 
+def refused(password: str, key: dict[str, str]) -> None:
+    """Fail as careless code does."""
+    raise ValueError(f"refused password={password} with {key['api_key']}")
+
+
 def login(user: str, password: str, **options: Any) -> dict[str, str]:
     """Take a secret and give one back."""
     if options.get("wrong"):

@@ -28,7 +28,7 @@ from recorder.core import Recorder, get_recorder
 from recorder.events import Operation, current_operation
 from recorder.log import BadLine, read
 from recorder.settings import Settings
-from tests.apps.rq_tasks import Mill, add, again, die, fail, hold, login, nest, work
+from tests.apps.rq_tasks import Mill, add, again, die, fail, hold, login, nest, refused, work
 from tests.recorder.watching import call_asgi, call_wsgi, environ, events, exchanges, scope
 from tests.support import ROOT, clean_environ
 
@@ -308,6 +308,16 @@ def test_secrets_go_by_the_names_of_parameters_and_keys(queue: Queue, recording:
     everything = repr(logged(recording))
     assert "Countess" not in everything
     assert "k-123456789" not in everything
+
+
+def test_a_failure_that_repeats_a_secret_argument(queue: Queue, recording: Recorder) -> None:
+    queue.enqueue(refused, "Countess-1815", key={"api_key": "k-123456789012"})
+    work(queue)
+    error = logged(recording)[-1]["payload"]["error"]
+    assert error["message"].startswith("refused password=secret-password-")
+    everything = repr(logged(recording))
+    assert "Countess" not in everything
+    assert "k-123456789012" not in everything
 
 
 def test_long_arguments_are_told_by_their_beginning(queue: Queue, recording: Recorder) -> None:
