@@ -115,7 +115,10 @@ class Correlation:
     # ------------------------------------------------------------------ indexes
 
     def _index_requests(self) -> None:
+        """Who named a value first counts within the window: what others sent before it explains nothing there."""
         for index, slots in enumerate(self.slots):
+            if not self.exchanges[index].captured:
+                continue
             for slot in slots:
                 for atom in _atoms(slot.value):
                     self._first_request.setdefault(atom, index)
@@ -138,13 +141,23 @@ class Correlation:
         return index
 
     def _answers_with(self, value: str, before: int) -> Iterator[int]:
-        """Exchanges whose answer was complete before `before` began and holds `value`, oldest first."""
+        """Exchanges whose answer was complete before `before` began and holds `value`, oldest first.
+
+        From before the window, only answers to the same client count, and only for values that nothing else can be:
+        a word or a counted id may stand in any earlier recording of the same log.
+        """
         words = _WORD.findall(value)
         if not words:
             return
         longest = max(words, key=len)
+        client, asked = self.owners[before].client, self.exchanges[before]
+        rare = bool(SECRET.fullmatch(value) or _UUID.fullmatch(value) or looks_opaque(value))
         for number in self._index.get(longest, ()):
-            if number < before and self.exchanges[number].before(self.exchanges[before]) and self._holds(number, value):
+            if number >= before:
+                return
+            given = self.exchanges[number]
+            near = given.captured or (self.owners[number].client == client and (rare or not asked.captured))
+            if near and given.before(asked) and self._holds(number, value):
                 yield number
 
     def _holds(self, number: int, value: str) -> bool:
@@ -284,13 +297,15 @@ class Correlation:
             "if-modified-since",
             "if-unmodified-since",
         )
-        holders = self._answers_with(value, index)
-        source = next(holders, None)
+        holders = list(self._answers_with(value, index))
+        # The window's own answers come first; the prologue is asked for what they do not hold.
+        holders.sort(key=lambda number: not self.exchanges[number].captured)
+        source = next(iter(holders), None)
         if source is None or self._first_request.get(value, index) <= source:
             return None
         if not (random or timely or tagged) and not self._coined(slot, value, source):
             return self._chosen(slot, value, index)
-        candidates = [source, *(n for n in holders)] if random or timely or tagged else [source]
+        candidates = holders if random or timely or tagged else [source]
         if tagged:
             candidates.reverse()
         for number in candidates[:8]:
