@@ -6,6 +6,7 @@ crash but the snapshots: those are taken the moment a run first shows itself, an
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import shutil
@@ -31,7 +32,9 @@ from assembler.readme import preview, readme
 from assembler.recording import Bodies, Recording, epoch
 from assembler.storage import manifest_of, replace_tree
 from assembler.wishes import grant
+from recorder.captures import close_capture
 from recorder.log import LOG_NAME
+from recorder.manifest import FROM_ENVIRONMENT, OPEN
 
 __all__ = ["AssemblyError", "DraftStatus", "assemble"]
 
@@ -73,7 +76,7 @@ def assemble(
     assembly = Assembly(source, data_root, slug)
     assembly.read()
     if not follow:
-        capture = assembly.capture(slug)
+        capture = assembly.ended(slug)
         assembly.read(rest=True)
         status = assembly.finish(capture, fresh=not rebuild)
         progress(status)
@@ -207,6 +210,18 @@ class Assembly:
         near = difflib.get_close_matches(slug, names, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}."
         raise AssemblyError(f"{self.root} has no capture called {slug!r}; {hint}")
+
+    def ended(self, slug: str) -> dict[str, Any]:
+        """The newest capture called `slug`; one that the environment opened ends here, for nobody else will end it.
+
+        What the same server goes on doing, or the next one on the same RECORDER_ROOT, is not part of it.
+        """
+        capture = self.capture(slug)
+        if capture["state"] in OPEN and capture["notes"] == FROM_ENVIRONMENT:
+            # Where the log may not be written, the capture stays open and the draft says so.
+            with contextlib.suppress(OSError, LookupError):
+                close_capture(self.root, capture["capture_id"])
+        return self.capture(slug)
 
     # ------------------------------------------------------------------ snapshots
 

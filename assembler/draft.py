@@ -21,6 +21,7 @@ from assembler.polling import Poll, collapse
 from assembler.prologue import prologue_of
 from assembler.recording import Exchange, Recording
 from assembler.steps import StepWriter, step_id
+from recorder.manifest import FROM_ENVIRONMENT
 
 __all__ = ["Built", "build"]
 
@@ -80,7 +81,7 @@ def build(recording: Recording, slug: str, capture: Mapping[str, Any], baseline:
         built.problems.append("The capture holds no answered request; there is nothing to replay.")
     _tell_other_runs(recording, steps, built)
     document["comparisons"] = _comparisons(mode, baseline, built)
-    document["notes"] = str(capture.get("notes") or "")
+    document["notes"] = "" if capture.get("notes") == FROM_ENVIRONMENT else str(capture.get("notes") or "")
     document["metadata"] = {k: v for k, v in document["metadata"].items() if v not in (None, {}, [])}
     built.document = {k: v for k, v in document.items() if k == "steps" or v not in ([], "", {})}
     return built

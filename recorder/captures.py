@@ -19,7 +19,7 @@ import orjson
 from recorder import snapshots
 from recorder.events import now, ulid
 from recorder.log import LOG_NAME, BadLine, read
-from recorder.manifest import OPEN, Capture, Manifest, Scope, State
+from recorder.manifest import FROM_ENVIRONMENT, OPEN, Capture, Manifest, Scope, State
 from recorder.settings import Settings
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ class Captures:
     def _start_configured(self, slug: str) -> None:
         """Open what RECORDER_CAPTURE names, unless it is open: every worker asks, and so does every restart."""
         try:
-            self.start(slug, ANYTHING, "all", "")
+            self.start(slug, ANYTHING, "all", FROM_ENVIRONMENT)
         except ConflictError as error:
             if error.capture["slug"] != slug:
                 logger.error("recorder: RECORDER_CAPTURE=%s was not started. %s", slug, error)

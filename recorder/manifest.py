@@ -18,12 +18,14 @@ import orjson
 
 from recorder.events import VERSION
 
-__all__ = ["CAPTURES_NAME", "OPEN", "Capture", "Manifest", "Scope", "State"]
+__all__ = ["CAPTURES_NAME", "FROM_ENVIRONMENT", "OPEN", "Capture", "Manifest", "Scope", "State"]
 
 CAPTURES_NAME = "profile.captures.json"
 
 Scope: TypeAlias = Literal["run", "session", "all"]
 State: TypeAlias = Literal["preparing", "capturing", "paused", "ended", "discarded"]
+FROM_ENVIRONMENT = "RECORDER_CAPTURE"
+"""The notes of a capture that the environment opened: nobody will press *end*, so assembling it ends it."""
 OPEN: tuple[State, ...] = ("preparing", "capturing", "paused")
 
 

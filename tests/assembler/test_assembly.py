@@ -337,10 +337,12 @@ def test_a_capture_can_be_closed_while_the_application_is_down(site: Deployment)
 def test_a_capture_of_the_environment_ends_with_the_last_event(tmp_path: Path) -> None:
     site = Deployment(tmp_path, capture=SLUG)
     site.send("GET", "/one")
-    assert paths(site.profile()) == ["/one"]
     site.restart()
     site.send("GET", "/two")
-    assert paths(site.profile()) == ["/one", "/two"]
+    assert paths(site.profile()) == ["/one", "/two"]  # a restart goes on with it,
+    site.restart()
+    site.send("GET", "/three")
+    assert paths(site.profile()) == ["/three"]  # but what was assembled has ended
 
 
 # ---------------------------------------------------------------------------------------------------- drafts that follow each other

@@ -55,3 +55,17 @@ def test_a_second_recording_stands_on_its_own(tmp_path: Path) -> None:
         name = next(iter(created.extract))
         assert created.extract[name].header == "location"
         assert profile.steps[2].path == f"/orders/{{{{ steps.{created.id}.{name} }}}}/"
+
+
+def test_what_the_environment_recorded_ends_when_it_is_assembled(tmp_path: Path) -> None:
+    settings = Settings.from_env({"RECORDER_ROOT": str(tmp_path / "recorder"), "RECORDER_CAPTURE": "work"})
+    for count in (4, 4):
+        recorder = Recorder(settings)
+        recorder.attach()
+        order(recorder, "one")
+        status = assemble(tmp_path / "recorder", "work", tmp_path / "data")
+        assert status.steps == count
+        assert not any("still open" in warning for warning in status.warnings)
+        later = Recorder(Settings.from_env({"RECORDER_ROOT": str(tmp_path / "recorder")}))
+        order(later, "the replay of a server that shares the folder")
+        assert assemble(tmp_path / "recorder", "work", tmp_path / "data", rebuild=True).steps == count
