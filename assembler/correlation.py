@@ -336,8 +336,9 @@ class Correlation:
             if "css" in where:
                 continue
             segments = [s for s in re.split(r"[/?#&=;]", unquote(url)) if s]
-            # A bare lower-case word inside an address is a place (`/jobs/…`), at its end it may be a name.
-            if value in segments and (segments[-1] == value or not re.fullmatch(r"[a-z]+", value)):
+            # A bare lower-case word is a place (`/jobs/…`, `/home`); at the end of a longer address it may be a name.
+            named = len(segments) > 1 and segments[-1] == value
+            if value in segments and (named or not re.fullmatch(r"[a-z]+", value)):
                 return True
         return any(value == str(leaf) for leaf in _leaf_values(answer) if not isinstance(leaf, bool))
 

@@ -165,7 +165,8 @@ _MEANT = {"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a l
 def _sentence(error: ValidationError, root: yaml.Node, name: str) -> str:
     """The first fault of a document as one sentence; the number of further ones behind it."""
     faults = error.errors(include_url=False)
-    fault = faults[0]
+    # A misspelled key also shows as the missing one: what was written is what to look at.
+    fault = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
     raised = fault.get("ctx", {}).get("error")
     location, line = _where(root, [*fault["loc"], *getattr(raised, "location", ())], fault["type"])
     place = ".".join(str(part) for part in location) or "the document"

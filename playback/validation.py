@@ -11,6 +11,7 @@ from assembler.document import load_profile
 from assembler.extractors import extract_problem, jmespath_problem
 from assembler.profile import Comparison, Profile, Step
 from playback import comparators
+from playback.references import broken_references
 
 __all__ = ["named_files", "problems"]
 
@@ -33,6 +34,7 @@ def problems(path: Path) -> tuple[Profile, list[str]]:
         ]
     for step in [*profile.prologue, *profile.steps]:
         found += [f"Step {step.id}: {sentence}" for sentence in _step(step)]
+    found += broken_references(profile)
     found += [sentence for comparison in profile.comparisons for sentence in _comparison(comparison)]
     if (
         profile.metadata.run == "clone"
