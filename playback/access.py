@@ -8,7 +8,6 @@ A browser's request to change something must come from our own pages, whatever i
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import ipaddress
 from urllib.parse import urlsplit
@@ -56,7 +55,7 @@ class Access:
             client = scope.get("client")
             if client is not None and not is_loopback(client[0]):
                 return 403, "Without PROFILE_PLAYBACK_TOKEN this service answers programs on its own machine only."
-            if not is_loopback(urlsplit(f"//{host}").hostname or ""):
+            if not is_loopback(_hostname(host)):
                 return (
                     403,
                     f"The Host header {host!r} is not this machine; use 127.0.0.1 or set PROFILE_PLAYBACK_TOKEN.",
@@ -64,8 +63,22 @@ class Access:
         elif not hmac.compare_digest(_offered(headers.get("authorization", "")), self.token.encode()):
             return 401, "Send the value of PROFILE_PLAYBACK_TOKEN as 'Authorization: Bearer …'."
         origin = headers.get("origin")
-        if origin is not None and scope["method"] not in SAFE and urlsplit(origin).netloc != host:
+        if origin is not None and scope["method"] not in SAFE and _authority(origin) != host:
             return 403, f"A page of {origin!r} may not start anything here."
+        return None
+
+
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _authority(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
         return None
 
 
@@ -73,10 +86,10 @@ def _offered(authorization: str) -> bytes:
     """The token in an Authorization header: a bearer, or the password of Basic (RFC 7617) with any user."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        return credentials.strip().encode()
+        return credentials.strip().encode("latin-1")  # as they came
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one; a character outside ASCII another
             return b""
     return b""

@@ -355,7 +355,7 @@ class _Replay:
         ]
         if failure.request.content:
             sent.append(failure.request.content.decode("utf-8", "replace"))
-        files["request.txt"] = hide("\n".join(sent), secrets)
+        files["request.txt"] = hide("\n".join(sent), secrets).encode("utf-8", "backslashreplace")
         if failure.answer is not None:
             head = [
                 f"HTTP {failure.answer.status_code}",

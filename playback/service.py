@@ -134,7 +134,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
         if run is None:
             return _no_run(run_id)
         seen = request.headers.get("last-event-id", "")
-        after = int(seen) if seen.isdecimal() else 0
+        after = int(seen) if seen.isdecimal() and len(seen) < 19 else 0
         if run.ended and after >= len(run.events):
             return Response(status_code=204)  # tells an EventSource not to come back
         return StreamingResponse(_sse(run, after), media_type="text/event-stream", headers=_UNBUFFERED)
@@ -197,7 +197,7 @@ async def _wanted(request: Request) -> RunRequest:
             raise ValueError(f"The body is larger than {BODY_LIMIT} bytes.")
     try:
         document = json.loads(content or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"The body is not JSON: {error}.") from None
     if not isinstance(document, dict):
         raise ValueError('The body must be a JSON object, such as {"base_url": "http://127.0.0.1:5000"}.')

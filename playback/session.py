@@ -43,6 +43,7 @@ _LONGEST_SETTLE = 30.0
 """Seconds that a read which differs is tried again at most."""
 _LONGEST_QUIET = 10.0
 """Seconds that a request which acts waits at most for work that nobody asked about."""
+_UNSENDABLE = "a value from an earlier answer or from the profile makes a request that cannot be sent"
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
@@ -185,7 +186,11 @@ class Session:
         return self.clients[name]
 
     def _http(self, step: Step, outcome: StepOutcome, *, first: bool) -> None:
-        request = compose(step, self.scope, self.folder, self.rewrite)
+        try:
+            request = compose(step, self.scope, self.folder, self.rewrite)
+        except ValueError as error:  # an earlier answer gave what no address or text can hold
+            outcome.mismatches.append(Mismatch("request", "a request that can be sent", str(error), _UNSENDABLE))
+            return
         self._stays_away(step, request)
         outcome.path = request.target
         self.bijection.own(request.own)
@@ -219,9 +224,10 @@ class Session:
                     f"Nothing answers at {self.target.internal_origin} ({reason}). "
                     "Start the application, or say where it is with --base-url."
                 ) from error
-            outcome.mismatches.append(
-                Mismatch("connection", "an answer", reason, "the connection was dropped or timed out")
-            )
+            why = "the connection was dropped or timed out"
+            if isinstance(error, httpx.LocalProtocolError):
+                why = _UNSENDABLE
+            outcome.mismatches.append(Mismatch("connection", "an answer", reason, why))
         if self.answers is not None and response is not None:
             self.answers[step.id] = (response, self.moment(step))
         if outcome.mismatches:
@@ -231,7 +237,10 @@ class Session:
         self, step: Step, client: Client, request: Request, outcome: StepOutcome
     ) -> tuple[httpx.Response, Answer]:
         began = time.monotonic()
-        response = client.send(request, step.timeout)
+        try:
+            response = client.send(request, step.timeout)
+        except ValueError as error:  # a character that no header can carry
+            raise httpx.LocalProtocolError(str(error)) from error
         outcome.duration_ms = round((time.monotonic() - began) * 1000, 2)
         headers = [(key.lower(), value) for key, value in response.headers.multi_items()]
         return response, Answer(response.status_code, headers, _text(response))

@@ -247,14 +247,18 @@ def report(call: Call) -> Answer:
         raise Refusal(422, "events must be a list of objects, each with a kind of at most 64 characters.")
     if len(reported) > BATCH:
         raise Refusal(413, f"A batch may hold {BATCH} events; this one holds {len(reported)}.")
+    try:
+        texts = [orjson.dumps(each).decode() for each in reported]
+    except TypeError as error:  # nested deeper than can be written
+        raise Refusal(422, f"events cannot be stored: {error}.") from None
     wait = _BUCKETS.take(call.session or "token", len(reported))
     if wait > 0:
         raise Refusal(429, f"Too many events; send the next in {wait:.1f} s.", [("Retry-After", str(int(wait) + 1))])
     run = call.run()
     subject = (run.run_id, call.session, run.directory) if run else (None, call.session)
     capture_ids, redactor = call.captures.covering(*subject), call.recorder.redactor()
-    for each in reported:
-        text, _ = redactor.render(redactor.scan(orjson.dumps(each).decode(), "json"))
+    for each in texts:
+        text, _ = redactor.render(redactor.scan(each, "json"))
         payload = {"kind": "browser", "reported": orjson.loads(text)}
         _emit(call, payload, call.recorder.log_dir(run), capture_ids, run.context if run else None)
     return Answer(202, {"stored": len(reported)})

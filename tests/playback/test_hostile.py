@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import httpx
 import pytest
 import yaml
+from starlette.responses import PlainTextResponse
 
 from assembler.extractors import Answer, evaluate
 from assembler.profile import Extract, Step
 from playback import validation
+from playback.access import Access
 from playback.awaiting import Awaiting
 from playback.commands import ALLOWED, Commands
 from playback.documents import read_json
+from playback.engine import Options, replay
 from playback.errors import BadProfile, Unjudgeable
 from playback.job_sources import connect
 from playback.report import Masked, StepOutcome
@@ -128,3 +134,73 @@ def test_a_redis_address_that_is_none(tmp_path: Path) -> None:
     profile = validation.problems(tmp_path / "p" / "profile.yaml")[0]
     with pytest.raises(Unjudgeable, match="REDIS_URL is 'nonsense'"):
         connect(profile, {"REDIS_URL": "nonsense"})
+
+
+async def passed(access: Access, *headers: tuple[bytes, bytes]) -> int:
+    """The status of a POST with these headers, from this machine."""
+    told: list[dict[str, object]] = []
+    scope = {"type": "http", "method": "POST", "path": "/run/x", "headers": headers, "client": ("127.0.0.1", 5)}
+
+    async def send(message: dict[str, object]) -> None:
+        told.append(message)
+
+    await access(scope, None, send)  # type: ignore[arg-type]
+    status = told[0]["status"]
+    assert isinstance(status, int)
+    return status
+
+
+@pytest.mark.parametrize("odd", [(b"host", b"[bad"), (b"origin", b"http://[bad")])
+def test_addresses_that_are_none_are_refused(odd: tuple[bytes, bytes]) -> None:
+    access = Access(PlainTextResponse("in"), None)
+    assert asyncio.run(passed(access, (b"host", b"127.0.0.1"))) == 200
+    assert asyncio.run(passed(access, (b"host", b"127.0.0.1"), odd)) == 403
+
+
+@pytest.mark.parametrize(
+    ("offered", "status"),
+    [
+        (b"Basic \xff\xfe", 401),
+        (b"Bearer \xff", 401),
+        (b"Bearer x", 401),
+        (b"Bearer \xe9", 401),
+        (b"Bearer \xc3\xa9", 200),
+    ],
+)
+def test_a_token_is_compared_by_its_bytes(offered: bytes, status: int) -> None:
+    assert asyncio.run(passed(Access(PlainTextResponse("in"), "\xe9"), (b"authorization", offered))) == status
+
+
+@pytest.mark.parametrize(
+    ("body", "step"),
+    [
+        ('{"t": "a\\r\\nX-More: 1"}', {"headers": {"X-T": "{{ steps.a.t }}"}}),
+        ('{"t": "\\ud800"}', {"headers": {"X-T": "{{ steps.a.t }}"}}),
+        ('{"t": "\\ud800"}', {"method": "POST", "form": [["t", "{{ steps.a.t }}"]]}),
+        ('{"t": "http://[bad/"}', {"path": "{{ steps.a.t }}"}),
+    ],
+)
+def test_a_value_that_no_request_can_carry_fails_its_step(tmp_path: Path, body: str, step: dict[str, object]) -> None:
+    asked: list[str] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        asked.append(environ["PATH_INFO"])
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [body.encode()]
+
+    folder = tmp_path / "profiles" / "p"
+    folder.mkdir(parents=True)
+    steps = [{"id": "a", "path": "/a", "extract": {"t": {"json": "t"}}}, {"id": "b", "path": "/b", **step}]
+    (folder / "profile.yaml").write_text(yaml.safe_dump({"metadata": {"slug": "p"}, "steps": steps}))
+    with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        report = replay("p", tmp_path, Options(base_url=f"http://127.0.0.1:{server.server_port}"), {})
+        server.shutdown()
+    assert (report.result, report.failing_step) == ("failed", "b")
+    assert "cannot be sent" in str(report.steps[-1].mismatches[0].message)
+    assert "/b" not in asked
+
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""

@@ -85,8 +85,9 @@ def test_a_request_that_cannot_be_meant(service: httpx.Client, fake: FakeEngine)
     assert fake.calls == []
 
 
-def test_a_body_that_is_no_json(service: httpx.Client) -> None:
-    answer = service.post("/run/small-watershed", content="{")
+@pytest.mark.parametrize("content", ["{", "[" * 30_000])
+def test_a_body_that_is_no_json(service: httpx.Client, content: str) -> None:
+    answer = service.post("/run/small-watershed", content=content)
     assert (answer.status_code, answer.json()["error"][:20]) == (422, "The body is not JSON")
 
 

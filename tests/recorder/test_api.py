@@ -374,6 +374,11 @@ def test_a_batch_that_is_none(operator: Caller, batch: object, status: int) -> N
     assert operator("POST", "/events", batch)[0] == status
 
 
+def test_an_event_deeper_than_can_be_written(operator: Caller) -> None:
+    deep = json.loads("[" * 600 + "]" * 600)
+    assert operator("POST", "/events", [{"kind": "x", "deep": deep}])[0] == 422
+
+
 def test_too_many_events_are_told_when_to_come_back(own: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoints, "_BUCKETS", endpoints._Buckets())
     caller, other = Caller(own).sign_in(), Caller(own).sign_in()
