@@ -10,6 +10,7 @@ import json
 import re
 import secrets
 import ssl
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,8 @@ from playback.template import Scope, fill
 __all__ = ["Client", "Request", "authorities", "compose", "curl"]
 
 _BLOCK = 1 << 18
+LARGEST = 128 << 20
+"""Bytes of one answer, decoded. No promoted profile expects more: its files end at 100 MiB."""
 
 
 @dataclass(frozen=True)
@@ -226,10 +229,11 @@ class Client:
         )
         if "transfer-encoding" in message.headers:
             del message.headers["transfer-encoding"]
+        deadline = time.monotonic() + (timeout or self._timeout)
         response = self._transport.handle_request(message)
         response.request = message
         try:
-            response.read()
+            _read(response, deadline)
         finally:
             response.close()
         self.jar.receive(url, response.headers.get_list("set-cookie"))
@@ -237,6 +241,18 @@ class Client:
 
     def close(self) -> None:
         self._transport.close()
+
+
+def _read(response: httpx.Response, deadline: float) -> None:
+    """Read the answer whole, within its time and size: httpx bounds each read, an answer may drip or inflate for ever."""
+    content = bytearray()
+    for chunk in response.iter_bytes():
+        content += chunk
+        if len(content) > LARGEST:
+            raise httpx.ReadError(f"the answer is larger than {LARGEST >> 20} MiB")
+        if time.monotonic() > deadline:
+            raise httpx.ReadTimeout("the answer was not complete in time")
+    response._content = bytes(content)  # what `Response.read` does; httpx has no bounded reader
 
 
 def curl(target: Target, client: Client, request: Request) -> str:

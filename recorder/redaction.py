@@ -56,6 +56,7 @@ _CALL = re.compile(rf"\(\s*(?:{_QUOTE})\Z")
 _CLOSED_BY = {mark: re.compile(rf"[^{mark}\\\n]*+(?:\\.[^{mark}\\\n]*+)*+(?={mark})") for mark in "\"'`"}
 _PARAMETER = re.compile(r"(?:\]|%5[Dd])*=([^\s\"'<>&#;\\)$\[{(]+)")
 _LINE = re.compile(r"[ \t]*[:=][ \t]*([^\s\"'#;]+)[ \t\r]*(?:$|[#;])", re.M)
+_INLINE = re.compile(r"=([^\s\"'<>&#;,)\]]{8,})")  # `… failed with password=X; …`, in a message
 _LINE_START = re.compile(r"(?:^|\n)[ \t]*(?:export |[-#;] ?)?\Z")
 _ELEMENT_START = re.compile(r"<(?:[\w.-]+:)?\Z")
 _ELEMENT = re.compile(r"(?:\s[^<>]*)?>(?:<!\[CDATA\[)?([^<>]+?)(?:\]\]>)?</")
@@ -325,6 +326,7 @@ class Redactor:
                 place = self._element(text, before, end)
             if place is None and kind in ("text", "unknown"):
                 line = _LINE.match(text, end) if _LINE_START.search(before) else None
+                line = line or _INLINE.match(text, end)
                 place = (*line.span(1), line[1]) if line and _credential(line[1]) else None
             if place is not None and place[2].lower() not in _STAYS:
                 marks.append(self._mark(*place, name_kind))

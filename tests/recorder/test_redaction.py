@@ -443,3 +443,19 @@ def test_a_stream_is_redacted_like_a_text(cuts: list[int], offset: int) -> None:
     for redaction in stream.redactions:
         assert out[int(redaction["pointer"][2:]) :].startswith(redaction["pseudonym"])
     assert len(stream.redactions) == 32
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("login of ada failed with password=CanReq81xQzPwL; try again", "CanReq81xQzPwL"),
+        ("RuntimeError: api_key=kV8yQ2mXw0Zr5T, retry=3", "kV8yQ2mXw0Zr5T"),
+    ],
+)
+def test_an_assignment_inside_a_message(text: str, secret: str) -> None:
+    assert secret not in redact(text, "text")
+
+
+def test_words_behind_an_equals_sign_stay() -> None:
+    for text in ("use password=yourpassword here", "token=getToken() is called", "max_tokens=4096 tokens"):
+        assert redact(text, "text") == text
