@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from assembler import assemble  # noqa: E402
+from recorder.captures import close_capture  # noqa: E402
 from recorder.log import LOG_NAME, BadLine, read  # noqa: E402
 from tests.apps import orders_drive  # noqa: E402
 from tests.support import Server, wait_until  # noqa: E402
@@ -166,6 +167,7 @@ def assembler_rounds(folder: Path, kills: int, chance: random.Random, outcome: O
     env = {"APP_STATE": str(folder), **recording}
     with Server.uvicorn("tests.apps.wrapped:app", env=env, path="/health") as server:
         orders_drive.drive(server.url)
+    close_capture(root)  # the first assembly would, at a moment of its own
     shutil.copytree(root, pristine)
     draft = data / "profiles" / "_drafts" / SLUG
     assemble(root, SLUG, data)
