@@ -54,10 +54,6 @@ class Jar:
             )
         )
 
-    def secure_names(self) -> set[str]:
-        """Names of the cookies that only https may carry."""
-        return {cookie.name for cookie in self._jar if cookie.secure}
-
     def __bool__(self) -> bool:
         return len(self._jar) > 0
 

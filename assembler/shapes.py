@@ -17,7 +17,6 @@ from typing import Literal, NamedTuple
 
 __all__ = [
     "AGO",
-    "ID_NAME",
     "SECRET",
     "TEMPORARY",
     "Piece",
@@ -205,13 +204,12 @@ def skeleton(text: str) -> str:
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", text))
 
 
-ID_NAME = re.compile(r"(?:^|[-_.\[])(?:id|pk|uid|ids|nr|no|number|key|ref|seq)\]?$|[a-z](?:Id|ID|Pk|Ids)$", re.ASCII)
-_STRICT_ID = re.compile(r"(?:^|[-_.\[])(?:id|pk|uid|oid)\]?$|[a-z](?:Id|ID|Pk)$", re.ASCII)
+_ID_NAME = re.compile(r"(?:^|[-_.\[])(?:id|pk|uid|oid)\]?$|[a-z](?:Id|ID|Pk)$", re.ASCII)
 
 
 def id_like(name: str) -> bool:
     """True where a name says that its number is an identifier: `id`, `order_id`, `orderId`, `lines-0-id`, `pk`."""
-    return _STRICT_ID.search(name) is not None
+    return _ID_NAME.search(name) is not None
 
 
 _TIMED = re.compile(
