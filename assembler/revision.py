@@ -38,10 +38,14 @@ def edited(text: str, change: Callable[[CommentedMap], None], name: str = "profi
     return out.getvalue()
 
 
-def with_rules(text: str, rules: Sequence[Ignore], name: str = "profile.yaml") -> str:
-    """The document with `rules` behind those it has. Raises BadDocument."""
+def with_rules(text: str, rules: Sequence[Ignore], name: str = "profile.yaml", overlay: str | None = None) -> str:
+    """The document with `rules` behind those it has, or those its `overlay` has. Raises BadDocument.
 
-    def add(tree: CommentedMap) -> None:
+    Raises KeyError for an overlay that the document does not have.
+    """
+
+    def add(document: CommentedMap) -> None:
+        tree = document if overlay is None else document["overlays"][overlay]
         rows = tree.get("ignore")
         if not isinstance(rows, CommentedSeq):
             tree.pop("ignore", None)
@@ -53,7 +57,10 @@ def with_rules(text: str, rules: Sequence[Ignore], name: str = "profile.yaml") -
         rows.extend(CommentedMap(rule.model_dump(exclude_defaults=True)) for rule in rules)
 
     before, after = loads_profile(text, name), edited(text, add, name)
-    wanted = before.model_copy(update={"ignore": [*before.ignore, *rules]})
+    added: dict[str, Any] = {"ignore": [*(before if overlay is None else before.overlays[overlay]).ignore, *rules]}
+    if overlay is not None:
+        added = {"overlays": {**before.overlays, overlay: before.overlays[overlay].model_copy(update=added)}}
+    wanted = before.model_copy(update=added)
     return _only(wanted, after, name)
 
 

@@ -22,6 +22,7 @@ from playback.bodies import covers_all
 from playback.engine import Options, Progress
 from playback.ignoring import literal
 from playback.jsontext import dumps
+from playback.overlays import overlaid
 from playback.redact import hide
 from playback.report import Masked, Mismatch, Report
 from playback.session import Session
@@ -115,7 +116,7 @@ def calibrate(
 ) -> Calibration:
     """Replay `slug` twice and propose rules. Raises what `engine.replay` raises."""
     folder = catalogue.find(slug, data_root).parent
-    profile = load_profile(folder / "profile.yaml")
+    profile = overlaid(load_profile(folder / "profile.yaml"), options.overlay)
     files: list[dict[str, list[Mismatch]]] = []
     found = Calibration()
     going = replace(options, keep_going=True, keep=False, dry_run=False)
@@ -134,10 +135,13 @@ def calibrate(
     return found
 
 
-def write(slug: str, data_root: Path, proposals: Sequence[Proposal]) -> Path:
-    """Add the rules to `profile.yaml`, its comments and layout kept; return its path. Raises BadDocument."""
+def write(slug: str, data_root: Path, proposals: Sequence[Proposal], overlay: str | None = None) -> Path:
+    """Add the rules to `profile.yaml`, or to its overlay of that name; return its path. Raises BadDocument.
+
+    What varies in one environment says nothing of the others. Comments and layout are kept.
+    """
     path = catalogue.find(slug, data_root)
-    text = with_rules(path.read_text("utf-8"), [p.rule for p in proposals], str(path))
+    text = with_rules(path.read_text("utf-8"), [p.rule for p in proposals], str(path), overlay)
     revise(path.parent, {"profile.yaml": text.encode()})
     return path
 

@@ -25,6 +25,7 @@ from playback.enqueue import Enqueuer
 from playback.errors import BadProfile, TargetRefused, Unjudgeable
 from playback.job_sources import AppStatus, JobSource, RecorderJobs, RedisJobs, connect, status_path
 from playback.login import admin_steps, form_login
+from playback.overlays import overlaid
 from playback.redact import hide, redacted
 from playback.report import Report, StepOutcome
 from playback.run_files import RunFiles
@@ -111,18 +112,8 @@ class _Replay:
     # ------------------------------------------------------------------ before anything is sent
 
     def _overlaid(self, profile: Profile) -> tuple[Profile, str]:
-        name = self.options.overlay
-        overlay = None
-        if name is not None:
-            overlay = profile.overlays.get(name)
-            if overlay is None:
-                raise BadProfile(
-                    f"{self.slug} has no overlay {name!r}; it has: {', '.join(profile.overlays) or 'none'}."
-                )
-            metadata = profile.metadata.model_copy(
-                update={k: v for k, v in (("seed_dir", overlay.seed_dir), ("baseline_dir", overlay.baseline_dir)) if v}
-            )
-            profile = profile.model_copy(update={"metadata": metadata, "ignore": [*profile.ignore, *overlay.ignore]})
+        profile = overlaid(profile, self.options.overlay)
+        overlay = profile.overlays[self.options.overlay] if self.options.overlay is not None else None
         if (limit := self.options.timeout) is not None:
             timed = [
                 [s.model_copy(update={"timeout": s.timeout or limit}) for s in steps]

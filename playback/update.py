@@ -17,8 +17,7 @@ from typing import Any
 
 import httpx
 
-from assembler.document import load_profile
-from assembler.profile import Profile, Step
+from assembler.profile import Metadata, Profile, Step
 from assembler.revision import revise, with_expectations
 from assembler.shapes import pieces
 from playback import catalogue, engine
@@ -113,7 +112,7 @@ class Pending:
             raise NotAcceptable(f"{error}; record the work again.") from None
         contents["profile.yaml"] = with_expectations(text, expectations, str(path)).encode()
         _keep_secrets_out(contents, _hidden(session), self.folder)
-        return Revision(self.folder, contents, _changes(self.folder, contents), form.notes)
+        return Revision(self.folder, contents, _changes(self.folder, session.profile.metadata, contents), form.notes)
 
     def _step(
         self, step: Step, outcome: StepOutcome, session: Session, form: RecordedForm, contents: dict[str, bytes | None]
@@ -240,8 +239,8 @@ def _keep_secrets_out(contents: Mapping[str, bytes | None], hidden: Iterable[str
                 )
 
 
-def _changes(folder: Path, contents: Mapping[str, bytes | None]) -> Diff:
-    """The diff from the profile as it is to what it would be."""
+def _changes(folder: Path, metadata: Metadata, contents: Mapping[str, bytes | None]) -> Diff:
+    """The diff from the profile as it is to what it would be. `metadata`, as replayed, says where the baseline is."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.review.") as place:
         staged = Path(place) / folder.name
         shutil.copytree(folder, staged, copy_function=_link)
@@ -251,7 +250,7 @@ def _changes(folder: Path, contents: Mapping[str, bytes | None]) -> Diff:
             if content is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-        before = after = baseline_of(folder, load_profile(folder / "profile.yaml").metadata).resolve()
+        before = after = baseline_of(folder, metadata).resolve()
         if before.is_relative_to(folder.resolve()):
             after = staged / before.relative_to(folder.resolve())
         return diff(folder, staged, "baseline", "as it answers now", (before, after))

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-__all__ = ["AsJson", "BaseUrl", "DataRoot", "EnvFile", "Junit", "Slug", "Verbose"]
+__all__ = ["AsJson", "BaseUrl", "DataRoot", "EnvFile", "Junit", "OverlayName", "Slug", "Verbose"]
 
 Slug: TypeAlias = Annotated[str, typer.Argument(metavar="SLUG", help="Name of the profile.")]
 DataRoot: TypeAlias = Annotated[
@@ -19,6 +19,9 @@ BaseUrl: TypeAlias = Annotated[
 ]
 EnvFile: TypeAlias = Annotated[
     Path | None, typer.Option(metavar="FILE", help="KEY=VALUE lines: secrets and settings of the replay.")
+]
+OverlayName: TypeAlias = Annotated[
+    str | None, typer.Option("--overlay", metavar="NAME", help="The profile's overlay for another environment.")
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write the result to stdout, as JSON.")]
 Junit: TypeAlias = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML, too.")]

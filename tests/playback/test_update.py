@@ -274,6 +274,21 @@ def test_a_baseline_that_lies_where_the_document_says(tmp_path: Path, site: Site
     assert green(tmp_path, site)
 
 
+def test_files_of_an_overlay_go_to_its_own_baseline(tmp_path: Path, site: Site) -> None:
+    folder = run_profile(tmp_path)
+    shutil.copytree(folder / "baseline" / "run", folder / "lab" / "run")
+    path = folder / "profile.yaml"
+    path.write_text(path.read_text() + "overlays:\n  lab: {baseline_dir: profiles/shop/lab}\n")
+    site.routes["/compute"] = computes(tmp_path, loss=13.0)
+    found = replay_for_update("shop", tmp_path, Options(site.url, overlay="lab"), {})
+    revision = found.revision([], ["out/result.json"])
+    assert "  body:/loss: 12.5 → 13.0" in revision.changes.comparisons[0].details
+    revision.write()
+    assert json.loads((folder / "lab/run/out/result.json").read_text())["loss"] == 13.0
+    assert replay("shop", tmp_path, Options(site.url, overlay="lab"), {}).result == "passed"
+    assert not green(tmp_path, site)
+
+
 def test_a_file_that_was_not_written(tmp_path: Path, site: Site) -> None:
     run_profile(tmp_path)
     site.routes["/compute"] = lambda sent: Answer({"ok": True})

@@ -6,7 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.wctl.conftest import Wctl, add_profile
+from assembler.document import load_profile
+from tests.wctl.conftest import ITEMS, Wctl, add_profile
 
 
 def test_calibrate_a_quiet_application(wctl: Wctl, tiny: str, tmp_path: Path) -> None:
@@ -87,3 +88,47 @@ def test_update_is_refused_without_a_verdict(wctl: Wctl, tmp_path: Path) -> None
     add_profile(tmp_path)
     ran = wctl("update-profile", "tiny", "--base-url", "http://127.0.0.1:9", "--all", "--yes")
     assert (ran.code, ran.out, "no verdict" in ran.err) == (2, "", True)
+
+
+LAB = (
+    ITEMS
+    + """
+overlays:
+  lab:
+    # What the lab's machine answers.
+    base_url: {url}
+    baseline_dir: lab
+  field: {{base_url: "http://127.0.0.1:9"}}
+"""
+)
+
+
+def test_an_overlay_gets_its_own_rules(wctl: Wctl, wrong: str, tmp_path: Path) -> None:
+    folder = add_profile(tmp_path, text=LAB.replace("{url}", wrong))
+    before = (folder / "profile.yaml").read_text()
+    assert wctl("calibrate", "tiny", "--overlay", "lab", "--force", "--write").code == 0
+    profile = load_profile(folder / "profile.yaml")
+    assert (profile.ignore, [rule.where for rule in profile.overlays["lab"].ignore]) == ([], ["body:/total"])
+    assert (folder / "profile.yaml").read_text().startswith(before.lstrip().partition("  field:")[0])
+    assert wctl("run-test-profile", "tiny", "--overlay", "lab").code == 0
+    assert wctl("run-test-profile", "tiny", "--base-url", wrong).code == 1
+    misspelt = wctl("calibrate", "tiny", "--overlay", "lap")
+    assert (misspelt.code, "no overlay 'lap'; did you mean 'lab'?" in misspelt.err) == (2, True)
+
+
+def test_an_update_with_an_overlay(wctl: Wctl, wrong: str, tmp_path: Path) -> None:
+    folder = add_profile(tmp_path, text=LAB.replace("{url}", wrong))
+    shown = wctl("update-profile", "tiny", "--overlay", "lab")
+    assert (shown.code, "wctl update-profile tiny --overlay lab --step items, or --all" in shown.err) == (1, True)
+    done = wctl("update-profile", "tiny", "--overlay", "lab", "--all", "--yes")
+    assert (done.code, "items changes for every environment" in done.err) == (0, True)
+    assert (folder / "bodies/items.json").read_text() == '{"total": 4}'
+    assert wctl("update-profile", "tiny", "--overlay", "lob", "--all").code == 2
+
+
+def test_they_say_that_the_service_is_not_asked(wctl: Wctl, tiny: str, tmp_path: Path) -> None:
+    add_profile(tmp_path)
+    nowhere = {"PROFILE_PLAYBACK_URL": "http://127.0.0.1:9"}
+    for command in ("calibrate", "update-profile"):
+        ran = wctl(command, "tiny", "--base-url", tiny, **nowhere)
+        assert (ran.code, ran.err.count("the service at PROFILE_PLAYBACK_URL is not asked")) == (0, 1)

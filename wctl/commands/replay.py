@@ -18,7 +18,7 @@ from playback.junit import junit
 from playback.report import Report
 from playback.summary import render, visible
 from wctl.console import COLOURS, Refusal, answer_json, say, screen
-from wctl.options import AsJson, BaseUrl, DataRoot, EnvFile, Junit, Slug, Verbose
+from wctl.options import AsJson, BaseUrl, DataRoot, EnvFile, Junit, OverlayName, Slug, Verbose
 from wctl.remote import SERVICE
 from wctl.replaying import replay_all
 
@@ -29,7 +29,6 @@ VERDICTS = ("passed", "failed", "error", "interrupted")
 Cookie = Annotated[
     str | None, typer.Option(metavar="NAME=VALUE", help="Replay with this session instead of logging in.")
 ]
-OverlayName = Annotated[str | None, typer.Option(metavar="NAME", help="The profile's overlay for another environment.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Keep the workspace of a replay that passed, too.")]
 KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Go on after the first step that fails.")]
 Timeout = Annotated[float | None, typer.Option(min=0.001, metavar="SECONDS", help="For every step that has none.")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +21,8 @@ from playback.summary import render, step_lines, visible
 from playback.update import Pending, replay_for_update
 from wctl.console import Refusal, answer, answer_json, refusing, say
 from wctl.interrupt import interruptible
-from wctl.options import AsJson, BaseUrl, DataRoot, EnvFile, Slug, Verbose
+from wctl.options import AsJson, BaseUrl, DataRoot, EnvFile, OverlayName, Slug, Verbose
+from wctl.remote import SERVICE
 from wctl.watching import watching
 
 __all__ = ["calibrate", "diff", "update_profile"]
@@ -37,6 +38,7 @@ def calibrate(
     cookie: Cookie = None,
     env_file: EnvFile = None,
     data_root: DataRoot = Path(),
+    overlay: OverlayName = None,
     write: Annotated[bool, typer.Option("--write", help="Add the rules to profile.yaml.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Propose rules that hide a whole answer, too.")] = False,
     as_json: AsJson = False,
@@ -45,11 +47,13 @@ def calibrate(
     """Replay twice on unchanged code, and propose the narrowest ignore rules for what differs.
 
     Exit code 0: nothing differs that a rule could not hide. 1: a status, a job, a wait or a file's bytes differ, or a
-    rule would hide a whole answer; nothing is written then. 2: it could not be judged.
+    rule would hide a whole answer; nothing is written then. 2: it could not be judged. With --overlay the rules are
+    written to that overlay. It replays in this program, also where PROFILE_PLAYBACK_URL names a service.
     """
     root, environ = data_root.absolute(), environment(data_root, env_file, base_url=base_url)
+    _say_where(environ)
     with watching(verbose) as listener, interruptible() as stop:
-        options = Options(base_url=base_url, cookie=cookie)
+        options = Options(base_url=base_url, cookie=cookie, overlay=overlay)
         found = calibration.calibrate(slug, root, options, environ, listener(slug), stop, force=force)
     if as_json:
         answer_json(found.as_json())
@@ -61,12 +65,18 @@ def calibrate(
     elif found.exit_code and write:
         say(f"Nothing was written: {slug} would stay red.")
     elif found.proposals and write:
-        say(f"Written to {calibration.write(slug, root, found.proposals)}")
+        say(f"Written to {calibration.write(slug, root, found.proposals, overlay)}")
     elif found.proposals:
         say("Is each of these noise, and the code unchanged? Then: --write")
     elif not found.exit_code:
         say(f"{slug} needs no rule: both replays were as recorded.")
     return found.exit_code
+
+
+def _say_where(environ: Mapping[str, str]) -> None:
+    """A service replays the profiles that lie with it, and its reports hold no answers that could be accepted."""
+    if environ.get(SERVICE):
+        say(f"Note: this replays in this program and changes the profile here; the service at {SERVICE} is not asked.")
 
 
 def diff(
@@ -113,6 +123,7 @@ def update_profile(
     cookie: Cookie = None,
     env_file: EnvFile = None,
     data_root: DataRoot = Path(),
+    overlay: OverlayName = None,
     steps: Annotated[list[str] | None, typer.Option("--step", metavar="ID", help="Accept this step's answer.")] = None,
     files: Annotated[list[str] | None, typer.Option("--file", metavar="TARGET", help="Accept this file.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Accept all that differs.")] = False,
@@ -123,19 +134,30 @@ def update_profile(
 
     Without a choice of steps and files it says what differs. With one it writes the change to stdout, as Markdown for
     a pull request, and asks. Refused where a job, a wait or a connection failed. Exit code 0: nothing differs any more
-    of what was chosen. 1: something differs and was not accepted. 2: refused.
+    of what was chosen. 1: something differs and was not accepted. 2: refused. With --overlay files are written to its
+    baseline. It replays in this program, also where PROFILE_PLAYBACK_URL names a service.
     """
     root, environ = data_root.absolute(), environment(data_root, env_file, base_url=base_url)
+    _say_where(environ)
     with watching(verbose) as listener, interruptible() as stop:
-        options = Options(base_url=base_url, cookie=cookie)
+        options = Options(base_url=base_url, cookie=cookie, overlay=overlay)
         pending = replay_for_update(slug, root, options, environ, listener(slug), stop)
     try:
-        return _accepted(slug, pending, steps or [], files or [], everything=everything, yes=yes)
+        return _accepted(slug, pending, steps or [], files or [], overlay, everything=everything, yes=yes)
     finally:
         pending.close()
 
 
-def _accepted(slug: str, pending: Pending, steps: list[str], files: list[str], *, everything: bool, yes: bool) -> int:
+def _accepted(
+    slug: str,
+    pending: Pending,
+    steps: list[str],
+    files: list[str],
+    overlay: str | None,
+    *,
+    everything: bool,
+    yes: bool,
+) -> int:
     if pending.report.exit_code == 2:
         say(render(pending.report))
         raise Refusal(next(pending.refusals()))
@@ -147,13 +169,15 @@ def _accepted(slug: str, pending: Pending, steps: list[str], files: list[str], *
         say(f"{slug} needs no update: all is as recorded.")
         return 0
     if not steps and not files:
-        _say_what_differs(slug, pending)
+        _say_what_differs(f"{slug}{f' --overlay {overlay}' if overlay else ''}", pending)
         return 1
     revision = pending.revision(steps, files)
     for line in markdown(revision.changes).splitlines():
         answer(line)
     for note in revision.notes:
         say(f"Note: {note}")
+    if overlay and steps:
+        say(f"Note: answers belong to the profile: {', '.join(steps)} changes for every environment.")
     if not yes and not (sys.stdin.isatty() and typer.confirm("Write this?", err=True)):
         say("Nothing was written; --yes writes it.")
         return 1
@@ -168,7 +192,7 @@ def _accepted(slug: str, pending: Pending, steps: list[str], files: list[str], *
     return 1 if left or skipped else 0
 
 
-def _say_what_differs(slug: str, pending: Pending) -> None:
+def _say_what_differs(profile: str, pending: Pending) -> None:
     for step in pending.steps.values():
         first, *rest = step_lines(step)
         for line in (f"step {visible(step.id)}: {first}", *rest):
@@ -178,7 +202,7 @@ def _say_what_differs(slug: str, pending: Pending) -> None:
     for sentence in pending.refusals():
         say(sentence)
     chosen = [f"--step {n}" for n in pending.steps] + [f"--file {n}" for n in pending.comparisons]
-    say(f"To accept it: wctl update-profile {slug} {' '.join(chosen[:3])}{' …' if chosen[3:] else ''}, or --all")
+    say(f"To accept it: wctl update-profile {profile} {' '.join(chosen[:3])}{' …' if chosen[3:] else ''}, or --all")
 
 
 def _known(names: Iterable[str], there: Iterable[str], what: str) -> None:
