@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import zipfile
 from pathlib import Path
 
@@ -129,3 +130,28 @@ comparisons:
     ran = wctl("validate")
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "did you mean 'tags'?" in ran.err
+
+
+def test_the_draft_is_waited_for_before_the_application_is_there(wctl: Wctl, tmp_path: Path) -> None:
+    with wctl.start("assemble", "--follow", "--from", ".recorder", "--slug", "shop") as following:
+        assert following.stderr is not None
+        assert f"Waiting for an application that records to {tmp_path}/.recorder" in following.stderr.readline()
+        with recorded(tmp_path) as server:
+            assert wctl("capture", "start", "shop", "--base-url", server.url, RECORDER_TOKEN=TOKEN).code == 0
+            use(server.url)
+            assert wctl("capture", "end", "--base-url", server.url).code == 0
+            out, err = following.communicate(timeout=60)
+    assert (following.returncode, out) == (0, f"{tmp_path}/profiles/_drafts/shop\n")
+    assert "Draft shop: ready, 3 steps" in err
+
+
+def test_waiting_for_an_application_can_be_ended(wctl: Wctl, tmp_path: Path) -> None:
+    with wctl.start("assemble", "--follow", "--from", "nowhere", "--slug", "shop") as following:
+        assert following.stderr is not None
+        assert "nowhere" in following.stderr.readline()
+        following.send_signal(signal.SIGINT)
+        out, err = following.communicate(timeout=60)
+    assert (following.returncode, out) == (2, "")
+    assert "Stopped before anything was recorded" in err
+    assert "Traceback" not in err
+    assert wctl("assemble", "--follow", "--from", "nowhere", "--slug", "../shop").code == 2

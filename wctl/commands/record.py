@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,9 @@ import httpx
 import typer
 
 import assembler
-from assembler import DraftStatus
+from assembler import AssemblyError, DraftStatus
+from assembler.logs import locate
+from assembler.profile import slug_problem
 from recorder.captures import close_capture
 from wctl.console import Refusal, answer, refusing, say
 from wctl.interrupt import interruptible
@@ -20,6 +23,7 @@ from wctl.options import BaseUrl, DataRoot, Slug
 __all__ = ["assemble", "capture", "lines"]
 
 BASE_URL = "PROFILE_PLAYBACK_BASE_URL"
+LOOK = 0.1  # seconds between two looks for a log
 WAIT = 15.0  # seconds; the snapshot of a run at the beginning of a capture takes up to 10
 
 capture = typer.Typer(
@@ -81,9 +85,11 @@ def assemble(
 ) -> int:
     """Turn the newest capture called SLUG into a draft profile.
 
-    Exit code 2 when the draft has problems that keep it from being promoted.
+    Exit code 2 when the draft has problems that keep it from being promoted, and when --follow was interrupted.
     """
     with interruptible() as stop:
+        if follow:
+            _await_log(source.absolute(), slug, stop)
         status = assembler.assemble(
             source.absolute(), slug, data_root.absolute(), follow=follow, rebuild=rebuild, stop=stop
         )
@@ -92,6 +98,29 @@ def assemble(
     say("\n".join(lines(status)))
     answer(str(status.directory))
     return 2 if status.problems else 0
+
+
+def _await_log(source: Path, slug: str, stop: threading.Event) -> None:
+    """Return when a recorder has written below `source`: the application may be started after us. Raises Refusal."""
+    if problem := slug_problem(slug):
+        raise Refusal(f"{problem}.")
+    waiting = False
+    while not _has_log(source):
+        if not waiting:
+            say(
+                f"Waiting for an application that records to {source} (RECORDER_ROOT), and for its capture {slug} to end."
+            )
+            waiting = True
+        if stop.wait(LOOK):
+            raise Refusal(f"Stopped before anything was recorded to {source}; there is no draft of {slug} yet.")
+
+
+def _has_log(source: Path) -> bool:
+    try:
+        locate(source)
+    except AssemblyError:
+        return False
+    return True
 
 
 def lines(status: DraftStatus) -> Iterator[str]:
