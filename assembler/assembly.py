@@ -31,6 +31,7 @@ from assembler.profile import slug_problem
 from assembler.readme import preview, readme
 from assembler.recording import Bodies, Recording, epoch
 from assembler.storage import manifest_of, replace_tree
+from assembler.windows import capture_id_of, captures_in
 from assembler.wishes import grant
 from recorder.captures import close_capture
 from recorder.log import LOG_NAME
@@ -181,13 +182,8 @@ class Assembly:
         """Every capture that any log's manifest holds, oldest first."""
         found: dict[str, dict[str, Any]] = {}
         for directory in {log.path.parent for log in self.logs.values()}:
-            try:
-                document = orjson.loads((directory / "profile.captures.json").read_bytes())
-            except (OSError, ValueError):
-                continue
-            for entry in document.get("captures", []):
-                if not slug_problem(entry["slug"]):
-                    found[entry["capture_id"]] = {**entry, "_logs": directory}
+            for entry in captures_in(directory)[0]:
+                found[entry["capture_id"]] = {**entry, "_logs": directory}
         return sorted(found.values(), key=lambda c: c["capture_id"])
 
     def newest(self, slug: str) -> dict[str, Any] | None:
@@ -361,8 +357,8 @@ class Assembly:
 def _finished_capture(directory: Path) -> str | None:
     """The capture of the draft that stands in `directory`, when it was finished."""
     try:
-        return str(orjson.loads((directory / "status.json").read_bytes())["capture_id"])
-    except (OSError, ValueError, KeyError):
+        return capture_id_of(orjson.loads((directory / "status.json").read_bytes())["capture_id"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import orjson
 
+from assembler.soundness import fault
 from recorder.events import VERSION
 from recorder.log import LOG_NAME, parse
 
@@ -90,7 +92,8 @@ def _event(line: bytes) -> dict[str, Any] | str:
         return f"foreign: format version {event['v']!r}"
     if not event.keys() >= _KEYS or not isinstance(event.get("payload"), dict):
         return "foreign: not an event"
-    return event
+    why = fault(event)
+    return event if why is None else f"foreign: {why}"
 
 
 def logs_listed(root: Path, offset: int) -> tuple[list[tuple[Path, str | None]], int]:
@@ -110,9 +113,20 @@ def logs_listed(root: Path, offset: int) -> tuple[list[tuple[Path, str | None]],
                 entry = orjson.loads(line)
             except ValueError:
                 continue
-            if isinstance(entry, dict) and isinstance(entry.get("log"), str):
-                found.append((Path(entry["log"]).resolve(), entry.get("run_id")))
+            if (log := _log_named(entry)) is not None:
+                found.append((log, entry.get("run_id")))
     return found, offset
+
+
+def _log_named(entry: object) -> Path | None:
+    """The log that a line of `logs.jsonl` names: an audit log in a `_logs`, and nothing else that a file may be."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("run_id"), (str, NoneType)):
+        return None
+    log = entry.get("log")
+    if not isinstance(log, str) or "\0" in log or not log.startswith("/"):
+        return None
+    path = Path(log)
+    return path.resolve() if path.name == LOG_NAME and path.parent.name == "_logs" else None
 
 
 def locate(source: Path) -> tuple[Path, Path | None]:
@@ -127,11 +141,9 @@ def locate(source: Path) -> tuple[Path, Path | None]:
     if log.exists():
         with log.open("rb") as file:
             for line in file:
-                event = parse(line) if line.strip() else "blank"
-                if isinstance(event, dict) and event["category"] == "system_log":
-                    payload = event.get("payload")
-                    if isinstance(payload, dict) and payload.get("recorder_root"):
-                        return Path(payload["recorder_root"]).resolve(), log
+                event = _event(line) if line.strip() else "blank"
+                if isinstance(event, dict) and event["payload"].get("kind") == "log_opened":
+                    return Path(event["payload"]["recorder_root"]).resolve(), log
         return source, log
     if (source / "profiles").is_dir() and (source / ".recorder").is_dir():
         return source / ".recorder", None
