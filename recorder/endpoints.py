@@ -152,7 +152,10 @@ def end(call: Call) -> Answer:
     """POST captures/end: close a capture; the assembler makes a draft of it."""
     capture = _change(call, call.captures.end)
     draft = drafts.folder(Path(), capture["slug"]).as_posix()
-    return Answer(200, _shown(call, capture) | {"events": _count(call.captures, capture), "draft": draft})
+    more = {"events": _count(call.captures, capture), "draft": draft}
+    if "audit" in call.roles:  # who may read the log finds it there, too
+        more["recorder_root"] = str(call.recorder.settings.root)
+    return Answer(200, _shown(call, capture) | more)
 
 
 def pause(call: Call) -> Answer:

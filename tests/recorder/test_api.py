@@ -146,6 +146,7 @@ def test_a_capture_from_start_to_export(client: httpx.Client, settings: Settings
     ended = post("captures/end", notes="done").json()
     assert ended["state"] == "ended"
     assert ended["draft"] == "profiles/_drafts/small"
+    assert ended["recorder_root"] == str(settings.root)
     assert ended["events"] == 8  # two requests of two records, four boundaries
     client.get("/after")
 
@@ -221,6 +222,7 @@ def test_roles_come_from_the_applications_callable(settings: Settings) -> None:
     assert caller("POST", "/captures/start", {"slug": "a"})[0] == 201
     assert caller("GET", "/drafts/a/export")[0] == 403
     assert caller("GET", "/events")[0] == 403
+    assert "recorder_root" not in caller("POST", "/captures/end", {})[1]
     assert seen == [{}] * len(seen)
 
 

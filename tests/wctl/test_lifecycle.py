@@ -42,6 +42,7 @@ def test_a_profiles_life(wctl: Wctl, tmp_path: Path, monkeypatch: pytest.MonkeyP
         use(server.url)
         ended = wctl("capture", "end", PROFILE_PLAYBACK_BASE_URL=server.url)
         assert (ended.code, ended.out) == (0, begun.out)
+        assert f"Make the draft with: wctl assemble --from {tmp_path}/.recorder --slug shop" in ended.err
         assert wctl("capture", "end").code == 2
 
         wrong = wctl("assemble", "--from", ".recorder", "--slug", "shoq")

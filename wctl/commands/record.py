@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,10 +67,13 @@ def end(
     """Close a capture: over the recorder's API, or with --from while the application is down."""
     if source is None:
         closed = _ask(base_url, "captures/end", {"capture_id": capture_id, "notes": notes})
+        root = str(closed.get("recorder_root") or "RECORDER_ROOT")
     else:
         with refusing(LookupError, ValueError):
             closed = dict(close_capture(source, capture_id, notes))
-    say(f"Ended. Make the draft with: wctl assemble --from {source or 'RECORDER_ROOT'} --slug {closed.get('slug')}")
+        root = str(source)
+    where = "" if Path(root).is_dir() else " on the application's machine"
+    say(f"Ended. Make the draft{where} with: wctl assemble --from {shlex.quote(root)} --slug {closed.get('slug')}")
     answer(str(closed.get("capture_id")))
     return 0
 
