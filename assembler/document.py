@@ -1,8 +1,7 @@
 """Read `profile.yaml` safely, with errors a person can act on; write it with a comment beside each decision.
 
-Reading: YAML 1.2's core schema without surprises (`no`, `12:30:45`, `1e3`, `002299` are strings), no tags, no aliases
-(so no alias bombs), no duplicate keys, at most 64 MiB and 60 levels. Writing: plain block style, deterministic, byte
-for byte; what YAML cannot carry (lone surrogates) becomes U+FFFD.
+Reading: YAML with what JSON has (`assembler.plain_yaml`), at most 64 MiB; where a fault stands is looked up when there
+is one. Writing: plain block style, deterministic, byte for byte; what YAML cannot carry (lone surrogates) becomes U+FFFD.
 """
 
 from __future__ import annotations
@@ -14,41 +13,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, ClassVar, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from assembler.plain_yaml import BadDocument, nodes, read
 from assembler.profile import Profile
 from recorder.events import clean_text
 
 __all__ = ["BadDocument", "Noted", "dump", "load_profile", "loads_profile"]
 
 LIMIT = 64 * 1024 * 1024
-DEEPEST = 60
-
-_Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class BadDocument(ValueError):
-    """A profile that cannot be read; the message names file, line, key and the nearest valid key."""
-
-
-class _CoreLoader(_Loader):  # type: ignore[misc]
-    """CSafeLoader with a smaller set of implicit types: what JSON has, spelled as JSON spells it."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
-
-
-for _tag, _pattern, _first in (
-    ("null", r"^(?:null|~|)$", ["n", "~", ""]),
-    ("bool", r"^(?:true|false)$", ["t", "f"]),
-    ("int", r"^-?(?:0|[1-9][0-9]*)$", list("-0123456789")),
-    ("float", r"^-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+]?[0-9]+)?$", list("-0123456789")),
-):
-    _CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
-
-_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map")}
 
 
 def load_profile(path: Path) -> Profile:
@@ -67,96 +43,12 @@ def load_profile(path: Path) -> Profile:
 
 
 def loads_profile(text: str, name: str = "profile.yaml") -> Profile:
-    """The profile in `text`; `name` is used in messages."""
-    loader: Any = None
-    try:
-        _refuse_depth(text, name)
-        loader = _CoreLoader(text)
-        root = loader.get_single_node()
-        if root is None:
-            raise BadDocument(f"{name} is empty; a profile is a mapping with `metadata` and `steps`.")
-        if not isinstance(root, yaml.MappingNode):
-            raise BadDocument(
-                f"{name}, line {root.start_mark.line + 1}: a profile is a mapping with `metadata` and `steps`, "
-                f"not a {'list' if isinstance(root, yaml.SequenceNode) else 'single value'}."
-            )
-        _refuse_surprises(root, name)
-        document = loader.construct_document(root)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise BadDocument(f"{name}{where}: this is not YAML: {error.problem or error.context}.") from None
-    except yaml.reader.ReaderError as error:
-        line = text.encode("utf-8", "surrogatepass")[: error.position].count(b"\n") + 1
-        raise BadDocument(
-            f"{name}, line {line}: the character U+{error.character:04X} may not stand in YAML."
-        ) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        if isinstance(error, BadDocument):
-            raise
-        raise BadDocument(f"{name} is not YAML: {' '.join(str(error).split())}.") from None
-    finally:
-        if loader is not None:
-            loader.dispose()
+    """The profile in `text`; `name` is used in messages. Raises `BadDocument`."""
+    document = read(text, name)
     try:
         return Profile.model_validate(document)
     except ValidationError as error:
-        raise BadDocument(_sentence(error, root, name)) from None
-
-
-def _refuse_depth(text: str, name: str) -> None:
-    """Nesting is refused before nodes are made of it: libyaml's composer calls itself, and would end the interpreter."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_CoreLoader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                line = event.start_mark.line + 1 if event.start_mark else "?"
-                raise BadDocument(f"{name}, line {line}: nested more than {DEEPEST} deep.")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-
-
-def _refuse_surprises(root: yaml.Node, name: str) -> None:
-    """Aliases, tags, merge keys and duplicate keys are refused, each with its line."""
-    seen: set[int] = set()
-    stack: list[yaml.Node] = [root]
-    while stack:
-        node = stack.pop()
-        _refuse_node(node, seen, name)
-        if isinstance(node, yaml.SequenceNode):
-            stack.extend(node.value)
-        elif isinstance(node, yaml.MappingNode):
-            keys: set[str] = set()
-            for key, value in node.value:
-                line = key.start_mark.line + 1
-                if not isinstance(key, yaml.ScalarNode):
-                    raise BadDocument(f"{name}, line {line}: a key must be a single word or string.")
-                _refuse_node(key, seen, name)
-                if key.value in keys:
-                    raise BadDocument(f"{name}, line {line}: the key {key.value!r} stands twice.")
-                keys.add(key.value)
-                # Keys are names, whatever they look like: `404:` and `true:` stay text.
-                key.tag = "tag:yaml.org,2002:str"
-                stack.append(value)
-
-
-def _refuse_node(node: yaml.Node, seen: set[int], name: str) -> None:
-    line = node.start_mark.line + 1
-    if id(node) in seen:
-        raise BadDocument(f"{name}, line {line}: anchors and aliases (& and *) are not allowed; write the value out.")
-    seen.add(id(node))
-    if node.tag not in _PLAIN_TAGS or not _as_spelled(node):
-        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-        raise BadDocument(f"{name}, line {line}: the tag {tag} is not allowed here.")
-
-
-def _as_spelled(node: yaml.Node) -> bool:
-    """Whether a scalar's type is what its spelling says: `!!int five` is not."""
-    if not isinstance(node, yaml.ScalarNode) or node.tag == "tag:yaml.org,2002:str":
-        return True
-    patterns = _CoreLoader.yaml_implicit_resolvers.get(node.value[:1], [])
-    return any(tag == node.tag and pattern.match(node.value) for tag, pattern in patterns)
+        raise BadDocument(_sentence(error, nodes(text), name)) from None
 
 
 _MEANT = {"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a list", "tuple_type": "a list"}

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from assembler import document
+from assembler import document, plain_yaml
 from assembler.document import BadDocument, Noted, dump, load_profile, loads_profile
 from assembler.readme import plain
 
@@ -57,11 +57,7 @@ def refusal(text: str) -> str:
 
 def read(text: str) -> Any:
     """What the reader makes of a document, before it is asked whether it is a profile."""
-    loader = document._CoreLoader(text)
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
+    return plain_yaml.read(text, "p.yaml")
 
 
 def test_the_document_that_the_product_was_promised_with() -> None:
