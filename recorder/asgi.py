@@ -41,12 +41,19 @@ _PIECE = 256 << 10
 class RecorderMiddleware:
     """Records the HTTP requests of an ASGI application; lifespan and websockets pass it by.
 
-    Settings come from `RECORDER_*` when not given. Raises ValueError for settings that cannot be meant.
+    Settings come from `RECORDER_*` when not given. Settings that cannot be meant fail the startup of the application:
+    Starlette makes its middlewares within the first call, where servers take an exception for an application without
+    lifespan, go on, and answer every request with 500. Without a lifespan each call raises ValueError.
     """
 
     def __init__(self, app: App, settings: Settings | None = None) -> None:
         self.app = app
-        self.recorder: Recorder = get_recorder(settings)
+        self._bad_setting: str | None = None
+        try:
+            self.recorder: Recorder = get_recorder(settings)
+        except ValueError as error:
+            self._bad_setting = str(error)
+            return
         self._prefix = self.recorder.settings.prefix
         self._enabled = self.recorder.settings.enabled
         if self._enabled:
@@ -54,6 +61,9 @@ class RecorderMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        if self._bad_setting is not None:
+            await _refuse_to_start(self._bad_setting, scope, receive, send)
+            return
         if scope["type"] != "http" or not self._enabled or MARK in scope:
             await self.app(scope, receive, send)
             return
@@ -94,6 +104,14 @@ class RecorderMiddleware:
             exchange.leave_unfinished()
         finally:
             exchange.leave()
+
+
+async def _refuse_to_start(sentence: str, scope: Scope, receive: Receive, send: Send) -> None:
+    """End the startup with a sentence, which the server logs as its last word. Raises ValueError in any other call."""
+    if scope["type"] != "lifespan":
+        raise ValueError(sentence)
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": sentence})
 
 
 class _Responder:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from tests.recorder import site
 from tests.recorder.watching import events, exchanges
-from tests.support import Server
+from tests.support import ROOT, Server, clean_environ
 
 
 def call(
@@ -81,3 +83,23 @@ def test_fastapi_on_uvicorn(tmp_path: Path) -> None:
     (part,) = by_path["/upload"]["request_body"]["parts"]
     assert (tmp_path / "_logs/profile.bodies" / part["ref"]).read_bytes() == b"\0" * 200_000
     assert [event["payload"]["sha256"] for event in events(tmp_path / "_logs", "file_upload")] == [part["sha256"]]
+
+
+def refused(command: list[str], **environ: str) -> str:
+    """What a server says that does not come up."""
+    env = {**clean_environ(), "PYTHONPATH": str(ROOT), **environ}
+    ran = subprocess.run([sys.executable, "-m", *command], env=env, capture_output=True, text=True, timeout=60)
+    assert ran.returncode
+    return ran.stdout + ran.stderr
+
+
+def test_a_bad_setting_is_the_last_word_of_a_server_that_does_not_start() -> None:
+    sentence = "RECORDER_MODE='strickt' is not known; did you mean 'strict'? (valid: best_effort, strict)."
+    added = refused(["uvicorn", "tests.recorder.site_added:app", "--port", "0"], RECORDER_MODE="strickt")
+    assert added.splitlines()[-2:] == [f"ERROR:    {sentence}", "ERROR:    Application startup failed. Exiting."]
+    assert "Traceback" not in added
+    wrapped = refused(["uvicorn", "tests.recorder.site_fastapi:asgi", "--port", "0"], RECORDER_MODE="strickt")
+    assert wrapped.splitlines()[-1] == f"ValueError: {sentence}"
+    pytest.importorskip("gunicorn")
+    under = refused(["gunicorn", "tests.recorder.site:wsgi", "-b", "127.0.0.1:0"], RECORDER_MODE="strickt")
+    assert sentence in under.rpartition("Traceback")[2]
