@@ -47,6 +47,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("profile")
 
 
+@pytest.hookimpl(trylast=True)  # after the test itself, when that raised nothing
+def pytest_runtest_call(item: pytest.Item) -> None:
+    # Not hidden, as everything else of ours is: where no frame is left pytest writes a line about that.
+    runner = getattr(item, "funcargs", {}).get("profile_runner")
+    if isinstance(runner, ProfileRunner):
+        runner.expect_looked_at()
+
+
 class Result:
     """The outcome of one replay. `report` is the whole of it."""
 
@@ -69,6 +77,8 @@ class Result:
         from playback.summary import render
 
         report = self.report
+        if report.result == "error" and all(step.result == "skipped" for step in report.steps):
+            pytest.fail(report.error or render(report), pytrace=False)  # nothing was sent: there is nothing more to say
         if report.result != "passed":
             pytest.fail(render(report), pytrace=False)
         if name is None:
@@ -122,21 +132,26 @@ class ProfileRunner:
         self.results.append(Result(report))
         return self.results[-1]
 
+    def expect_looked_at(self) -> None:
+        """Fail the test for a verdict that is not `passed` and that it never looked at.
+
+        Forgetting `expect_completed` must not look like success.
+        """
+        __tracebackhide__ = True
+        for result in self.results:
+            if not result.looked_at:
+                result.expect_completed()
+
 
 @pytest.fixture
 def profile_runner(request: pytest.FixtureRequest) -> Iterator[ProfileRunner]:
-    """Replays profiles: `profile_runner.run(slug).expect_completed(step)`.
-
-    A verdict that the test never looked at fails it: forgetting `expect_completed` must not look like success.
-    """
+    """Replays profiles: `profile_runner.run(slug).expect_completed(step)`."""
     option = request.config.getoption
     root = option("--profile-data-root") or os.environ.get("PROFILE_DATA_ROOT") or request.config.rootpath
     base_url = option("--profile-base-url") or os.environ.get("PROFILE_PLAYBACK_BASE_URL")
     runner = ProfileRunner(Path(cast("str | Path", root)), cast("str | None", base_url))
     yield runner
-    for result in runner.results:
-        if not result.looked_at:
-            result.expect_completed()
+    runner.expect_looked_at()  # also of what other fixtures replayed as they were torn down
 
 
 def _plain(name: str) -> str:

@@ -39,11 +39,20 @@ def test_red_name(profile_runner):
 def test_red_forgotten(profile_runner):
     profile_runner.run("wrong")
 
+def test_red_secret(profile_runner):
+    profile_runner.run("locked")
+
 def test_red_unknown(profile_runner):
     profile_runner.run("tinny")
 
 def test_other():
     pass
+"""
+
+LOCKED = """
+metadata: {{slug: locked}}
+steps:
+  - {{id: home, method: POST, path: /login, form: [[password, "{{{{ secrets.PASSWORD }}}}"]]}}
 """
 
 
@@ -57,6 +66,7 @@ def _pytest(folder: Path, *options: str, **environ: str) -> str:
     """Run TESTS over a profile that passes and one that does not; returns pytest's output."""
     add_profile(folder)
     add_profile(folder, "wrong", ITEMS.replace("hello", "goodbye"))
+    add_profile(folder, "locked", LOCKED)
     (folder / "test_it.py").write_text(TESTS)
     env = {**clean_environ(), "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environ}
     env.pop("PYTEST_ADDOPTS", None)
@@ -67,12 +77,14 @@ def _pytest(folder: Path, *options: str, **environ: str) -> str:
 
 def test_a_red_profile_shows_its_summary_and_nothing_of_ours(url: str, tmp_path: Path) -> None:
     out = _pytest(tmp_path, "--profile-base-url", url, "--profile-data-root", str(tmp_path))
-    assert re.search(r"3 failed, 4 passed, 1 error in", out), out
+    assert re.search(r"5 failed, 3 passed in", out), out
     assert "FAILED at step home  wrong  1 step" in out
     assert "contains 'goodbye'" in out
     assert "profile tiny has no step or job called 'itms'; it has home, home_again, items" in out
     assert "There is no profile 'tinny'" in out
-    assert "ERROR at teardown of test_red_forgotten" in out
+    assert "ERROR at teardown" not in out
+    locked = out.partition("_ test_red_secret _")[2].partition("\n")[2].partition("\n___")[0]
+    assert re.fullmatch(r"The profile sends a secret .* set PROFILE_SECRET_PASSWORD .*", locked), locked
     assert "pytest_plugin.py" not in out
     assert "Traceback" not in out
 
