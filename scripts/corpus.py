@@ -1,9 +1,11 @@
 """Score the engine over the practice corpus: record each driver, replay on fresh, shifted and broken instances.
 
     python scripts/corpus.py CORPUS [APP …] [--no-mutants] [--out FILE.json]
+    python scripts/corpus.py CORPUS [APP …] --repeat N
 
 CORPUS is a folder with `harness.py` and `score.py`. The recorder is installed into each application's own environment,
 as its users would. Nothing is edited between recording and replay: the draft is promoted as it was assembled.
+With --repeat each recording is replayed on N fresh and N shifted instances, to count the false alarms.
 """
 
 from __future__ import annotations
@@ -13,8 +15,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from repeat import repeat
+
 ROOT = Path(__file__).resolve().parent.parent
 SLUG = "workflow"
+WRAP = "recorder:wrap"
 
 
 def wctl(*arguments: str, data_root: Path) -> int:
@@ -48,13 +53,20 @@ def replay(secrets: Path, recording: Path, base_url: str) -> int:
     return wctl("run-test-profile", SLUG, "--base-url", base_url, *known, data_root=data_root)
 
 
-def score(corpus: Path, arguments: list[str]) -> int:
+def chosen(corpus: Path, arguments: list[str]) -> list[str]:
+    """The applications that the arguments name, or all, each with the recorder installed."""
     apps = harness(corpus, "list")
-    for app in [app for app in apps if app in arguments] or apps:
+    apps = [app for app in apps if app in arguments] or apps
+    for app in apps:
         install_recorder(corpus, app)
+    return apps
+
+
+def score(corpus: Path, arguments: list[str]) -> int:
+    chosen(corpus, arguments)
     ours = f"{sys.executable} {__file__} --replay {corpus}/{{app}}/secrets.env {{rec}} {{base}}"
     recorder = ["RECORDER_ROOT={rec}/recorder", f"RECORDER_CAPTURE={SLUG}"]
-    command = [sys.executable, "score.py", "--wrap", "recorder:wrap", "--replay", ours, "--red-exit", *arguments]
+    command = [sys.executable, "score.py", "--wrap", WRAP, "--replay", ours, "--red-exit", *arguments]
     return subprocess.run([*command, *(part for value in recorder for part in ("--env", value))], cwd=corpus).returncode
 
 
@@ -66,6 +78,10 @@ def main(arguments: list[str]) -> int:
     if not (corpus / "score.py").exists():
         print(f"absent: {arguments[0] if arguments else 'CORPUS'} holds no score.py", file=sys.stderr)
         return 2
+    if "--repeat" in arguments:
+        place = arguments.index("--repeat")
+        apps = chosen(corpus, arguments[1:place])
+        return 0 if repeat(corpus, apps, int(arguments[place + 1]), SLUG, WRAP, replay) else 1
     return score(corpus, arguments[1:])
 
 
