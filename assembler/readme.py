@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from assembler.document import Noted
@@ -22,26 +23,28 @@ def plain(value: Any) -> Any:
 
 
 def preview(built: Built) -> dict[str, Any]:
-    """The steps in plain words: method, path, what was sent, files, jobs."""
+    """The steps in plain words, and those before the capture that they depend on: what was sent, files, jobs."""
     document = plain(built.document)
     return {
         "v": 1,
         "slug": document["metadata"]["slug"],
-        "steps": [
-            {
-                "id": step["id"],
-                "method": step["method"],
-                "path": step["path"],
-                "status": step["expect"]["status"],
-                "fields": [name for name, _ in step.get("form", [])]
-                + [p["name"] for p in step.get("multipart", []) if "value" in p],
-                "files": [p["filename"] for p in step.get("multipart", []) if "file" in p],
-                "jobs": step["expect"].get("jobs", {}),
-            }
-            for step in document["steps"]
-        ],
+        "prologue": [_row(step) for step in document.get("prologue", [])],
+        "steps": [_row(step) for step in document["steps"]],
         "warnings": built.warnings,
         "problems": built.problems,
+    }
+
+
+def _row(step: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": step["id"],
+        "method": step["method"],
+        "path": step["path"],
+        "status": step["expect"]["status"],
+        "fields": [name for name, _ in step.get("form", [])]
+        + [p["name"] for p in step.get("multipart", []) if "value" in p],
+        "files": [p["filename"] for p in step.get("multipart", []) if "file" in p],
+        "jobs": step["expect"].get("jobs", {}),
     }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.assembler.deployment import Deployment
 from tests.support import Server
 from tests.wctl.conftest import Wctl
 
@@ -91,6 +92,18 @@ def test_a_capture_is_ended_while_the_application_is_down(wctl: Wctl, tmp_path: 
     assert (nowhere.code, "neither a RECORDER_ROOT" in nowhere.err) == (2, True)
     assert wctl("drafts", "discard", "night").code == 0
     assert wctl("drafts", "list").out == ""
+
+
+def test_what_came_before_the_capture_is_told(wctl: Wctl, tmp_path: Path) -> None:
+    site = Deployment(tmp_path)
+    site.form("/login", "email=ada&password=correct-horse", "in", cookies=["session=Qm5x9a-Session7vB7kk; Path=/"])
+    capture = site.start("shop")
+    site.send("GET", "/items", "three", headers=[("cookie", "session=Qm5x9a-Session7vB7kk")])
+    site.end(capture)
+    made = wctl("assemble", "--from", "recorder", "--slug", "shop")
+    assert "Draft shop: ready, 1 step, after a prologue of 1 from before the capture began\n" in made.err
+    shown = wctl("drafts", "show", "shop").out
+    assert "  before the capture, post-login: POST /login → 200 (email, password)\n  get-items: GET /items" in shown
 
 
 def test_why_a_capture_did_not_start(wctl: Wctl, tiny: str, tmp_path: Path) -> None:

@@ -50,9 +50,11 @@ def show(slug: Slug, data_root: DataRoot = Path(), as_json: AsJson = False) -> i
         return 0
     status: dict[str, Any] = document.get("status") or {"state": "assembling"}
     answer(f"{slug}  {status['state']}  {document['directory']}")
-    for step in (document.get("preview") or {}).get("steps", []):
-        sent = ", ".join([*step.get("fields", []), *(f"file {name}" for name in step.get("files", []))])
-        answer(f"  {step['id']}: {step['method']} {step['path']} → {step['status']}{sent and f' ({sent})'}")
+    preview = document.get("preview") or {}
+    for section, before in (("prologue", "before the capture, "), ("steps", "")):
+        for step in preview.get(section, []):
+            sent = ", ".join([*step.get("fields", []), *(f"file {name}" for name in step.get("files", []))])
+            answer(f"  {before}{step['id']}: {step['method']} {step['path']} → {step['status']}{sent and f' ({sent})'}")
     for word, sentences in (("note", status.get("warnings")), ("problem", status.get("problems"))):
         for sentence in sentences or []:
             answer(f"  {word}: {sentence}")

@@ -14,6 +14,7 @@ import typer
 
 import assembler
 from assembler import AssemblyError, DraftStatus
+from assembler.drafts import json_object
 from assembler.logs import locate
 from assembler.profile import slug_problem
 from recorder.captures import close_capture
@@ -130,7 +131,11 @@ def _has_log(source: Path) -> bool:
 def lines(status: DraftStatus) -> Iterator[str]:
     """What became of a draft, and what comes next."""
     slug = status.directory.name
-    yield f"Draft {slug}: {status.state}, {status.steps} step{'' if status.steps == 1 else 's'}"
+    before = len(json_object(status.directory / "preview.json").get("prologue") or ())
+    yield (
+        f"Draft {slug}: {status.state}, {status.steps} step{'' if status.steps == 1 else 's'}"
+        + (f", after a prologue of {before} from before the capture began" if before else "")
+    )
     for warning in status.warnings:
         yield f"  note: {warning}"
     for problem in status.problems:
