@@ -111,11 +111,23 @@ def _advice(report: Report) -> Iterator[str]:
             yield f"send the request again{theirs}: {visible(curl)}"
         if skipped:
             yield f"{_count(skipped, 'step')} did not run; --keep-going replays them too"
-        yield f"the application no longer does what was recorded; if that is meant: wctl update-profile {visible(report.profile)}"
+        left = (
+            ", or still has what an earlier replay left in it (a fresh instance tells)" if _may_be_left(report) else ""
+        )
+        meant = f"if a change is meant: wctl update-profile {visible(report.profile)}"
+        yield f"the application no longer does what was recorded{left}; {meant}"
     elif report.result == "interrupted":
         yield "it was stopped before the end, so this is no verdict; run it again"
     elif report.result == "error":
         yield "nothing was judged; put right what stands above and run it again"
+
+
+def _may_be_left(report: Report) -> bool:
+    """True when traces of an earlier replay would look the same: the profile writes, and not only into its own run."""
+    if all(step.method in ("GET", "HEAD", "OPTIONS") for step in report.steps):
+        return False
+    run = report.run_id.rpartition(";")[2] if report.run_dir and report.run_id else None
+    return run is None or any(run not in step.path for step in report.steps if step.result in BAD)
 
 
 def _mismatch(mismatch: Mismatch) -> str:

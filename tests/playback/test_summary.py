@@ -8,6 +8,8 @@ from playback.report import Mismatch, StepOutcome
 from playback.summary import headline, render, step_lines
 from tests.playback.reports import failed, passed
 
+GONE = "the application no longer does what was recorded"
+MEANT = "if a change is meant: wctl update-profile small-watershed"
 SHOWN = r'''"\u001b[31mred\u001b[0m\u202e\u0000<b>&\"'\ud800"'''
 
 
@@ -45,8 +47,20 @@ def test_a_failed_replay_says_what_where_and_what_next() -> None:
         "Workspace: playback_runs/0123",
         "Next: send the request again: curl -X POST http://127.0.0.1:5000/runs/x/rusle-10m/run",
         "Next: 1 step did not run; --keep-going replays them too",
-        "Next: the application no longer does what was recorded; if that is meant: wctl update-profile small-watershed",
+        f"Next: {GONE}, or still has what an earlier replay left in it (a fresh instance tells); {MEANT}",
     ]
+
+
+def test_what_an_earlier_replay_left_is_no_reason_where_it_cannot_be() -> None:
+    alone = render(
+        failed(steps=[StepOutcome("a", "GET", "/a", 200, 500, "failed"), StepOutcome("b", "GET", "/b", 200)])
+    )
+    assert alone.splitlines()[-1] == f"Next: {GONE}; {MEANT}"
+    own = StepOutcome("a", "POST", "/runs/profile;;tmp;;0123456789abcdef0123456789abcdef/a", 200, 500, "failed")
+    assert render(failed(steps=[own], run_dir="playback_runs/0123")).splitlines()[-1] == f"Next: {GONE}; {MEANT}"
+    shared = StepOutcome("b", "GET", "/orders", 200, 200, "failed")
+    report = failed(steps=[own, shared], run_dir="playback_runs/0123")
+    assert "what an earlier replay left" in render(report).splitlines()[-1]
 
 
 def test_nothing_recorded_reaches_the_terminal_as_it_is() -> None:
