@@ -152,11 +152,21 @@ def values(extract: Extract, answer: Answer) -> list[str]:
     pattern = re.compile(extract.regex)
     linked = extract.attr in ("href", "action", "src") or extract.header in ("location", "link")
     return [
-        unquote(match[1]) if linked or _ADDRESS.fullmatch(text) else match[1]
+        value
         for text in found
-        for match in pattern.finditer(text)
-        if match[1] is not None
+        for value in _matches(pattern, text, address=linked or _ADDRESS.fullmatch(text) is not None)
     ]
+
+
+def _matches(pattern: re.Pattern[str], text: str, *, address: bool) -> list[str]:
+    """What the pattern's group matches. An address is also searched decoded: `&email=zoe%40example.com&key=7` holds
+    `&email=zoe@example.com&key=`, and which characters an application escapes is its own affair."""
+    found = [match[1] for match in pattern.finditer(text) if match[1] is not None]
+    if not address:
+        return found
+    if not found and "%" in text:
+        return [match[1] for match in pattern.finditer(unquote(text)) if match[1] is not None]
+    return [unquote(value) for value in found]
 
 
 def source_name(extract: Extract) -> str:

@@ -66,15 +66,20 @@ _CLOCKS = (
     r"1[5-9]\d{8}(?:\.\d+|\d{3}|\d{6})?(?![\d.])|2[01]\d{8}(?:\.\d+|\d{3}|\d{6})?(?![\d.])",
 )
 _SPANS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600}
-_SPAN = r"(?:\d+|an?|a few)[ \u00a0](?:second|minute|hour|day|week|month|year)s?"
-AGO = re.compile(rf"\b(?:just now|{_SPAN}(?:,? (?:and )?{_SPAN})? ago)\b", re.IGNORECASE)
+_SPANS |= {"sec": 1, "min": 60, "hr": 3600, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31557600}
+_LONG_SPAN = r"(?:\d+|an?|a few)[ \u00a0](?:second|minute|hour|day|week|month|year|sec|min|hr)s?"
+_SPAN = rf"(?:{_LONG_SPAN}|\d+(?:secs?|mins?|hrs?|[smhdwy]))"
+_AGO = (
+    rf"(?:just now|now|(?:(?:a )?moments?|seconds|(?:less than )?{_SPAN}(?:,? (?:and )?{_SPAN})?)[ \u00a0](?:ago|from now))"
+)
+AGO = re.compile(rf"(?<![\w-]){_AGO}(?![\w-])", re.IGNORECASE)
 """How long ago something was, as pages say it."""
 _FOLDER = r"/(?:tmp|T)/[A-Za-z0-9._-]*?[a-z0-9_]{8}(?![A-Za-z0-9_.-])"
 """A temporary folder as `tempfile.mkdtemp` names it: eight characters at random behind a prefix."""
 TEMPORARY = re.compile(r"(?:/private|/var(?:/folders/\w+/\w+)?)?" + _FOLDER)
 """A path in such a folder."""
 _PIECE = re.compile(
-    rf"(?P<folder>{_FOLDER})|(?P<ago>(?i:\b(?:just now|{_SPAN}(?:,? (?:and )?{_SPAN})? ago)\b))|"
+    rf"(?P<folder>{_FOLDER})|(?P<ago>(?i:(?<![\w-]){_AGO}(?![\w-])))|"
     r"(?P<secret>secret-[a-z]+-[0-9a-f]{32})"
     r"|(?P<uuid>(?<![0-9a-fA-F-])[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![0-9a-fA-F-]))"
     r"|(?P<clock>(?<![\w:.-])(?:" + "|".join(_CLOCKS) + r")(?![\w:]))"
@@ -254,10 +259,10 @@ _MONTHS = {
 
 
 def age(text: str) -> float | None:
-    """Seconds that a phrase such as `2 minutes ago` or `just now` speaks of; None when it is no such phrase."""
+    """Seconds that a phrase such as `2 minutes ago`, `5m ago` or `just now` speaks of; None when it is no such phrase."""
     if not AGO.fullmatch(text.strip()):
         return None
-    amounts = re.findall(r"(\d+|an?|a few)[ \u00a0]([a-z]+?)s?\b", text.lower())
+    amounts = re.findall(r"\b(\d+|an?|a few)[ \u00a0]?([a-z]+?)s?\b", text.lower())
     return float(sum((int(n) if n.isdigit() else 1) * _SPANS[unit] for n, unit in amounts if unit in _SPANS))
 
 
