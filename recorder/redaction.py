@@ -196,7 +196,7 @@ class Redactor:
 
     def scan(self, text: str, kind: Kind) -> Scanned:
         """Mark the secrets in a text by name and by shape, and remember them as known."""
-        scanned = Scanned(text, kind, self._by_shape(text))
+        scanned = Scanned(text, kind, self.by_shape(text))
         if kind == "form":
             scanned.marks += self._by_name_in_form(text)
             return scanned
@@ -255,7 +255,8 @@ class Redactor:
         pseudonym = self.secret(value, kind)
         return Mark(start, end, pseudonym, (pseudonym,))
 
-    def _by_shape(self, text: str) -> list[Mark]:
+    def by_shape(self, text: str) -> list[Mark]:
+        """Mark what looks like a secret whatever it is called: JWT, private key, bearer, basic, password in a URL."""
         marks: list[Mark] = []
         if "eyJ" in text:
             marks += [self._mark(*found.span(), found[0], "jwt") for found in _JWT.finditer(text)]
