@@ -24,9 +24,10 @@ from assembler.breaks import breaks
 from assembler.document import dump
 from assembler.draft import Built, build
 from assembler.drafts import SNAPSHOTS
-from assembler.erasing import Place, remember
+from assembler.erasing import remember
 from assembler.late import mend
 from assembler.logs import AssemblyError, AuditLog, locate, logs_listed
+from assembler.places import Place
 from assembler.profile import slug_problem
 from assembler.readme import preview, readme
 from assembler.recording import Bodies, Recording, epoch
@@ -170,7 +171,7 @@ class Assembly:
             if event["category"] == "http_request":
                 log.keep(offset, event, since)
             return
-        self._places[event["id"]] = Place(log.path, offset)
+        self._places[event["id"]] = log.place(offset)
         for capture_id in ids:
             self.events.setdefault(capture_id, []).append(event)
         if event.get("operation_id"):
@@ -273,11 +274,7 @@ class Assembly:
 
     def _earlier(self, capture_id: str) -> list[tuple[Place, dict[str, Any]]]:
         """Requests outside the capture, with their places: those of no capture, and those of other captures."""
-        found = {
-            e["id"]: (Place(log.path, offset), e)
-            for log in self.logs.values()
-            for offset, e in (*log.before, *log.during)
-        }
+        found = {e["id"]: (place, e) for log in self.logs.values() for place, e in log.kept()}
         for other, events in self.events.items():
             if other != capture_id:
                 found.update(

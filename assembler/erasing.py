@@ -19,11 +19,12 @@ from urllib.parse import quote, quote_plus, unquote
 
 import orjson
 
+from assembler.places import Place, overwrite, records_at
 from assembler.recording import Bodies
 from recorder.events import envelope
 from recorder.log import Writer
 
-__all__ = ["REDACTED", "Place", "Where", "erase", "remember", "spellings", "strings"]
+__all__ = ["REDACTED", "Where", "erase", "remember", "spellings", "strings"]
 
 REDACTED = "redacted"
 """What stands in a draft for a value that somebody asked to have taken out."""
@@ -33,14 +34,6 @@ _OURS = {
     "sha256", "ref", "media_type", "encoding", "stored_encoding", "method", "scheme", "http_version", "kind", "pseudonym", "pointer",
 }  # fmt: skip
 """Keys of a payload whose values are the recorder's own."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a record stands: its log and the byte offset of its line."""
-
-    log: Path
-    offset: int
 
 
 @dataclass
@@ -104,13 +97,31 @@ def erase(
     pattern = re.compile(
         "|".join(re.escape(s) if len(s) >= word else alone.format(re.escape(s)) for s in sorted(spelled, key=len)[::-1])
     )
+    held = [
+        event
+        for event in events
+        if event["id"] in places
+        and event["payload"].get("kind") not in ("redact", "tombstone")
+        and any(pattern.search(text) for _, text in strings(event["payload"], bodies))
+    ]
+    stored = dict(records_at({places[event["id"]] for event in held}))
     # First all is read: two records may share one body.
-    texts = [t for event in events for t in _texts(event, places.get(event["id"]), pattern, spelled, bodies)]
+    texts = [t for event in held for t in _texts(event, stored[places[event["id"]]], pattern, spelled, bodies)]
+    inside: dict[Place, dict[str, Any]] = {}
     for text in texts:
-        _store(text, places[text.event["id"]])
+        if text.file is not None:
+            _write(text.file, text.text.encode())
+        else:
+            place = places[text.event["id"]]
+            inside[place] = stored[place]
+            _put(stored[place]["payload"], text.where, text.text)
+    overwrite(inside)
+    writers: dict[Path, Writer] = {}
     touched: dict[str, dict[str, Any]] = {}
     for text in texts:
         touched[text.event["id"]] = text.event
+        log = places[text.event["id"]].log.parent
+        writer = writers.setdefault(log, Writer(log, root))
         for offset, length, name in text.marks:
             payload = {
                 "kind": "tombstone",
@@ -121,9 +132,11 @@ def erase(
                 "sha256": hashlib.sha256(text.text.encode()).hexdigest(),
             }
             tombstones.append(payload)
-            _bury(payload, text.event, places[text.event["id"]], root)
+            _bury(payload, text.event, writer)
+    for writer in writers.values():
+        writer.close()
     for event in touched.values():
-        event["payload"] = _record(places[event["id"]])["payload"]
+        event["payload"] = stored[places[event["id"]]]["payload"]
     remember([*touched.values()], tombstones, bodies)
     return sum(len(text.marks) for text in texts)
 
@@ -162,14 +175,10 @@ def _offset(mark: Mapping[str, Any]) -> int:
 
 
 def _texts(
-    event: dict[str, Any], place: Place | None, pattern: re.Pattern[str], names: Mapping[str, str], bodies: Bodies
+    event: dict[str, Any], record: dict[str, Any], pattern: re.Pattern[str], names: Mapping[str, str], bodies: Bodies
 ) -> Iterator[_Text]:
-    """The texts of a record that hold one of the values, as they are on the disk."""
-    if place is None or event["payload"].get("kind") in ("redact", "tombstone"):
-        return
-    if not any(pattern.search(text) for _, text in strings(event["payload"], bodies)):
-        return
-    payload = _record(place)["payload"]
+    """The texts of an event that hold one of the values, as they are in its record on the disk."""
+    payload = record["payload"]
     for where, text in strings(payload, bodies):
         ref = payload[where[0]].get("ref") if where[1:] == ("text",) and isinstance(payload[where[0]], dict) else None
         fresh, end, marks = "", 0, []
@@ -183,45 +192,18 @@ def _texts(
             yield _Text(event, where, bodies.path(ref) if ref else None, fresh + text[end:], marks)
 
 
-def _store(text: _Text, place: Place) -> None:
-    """Put a text in the place of the one on the disk, which takes as many bytes; all around it stays where it is."""
-    if text.file is not None:
-        _write(text.file, 0, text.text.encode())
-        return
-    with place.log.open("rb") as file:
-        file.seek(place.offset)
-        line = file.readline().rstrip(b"\n")
-    record = orjson.loads(line)
-    _put(record["payload"], text.where, text.text)
-    fresh = orjson.dumps(record)
-    if len(fresh) > len(line):
-        raise OSError(
-            f"{place.log}: a secret in the record at byte {place.offset} cannot be overwritten; it is no line of the recorder's."
-        )
-    _write(place.log, place.offset, fresh.ljust(len(line)))
-
-
-def _write(path: Path, offset: int, content: bytes) -> None:
+def _write(path: Path, content: bytes) -> None:
+    """Put a stored body in the place of the one on the disk, which takes as many bytes."""
     with path.open("r+b") as file:
-        file.seek(offset)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _bury(payload: dict[str, Any], event: Mapping[str, Any], place: Place, root: Path) -> None:
-    writer = Writer(place.log.parent, root)
+def _bury(payload: dict[str, Any], event: Mapping[str, Any], writer: Writer) -> None:
     writer.append(
         envelope("system_log", None, payload, parent_id=event["operation_id"], run_context=event.get("run_context"))
     )
-    writer.close()
-
-
-def _record(place: Place) -> dict[str, Any]:
-    with place.log.open("rb") as file:
-        file.seek(place.offset)
-        record: dict[str, Any] = orjson.loads(file.readline())
-    return record
 
 
 def _put(payload: Any, where: Where, text: str) -> None:

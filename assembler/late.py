@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assembler.erasing import Place, erase
+from assembler.erasing import erase
+from assembler.places import Place
 from assembler.recording import Bodies
 from assembler.shapes import SECRET
 from recorder.pseudonyms import Pseudonyms, load_key

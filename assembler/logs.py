@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
 import orjson
 
+from assembler.places import Place, records_at
 from assembler.soundness import fault
 from recorder.events import VERSION
+from recorder.generations import Generations
 from recorder.log import LOG_NAME, parse
+from recorder.reader import Reader, Seen
 
 __all__ = ["AssemblyError", "AuditLog", "locate", "logs_listed"]
 
@@ -23,64 +26,97 @@ from, and as many from after that."""
 _KEYS = {"operation_id", "parent_id", "writer", "sequence", "timestamp", "boot_id", "mono_ns", "stage", "capture_ids"}
 _TOLD = 3
 """Places of lines that were no events which a warning names."""
+_BITS = 48
+_OFFSET = (1 << _BITS) - 1
 
 
 class AssemblyError(ValueError):
     """A draft that cannot be made; the message says what is missing and what to do."""
 
 
-@dataclass
 class AuditLog:
-    """One audit log and how far it was read."""
+    """One audit log, in all the files it became, and how far it was read.
 
-    path: Path
-    run_id: str | None = None
-    offset: int = 0
-    file: tuple[int, int] | None = None
-    """Device and inode: another file at `path` is read from its beginning."""
-    before: deque[tuple[int, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    during: deque[tuple[int, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    bad: list[tuple[int, str]] = field(default_factory=list)
+    A position is a whole number that tells the file and the offset in its text: light to keep, for as long as this lives.
+    """
+
+    def __init__(self, path: Path, run_id: str | None = None) -> None:
+        self.path = path
+        self.run_id = run_id
+        self._reader = Reader(path)
+        self._seen = Seen()
+        self._bad: list[str] = []
+        self._bad_count = 0
+        self._before: deque[tuple[int, str]] = deque(maxlen=_KEPT)
+        self._during: deque[tuple[int, str]] = deque(maxlen=_KEPT)
 
     def pull(self, *, rest: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The events appended since the last call, with their offsets. An unfinished last line waits, unless `rest`."""
-        try:
-            stat = self.path.stat()
-            file = self.path.open("rb")
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        if self.file != (stat.st_dev, stat.st_ino) or stat.st_size < self.offset:
-            self.file, self.offset = (stat.st_dev, stat.st_ino), 0
-        with file:
-            file.seek(self.offset)
-            for line in file:
-                if not line.endswith(b"\n") and not rest:
-                    return
-                start, self.offset = self.offset, self.offset + len(line)
-                if line == b"\n":
-                    continue
-                event = _event(line)
-                if isinstance(event, str):
-                    self.bad.append((start, event))
-                else:
-                    yield start, event
+        """The events that the log gained since the last call, each with its position, the oldest file first.
 
-    def keep(self, offset: int, event: dict[str, Any], since: str) -> None:
+        An unfinished last line waits, unless `rest`. A record that stands in two files comes once.
+        """
+        last, again = self._seen.last, self._seen.again
+        for generation, lines in self._reader.blocks(rest=rest):
+            number, offset = generation.number << _BITS, generation.offset
+            try:
+                for line in lines:
+                    start = offset
+                    offset += len(line) + 1
+                    if not line:
+                        continue
+                    event = _event(line)
+                    if isinstance(event, str):
+                        self._skip(event, start, generation.file.path)
+                        continue
+                    writer, sequence = event["writer"], event["sequence"]
+                    if last.get(writer) == sequence - 1:
+                        last[writer] = sequence
+                    elif again(writer, sequence):
+                        continue
+                    yield number | start, event
+            finally:
+                generation.offset = offset
+
+    def place(self, position: int) -> Place:
+        """Where the record at a position stands, whatever its file will be called."""
+        return Place(self.path, position & _OFFSET, self._reader.generations[position >> _BITS].first.id)
+
+    def keep(self, position: int, event: dict[str, Any], since: str) -> None:
         """Keep a request of no capture. A window that began at `since` is not to push out what came before it."""
-        if self.during and self.during[0][1]["timestamp"] < since:
-            kept, self.during = self.during, deque(maxlen=_KEPT)
+        if self._during and self._during[0][1] < since:
+            kept, self._during = self._during, deque(maxlen=_KEPT)
             for entry in kept:
-                (self.before if entry[1]["timestamp"] < since else self.during).append(entry)
-        (self.before if event["timestamp"] < since else self.during).append((offset, event))
+                (self._before if entry[1] < since else self._during).append(entry)
+        timestamp = event["timestamp"]
+        (self._before if timestamp < since else self._during).append((position, timestamp))
+
+    def kept(self) -> Iterator[tuple[Place, dict[str, Any]]]:
+        """The requests that were kept, as they are on the disk now. What was removed with its file is passed over."""
+        by_file: dict[str, list[Place]] = {}
+        for position, _ in (*self._before, *self._during):
+            place = self.place(position)
+            by_file.setdefault(place.generation, []).append(place)
+        for places in by_file.values():
+            with contextlib.suppress(FileNotFoundError):
+                yield from records_at(places)
 
     def skipped(self) -> str | None:
-        """What was no event and was passed over, as one sentence."""
-        if not self.bad:
-            return None
-        places = "; ".join(f"{reason}, at byte {offset}" for offset, reason in self.bad[:_TOLD])
-        more = f"; and {len(self.bad) - _TOLD} more" if len(self.bad) > _TOLD else ""
+        """What was no event and was passed over, and which files could not be read whole."""
         of = f"of run {self.run_id}" if self.run_id else "of RECORDER_ROOT"
-        return f"The log {of} holds lines that are no events and were skipped: {places}{more}."
+        told = []
+        if self._bad:
+            more = f"; and {self._bad_count - _TOLD} more" if self._bad_count > _TOLD else ""
+            told.append(f"The log {of} holds lines that are no events and were skipped: {'; '.join(self._bad)}{more}.")
+        if problems := sorted(self._reader.problems.items())[:_TOLD]:
+            named = "; ".join(f"{name}: {reason}" for name, reason in problems)
+            told.append(f"The log {of} has files that could not be read whole: {named}.")
+        return " ".join(told) or None
+
+    def _skip(self, reason: str, offset: int, path: Path) -> None:
+        self._bad_count += 1
+        if len(self._bad) < _TOLD:
+            file = "" if path == self.path else f" of {path.name}"
+            self._bad.append(f"{reason}, at byte {offset}{file}")
 
 
 def _event(line: bytes) -> dict[str, Any] | str:
@@ -138,12 +174,10 @@ def locate(source: Path) -> tuple[Path, Path | None]:
     log = source / "_logs" / LOG_NAME
     if (source / "logs.jsonl").exists() or ((source / "_logs").is_dir() and (source / "key").exists()):
         return source, None
-    if log.exists():
-        with log.open("rb") as file:
-            for line in file:
-                event = _event(line) if line.strip() else "blank"
-                if isinstance(event, dict) and event["payload"].get("kind") == "log_opened":
-                    return Path(event["payload"]["recorder_root"]).resolve(), log
+    if any(file.live or file.first for file in Generations(log).look()):
+        for _, event in AuditLog(log).pull(rest=True):
+            if event["payload"].get("kind") == "log_opened":
+                return Path(event["payload"]["recorder_root"]).resolve(), log
         return source, log
     if (source / "profiles").is_dir() and (source / ".recorder").is_dir():
         return source / ".recorder", None

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from assembler.erasing import REDACTED, Place, erase
+from assembler.erasing import REDACTED, erase
+from assembler.places import Place
 from assembler.recording import Bodies
 from assembler.shapes import SECRET
 

@@ -225,7 +225,7 @@ def test_a_line_that_is_still_being_written_waits(site: Deployment) -> None:
     assembly = Assembly(site.root, site.data_root)
     seen = assembly.read()
     assert seen > 0
-    line = site.log().read_bytes().split(b"\n")[-2]
+    line = site.log().read_bytes().split(b"\n")[-2].replace(b'"sequence":', b'"sequence":9')
     with site.log().open("ab") as log:
         log.write(b"\n" + line[:100])
         log.flush()
@@ -233,7 +233,7 @@ def test_a_line_that_is_still_being_written_waits(site: Deployment) -> None:
         log.write(line[100:] + b"\n")
     assert assembly.read() == 1
     assert assembly.read() == 0
-    assert all(log.bad == [] for log in assembly.logs.values())
+    assert all(log.skipped() is None for log in assembly.logs.values())
 
 
 def test_a_log_that_was_replaced_is_read_from_its_beginning(site: Deployment) -> None:

@@ -1,0 +1,254 @@
+"""The files that one audit log became: the live one, and those that rotation renamed, copied or compressed beside it.
+
+A name says nothing: `….jsonl.1` is `….jsonl.2` tomorrow and `….jsonl.2.gz` after that. So a generation, which is one
+file's worth of records, is known by the id of its first record, and its age by that record's time.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from functools import cmp_to_key
+from importlib import import_module
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+from recorder.log import parse
+
+__all__ = ["CHUNK", "BrokenFileError", "File", "First", "Generations", "chunks"]
+
+CHUNK = 256 << 10
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma"}
+"""The first bytes of a compressed file, and the module of the standard library that reads it."""
+_HEAD = 64  # bytes at the beginning of a file; the id of its first record is among them
+_SEARCHED = 8 << 20  # bytes in which a first record is looked for
+_SETTLED_NS = 100_000_000  # a folder that changed later than this before a look may change again within one tick
+_LOOKS = 10
+
+
+class BrokenFileError(OSError):
+    """A compressed file that breaks off, or is none."""
+
+
+class First(NamedTuple):
+    """The first record of a generation: its identity and its age."""
+
+    id: str
+    timestamp: str
+    boot_id: str
+    mono_ns: int
+
+
+class Stamp(NamedTuple):
+    """What changes when a file does."""
+
+    device: int
+    inode: int
+    size: int
+    changed_ns: int
+
+
+class File(NamedTuple):
+    """A file of the log, as it was found. `first` is None when it holds no event; `problem` says why it cannot be read."""
+
+    path: Path
+    stamp: Stamp
+    live: bool = False
+    compression: str | None = None
+    first: First | None = None
+    problem: str | None = None
+
+    @property
+    def rank(self) -> tuple[bool, bool, int]:
+        """Higher is better to read from, where two files hold one generation: while it is copied or compressed."""
+        return self.live, self.compression is None, self.stamp.size
+
+    def opened(self, mode: str = "rb") -> BinaryIO | None:
+        """The file, open at its text. None when another is at its path by now, or none at all."""
+        try:
+            text = _opened(self.path, self.compression, mode)
+        except FileNotFoundError:
+            return None
+        if _stamp(os.fstat(text.fileno()))[:2] == self.stamp[:2]:
+            return text
+        text.close()
+        return None
+
+
+class Generations:
+    """Looks at the files of one log. What was learnt about a file is remembered while the file stays as it is."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self._head = b""
+        self._first: First | None = None
+        self._rotated: list[File] = []
+        self._settled = -1
+
+    def look(self) -> list[File]:
+        """Every file that is there now, the oldest generation first, the live file last.
+
+        The live one is looked at before the others: what a writer put there, it put there after all that it put into
+        them. Raises OSError when the live file cannot be read.
+        """
+        live = self._live()
+        rotated = self._siblings()
+        return [*rotated, live] if live else rotated
+
+    def _live(self) -> File | None:
+        try:
+            file = self.log.open("rb")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        with file:
+            stamp = _stamp(os.fstat(file.fileno()))
+            head = os.pread(file.fileno(), _HEAD, 0)
+            if head != self._head or len(head) < _HEAD:
+                self._head, self._first = head, _first(file)
+        return File(self.log, stamp, live=True, first=self._first, problem=_problem(self._first, stamp))
+
+    def _siblings(self) -> list[File]:
+        """The rotated files. The folder is listed only when it has changed since."""
+        try:
+            changed = self.log.parent.stat().st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        if changed == self._settled and all(self._grown()):
+            return self._rotated
+        looked = time.time_ns()
+        known = {file.stamp: file for file in self._rotated}
+        for _ in range(_LOOKS):
+            found = [_identified(path, stamp, known.get(stamp)) for path, stamp in self._listed()]
+            if None not in found:
+                break  # none was renamed under our eyes
+        self._rotated = _by_age(file for file in found if file)
+        self._settled = changed if looked - changed > _SETTLED_NS else -1
+        return self._rotated
+
+    def _grown(self) -> Iterator[bool]:
+        """Whether each rotated file is still there; one that grew is told so in place."""
+        for index, file in enumerate(self._rotated):
+            try:
+                stamp = _stamp(os.lstat(file.path))
+            except FileNotFoundError:
+                yield False
+                return
+            if stamp != file.stamp:
+                yield stamp[:2] == file.stamp[:2] and file.first is not None and file.compression is None
+                self._rotated[index] = file._replace(stamp=stamp)
+        yield True
+
+    def _listed(self) -> list[tuple[Path, Stamp]]:
+        """The rotated files with their stamps. Listed until two lists agree: a rename on the way can hide a file."""
+        listed: list[tuple[Path, Stamp]] = []
+        for _ in range(_LOOKS):
+            before, listed = listed, sorted(_rotated(self.log))
+            if [(path, stamp[:2]) for path, stamp in before] == [(path, stamp[:2]) for path, stamp in listed]:
+                break
+        return listed
+
+
+def _rotated(log: Path) -> Iterator[tuple[Path, Stamp]]:
+    """`log.1`, `log-20261120`, `log.1.gz`, and with logrotate's `extension` `profile.events.1.jsonl`."""
+    beginnings = (f"{log.stem}.", f"{log.stem}-")
+    try:
+        with os.scandir(log.parent) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(beginnings) and entry.name != log.name]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in names:
+        path = log.parent / name
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield path, _stamp(status)
+
+
+def _identified(path: Path, stamp: Stamp, known: File | None) -> File | None:
+    """The file at `path`; None when it has just gone."""
+    if known:
+        return known._replace(path=path)
+    try:
+        compression = _compression(path)
+        with _opened(path, compression) as file:
+            first = _first(file)
+    except FileNotFoundError:
+        return None
+    except (OSError, ImportError) as error:
+        return File(path, stamp, problem=_reason(error))
+    return File(path, stamp, False, compression, first, _problem(first, stamp))
+
+
+def _problem(first: First | None, stamp: Stamp) -> str | None:
+    return None if first or not stamp.size else "it holds no event"
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _compression(path: Path) -> str | None:
+    """The compression of a file, by what it begins with: a name may lie."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    return next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), None)
+
+
+def _opened(path: Path, compression: str | None, mode: str = "rb") -> BinaryIO:
+    return cast(BinaryIO, import_module(compression).open(path) if compression else path.open(mode))
+
+
+def chunks(file: BinaryIO, left: int = -1) -> Iterator[bytes]:
+    """What an open file holds from here on, `left` bytes at most. Raises BrokenFileError when it breaks off."""
+    while left:
+        try:
+            chunk = file.read1(CHUNK if left < 0 else min(CHUNK, left))  # type: ignore[attr-defined]
+        except Exception as error:  # each compression has its own
+            raise BrokenFileError(str(error) or type(error).__name__) from error
+        if not chunk:
+            return
+        left -= len(chunk) if left > 0 else 0
+        yield chunk
+
+
+def _first(file: BinaryIO) -> First | None:
+    """The first event of an open file."""
+    text = b""
+    try:
+        for chunk in chunks(file):
+            text += chunk
+            *lines, text = text.split(b"\n")
+            for line in lines:
+                event = parse(line) if line else ""
+                if isinstance(event, dict):
+                    mono = event.get("mono_ns")
+                    times = (str(event.get("timestamp") or ""), str(event.get("boot_id") or ""))
+                    return First(str(event["id"]), *times, mono if isinstance(mono, int) else 0)
+            if file.tell() > _SEARCHED:
+                break
+    except BrokenFileError:
+        if file.tell() == 0:
+            raise
+    return None
+
+
+def _by_age(files: Iterable[File]) -> list[File]:
+    return sorted(files, key=cmp_to_key(_older))
+
+
+def _older(one: File, other: File) -> int:
+    """Below 0 when `one` began before `other`: by the clock that never goes back, where both have the same."""
+    a, b = one.first, other.first
+    if a is None or b is None:
+        return (a is not None) - (b is not None)
+    if a.boot_id == b.boot_id and a.mono_ns != b.mono_ns:
+        return -1 if a.mono_ns < b.mono_ns else 1
+    return (a.timestamp > b.timestamp) - (a.timestamp < b.timestamp)
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
