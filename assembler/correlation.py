@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import itertools
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from urllib.parse import unquote
 
 from assembler.clients import OWN_COOKIE, Owner
 from assembler.extractors import Answer
+from assembler.mentions import mentioned, sought
 from assembler.numbers import STRENGTHS, Strength, Wanted, locate_choice, locate_name, locate_number
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
@@ -33,6 +35,10 @@ _STAMP = re.compile(r"\d{10,}(?:\.\d+)?")
 """A number so long that chance cannot make two of it equal: a time in seconds or less, a revision, a snowflake id."""
 _VERSION = re.compile(r"v\d{1,2}")
 _WORD = re.compile(r"[A-Za-z0-9]+")
+_NEVER_ESCAPED = re.compile(r"[\w.~-]+", re.ASCII)
+"""What stands in a page, an address and a document as it is."""
+_CHOICES = 20
+"""Pages back to which a control is looked for: what somebody chose stood on a page seen lately."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,8 @@ class Correlation:
         self._first_named: dict[tuple[str, str], int] = {}
         self._index_requests()
         self._index = self._index_answers()
+        self._mentions = self._index_mentions()
+        self._visited: dict[tuple[str, str], Ref] = {}
         self._anchors: list[str] = []
         for index in range(len(exchanges)):
             self.filled.append(self._fill(index))
@@ -140,31 +148,53 @@ class Correlation:
                 index[word].append(number)
         return index
 
-    def _answers_with(self, value: str, before: int) -> Iterator[int]:
-        """Exchanges whose answer was complete before `before` began and holds `value`, oldest first.
+    def _index_mentions(self) -> dict[tuple[str, str], list[int]]:
+        index: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for number, answer in enumerate(self.answers):
+            for mention in set(mentioned(answer, self.exchanges[number].path)):
+                index[mention].append(number)
+        return index
 
-        From before the window, only answers to the same client count, and only for values that nothing else can be:
-        a word or a counted id may stand in any earlier recording of the same log.
+    def _answers_with(self, value: str, before: int, *, latest: bool = False) -> Iterator[int]:
+        """Exchanges whose answer was complete before `before` began and holds `value`, oldest or latest first.
+
+        The window's own answers come before those of the prologue.
         """
         words = _WORD.findall(value)
         if not words:
             return
-        longest = max(words, key=len)
-        client, asked = self.owners[before].client, self.exchanges[before]
+        postings = min((self._index.get(word, ()) for word in words), key=len)
+        known = postings[: bisect_left(postings, before)]
         rare = bool(SECRET.fullmatch(value) or _UUID.fullmatch(value) or looks_opaque(value))
-        for number in self._index.get(longest, ()):
-            if number >= before:
-                return
-            given = self.exchanges[number]
-            near = given.captured or (self.owners[number].client == client and (rare or not asked.captured))
-            if near and given.before(asked) and self._holds(number, value):
-                yield number
+        for captured in (True, False):
+            for number in reversed(known) if latest else known:
+                if (
+                    self.exchanges[number].captured is captured
+                    and self._known(number, before, rare)
+                    and self._holds(number, value)
+                ):
+                    yield number
+
+    def _known(self, number: int, before: int, rare: bool) -> bool:
+        """True when what the answer `number` said was known to the client of `before`, and may be what it meant.
+
+        From before the window, only answers to the same client count, and only for values that nothing else can be:
+        a word or a counted id may stand in any earlier recording of the same log.
+        """
+        given, asked = self.exchanges[number], self.exchanges[before]
+        if not given.captured and not (
+            self.owners[number].client == self.owners[before].client and (rare or not asked.captured)
+        ):
+            return False
+        return given.before(asked)
 
     def _holds(self, number: int, value: str) -> bool:
         answer = self.answers[number]
         text = answer.text or ""
         if value in text or any(value in v or value in unquote(v) for _, v in answer.headers):
             return True
+        if _NEVER_ESCAPED.fullmatch(value):
+            return False
         return (
             ("&" in text and value in html.unescape(text))
             or ("%" in text and value in unquote(text))
@@ -179,6 +209,8 @@ class Correlation:
             parts = self._parts(slot, index, filled)
             if parts is not None:
                 filled.slots.append((slot, parts))
+                if slot.place == "path" and len(parts) == 1 and isinstance(parts[0], Ref):
+                    self._visited[slot.role, slot.value] = parts[0]
         for slot in self.slots[index]:
             if (
                 slot.place in ("form", "multipart", "json")
@@ -224,7 +256,7 @@ class Correlation:
 
     def _name_parts(self, slot: Slot, index: int) -> list[Part] | None:
         """The name of a field with an id in it (`quantity_17`), as the page that offered the field had it."""
-        for number in reversed(list(self._answers_with(slot.value, index))):
+        for number in self._answers_with(slot.value, index, latest=True):
             key = (number, f"name:{slot.value}")
             if key not in self._located:
                 found = locate_name(self.answers[number], slot.value, slot.role)
@@ -277,7 +309,7 @@ class Correlation:
     def refer(self, slot: Slot, value: str, index: int) -> Ref | None:
         """The answer that gave the client `value`, when there is one."""
         if SECRET.fullmatch(value):
-            for number in reversed(list(self._answers_with(value, index))):
+            for number in self._answers_with(value, index, latest=True):
                 if ref := self._extracted(number, value, slot):
                     return ref
             return None
@@ -297,18 +329,13 @@ class Correlation:
             "if-modified-since",
             "if-unmodified-since",
         )
-        holders = list(self._answers_with(value, index))
-        # The window's own answers come first; the prologue is asked for what they do not hold.
-        holders.sort(key=lambda number: not self.exchanges[number].captured)
-        source = next(iter(holders), None)
+        source = next(self._answers_with(value, index), None)
         if source is None or self._first_request.get(value, index) <= source:
             return None
-        if not (random or timely or tagged) and not self._coined(slot, value, source):
-            return self._chosen(slot, value, index)
-        candidates = holders if random or timely or tagged else [source]
-        if tagged:
-            candidates.reverse()
-        for number in candidates[:8]:
+        if not (random or timely or tagged):
+            coined = self._coined(slot, value, source)
+            return self._extracted(source, value, slot) if coined else self._chosen(slot, value, index)
+        for number in itertools.islice(self._answers_with(value, index, latest=tagged), 8):
             if ref := self._extracted(number, value, slot):
                 return ref
         return None
@@ -317,7 +344,7 @@ class Correlation:
         """A value with an id in it (`17:tea`) that the page seen last had in a control of that name."""
         if slot.place not in ("form", "multipart") or not any(c.isdigit() for c in value):
             return None
-        for number in reversed(list(self._answers_with(value, index))):
+        for number in itertools.islice(self._answers_with(value, index, latest=True), _CHOICES):
             key = (number, f"choice:{slot.name}:{value}")
             if key not in self._located:
                 found = locate_choice(self.answers[number], slot.name, value)
@@ -345,10 +372,11 @@ class Correlation:
     def _number(self, slot: Slot, value: str, role: str, index: int) -> Ref | None:
         if slot.place == "header":
             # A Referer repeats an address that was asked for: whatever stood there stands here.
-            return self._as_before(role, value, index)
+            return self._visited.get((role, value))
         wanted = Wanted(slot.place, role, slot.name, value, self.exchanges[index].path, slot.follow)
-        first = self._first_role.get(_mark(wanted), index)
-        earlier = list(itertools.takewhile(lambda number: number < first, self._answers_with(value, index)))
+        first = min(self._first_role.get(_mark(wanted), index), index)
+        places = {number for word in sought(wanted) for number in self._mentions.get((word, value), ())}
+        earlier = sorted(n for n in places if n < first and self._known(n, index, rare=False))
         for strength in STRENGTHS:
             for number in earlier if strength == "sure" else reversed(earlier):
                 if extraction := self._counted(number, wanted, slot, strength):
@@ -363,19 +391,6 @@ class Correlation:
             found = locate_number(answer, replace(wanted, fresh=fresh), path, self._anchors[-40:], strength)
             self._located[key] = self._named(number, found[0], found[1], slot) if found else None
         return self._located[key]
-
-    def _as_before(self, role: str, value: str, index: int) -> Ref | None:
-        for earlier in range(index - 1, -1, -1):
-            for slot, parts in self.filled[earlier].slots:
-                if (
-                    slot.place == "path"
-                    and slot.role == role
-                    and slot.value == value
-                    and len(parts) == 1
-                    and isinstance(parts[0], Ref)
-                ):
-                    return parts[0]
-        return None
 
     def _extracted(self, number: int, value: str, slot: Slot) -> Ref | None:
         key = (number, value)

@@ -9,7 +9,7 @@ import html
 import json
 import re
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,7 +20,7 @@ from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 from assembler.cookies import set_cookie_name
 from assembler.profile import Extract
 
-__all__ = ["Answer", "embedded", "evaluate", "extract_problem", "jmespath_problem", "search", "source_name", "values"]
+__all__ = ["Answer", "evaluate", "extract_problem", "jmespath_problem", "search", "source_name", "values"]
 
 _LINKS = ("href", "action", "src")
 _ADDRESSED = re.compile(
@@ -34,7 +34,7 @@ _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:/)?/[^\s<>\"]*")
 
 
 class Answer:
-    """A response, parsed at most once. `text` is None for binary bodies."""
+    """A response. `text` is None for binary bodies; parsed forms are made when they are asked for, and kept for a while."""
 
     def __init__(self, status: int, headers: Sequence[tuple[str, str]], text: str | None) -> None:
         self.status = status
@@ -49,20 +49,23 @@ class Answer:
         """The first value of the header `name` (lower case)."""
         return next(iter(self.all(name)), None)
 
-    @property
+    @cached_property
     def media_type(self) -> str:
         """Lower case, without parameters."""
         return (self.first("content-type") or "").partition(";")[0].strip().lower()
 
-    @property
+    @cached_property
     def is_html(self) -> bool:
         return self.media_type in ("text/html", "application/xhtml+xml") or (
             not self.media_type and (self.text or "").lstrip()[:15].lower().startswith(("<!doctype html", "<html"))
         )
 
-    @cached_property
+    @property
     def json(self) -> Any:
         """The parsed body, or None where it is not JSON."""
+        return _json(self)
+
+    def _parse_json(self) -> Any:
         text = (self.text or "").lstrip()
         if not text or text[0] not in '[{"-0123456789tfn' or self.is_html:
             return None
@@ -71,13 +74,16 @@ class Answer:
         except (ValueError, RecursionError):
             return None
 
-    @cached_property
+    @property
     def html(self) -> LexborHTMLParser:
-        return LexborHTMLParser(self.text or "")
+        return _html(self)
 
-    @cached_property
+    @property
     def addresses(self) -> list[tuple[str, str, str]]:
         """Tag, attribute and value of everything a page links to: links, then forms, then sources, then scripts' own."""
+        return _addresses(self)
+
+    def _find_addresses(self) -> list[tuple[str, str, str]]:
         found = [
             (node.tag or "*", attribute, node.attributes.get(attribute) or "")
             for attribute in _LINKS
@@ -89,6 +95,28 @@ class Answer:
                     found.append((node.tag or "*", attribute, value))
         return found
 
+    @property
+    def embedded(self) -> list[tuple[Extract, Any]]:
+        """The JSON documents that a page carries in script elements and in attributes, each with where it stands."""
+        return _embedded(self)
+
+    def _find_embedded(self) -> list[tuple[Extract, Any]]:
+        found: list[tuple[Extract, Any]] = []
+        for node in self.html.css("*"):
+            label = node.attributes.get("id")
+            which = f'{node.tag}[id="{label}"]' if label and re.fullmatch(r"[A-Za-z_-]+", label) else None
+            kind = node.attributes.get("type") or ""
+            if (
+                node.tag == "script"
+                and kind.endswith("json")
+                and isinstance(document := _parsed(node.text()), (dict, list))
+            ):
+                found.append((Extract(css=which or f'script[type="{kind}"]', attr=None, json_="@"), document))
+            for attribute, value in node.attributes.items():
+                if value and value.lstrip()[:1] in ("{", "[") and isinstance(document := _parsed(value), (dict, list)):
+                    found.append((Extract(css=which or f"{node.tag}[{attribute}]", attr=attribute, json_="@"), document))
+        return found
+
     @cached_property
     def set_cookies(self) -> dict[str, str]:
         """Cookie name to value, of the answer's `Set-Cookie` headers."""
@@ -96,6 +124,14 @@ class Answer:
         for header in self.all("set-cookie"):
             found[set_cookie_name(header)] = header.partition("=")[2].partition(";")[0].strip()
         return found
+
+
+_PARSED = 128
+"""Answers of which the parsed form is kept: a recording may have thousands, and a tree takes ten times its text."""
+_html = lru_cache(_PARSED)(lambda answer: LexborHTMLParser(answer.text or ""))
+_json = lru_cache(_PARSED)(Answer._parse_json)
+_addresses = lru_cache(_PARSED)(Answer._find_addresses)
+_embedded = lru_cache(_PARSED)(Answer._find_embedded)
 
 
 def evaluate(extract: Extract, answer: Answer) -> str | None:
@@ -210,25 +246,6 @@ def _elements(extract: Extract, answer: Answer) -> list[str]:
         else:
             values.append(" ".join(node.text().split()))
     return values
-
-
-def embedded(answer: Answer) -> list[tuple[Extract, Any]]:
-    """The JSON documents that a page carries in script elements and in attributes, each with where it stands."""
-    found: list[tuple[Extract, Any]] = []
-    for node in answer.html.css("*"):
-        label = node.attributes.get("id")
-        which = f'{node.tag}[id="{label}"]' if label and re.fullmatch(r"[A-Za-z_-]+", label) else None
-        kind = node.attributes.get("type") or ""
-        if (
-            node.tag == "script"
-            and kind.endswith("json")
-            and isinstance(document := _parsed(node.text()), (dict, list))
-        ):
-            found.append((Extract(css=which or f'script[type="{kind}"]', attr=None, json_="@"), document))
-        for attribute, value in node.attributes.items():
-            if value and value.lstrip()[:1] in ("{", "[") and isinstance(document := _parsed(value), (dict, list)):
-                found.append((Extract(css=which or f"{node.tag}[{attribute}]", attr=attribute, json_="@"), document))
-    return found
 
 
 def _parsed(text: str) -> Any:

@@ -11,18 +11,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from assembler.extractors import Answer, embedded
+from assembler.extractors import Answer
 from assembler.profile import Extract
 from assembler.shapes import id_like, looks_opaque, pieces
 from assembler.sources import form_fields, json_leaves, json_offers, proved, quoted, row_around, urls_in
 
-__all__ = ["STRENGTHS", "WRAPPERS", "Strength", "Wanted", "locate_choice", "locate_name", "locate_number"]
+__all__ = [
+    "ANY_NOUN", "HANDLES", "ID_ENDING", "STRENGTHS", "VENDOR", "WRAPPERS", "Strength", "Wanted", "documents", "locate_choice",
+    "locate_name", "locate_number", "noun_of", "nouns_of", "stems_of",
+]  # fmt: skip
 
-_ID_ENDING = re.compile(r"(?:^|[-_.])(?i:ids?|pks?|uid|oid)$|(?<=[a-z])(?:Ids?|IDs?|Pk)$")
-_ANY_NOUN = {"", "row", "item", "object", "record", "obj", "entry", "element", "entity"}
+ID_ENDING = re.compile(r"(?:^|[-_.])(?i:ids?|pks?|uid|oid)$|(?<=[a-z])(?:Ids?|IDs?|Pk)$")
+ANY_NOUN = {"", "row", "item", "object", "record", "obj", "entry", "element", "entity"}
 """What an attribute or key is called that holds the id of whatever it belongs to."""
 WRAPPERS = {
     "data", "items", "results", "result", "objects", "object", "rows", "records", "list", "edges", "node", "nodes", "values",
@@ -43,9 +47,9 @@ _AMOUNTS = {
     "day", "hour", "minut", "num", "ver", "rev", "forms", "count", "siz", "length", "limit",
 }  # fmt: skip
 """Stems of numbers that count or measure."""
-_HANDLES = {"task", "job", "run", "ticket", "process", "execution", "operation", "batch", "upload", "import", "export"}
+HANDLES = {"task", "job", "run", "ticket", "process", "execution", "operation", "batch", "upload", "import", "export"}
 """What a server numbers and is asked about by nothing but the number."""
-_VENDOR = re.compile(r"^data-(?:[a-z]{1,2}-)?")
+VENDOR = re.compile(r"^data-(?:[a-z]{1,2}-)?")
 """What stands before the name of a `data-` attribute; libraries put two letters of their own there (`data-bs-…`)."""
 
 Found = tuple[Extract, str]
@@ -69,8 +73,8 @@ class Wanted:
     def noun(self) -> str:
         """What the number counts, as far as its place says it."""
         if self.place == "path":
-            return _noun(self.role.rstrip("/").rsplit("/", 1)[-1])
-        return _noun(_ID_ENDING.sub("", self.name)) or _noun(
+            return noun_of(self.role.rstrip("/").rsplit("/", 1)[-1])
+        return noun_of(ID_ENDING.sub("", self.name)) or noun_of(
             self.role.rsplit("/", 1)[-1] if self.place == "json" else ""
         )
 
@@ -82,7 +86,7 @@ class Wanted:
     @property
     def stems(self) -> frozenset[str]:
         """What the words of the name may name: `_flt_0_grp` a group, `author__id__exact` an author."""
-        return _stems(self.name)
+        return stems_of(self.name)
 
 
 def locate_number(
@@ -124,7 +128,7 @@ def _sure(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[st
         yield from _linked(answer, wanted, source_path, anchors)
     if wanted.place in ("form", "multipart", "query") and answer.is_html and _has_form(answer, wanted, source_path):
         yield from _fields(answer, wanted)
-    for base, document in _documents(answer):
+    for base, document in documents(answer):
         for path in _places(document, wanted.value):
             if _same_thing(path, wanted, source_path if base is None else ""):
                 for extract in json_offers(path, document, anchors):
@@ -138,9 +142,9 @@ def _named(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[s
         yield from _fields(answer, wanted)
     if wanted.place == "path":
         return
-    for base, document in _documents(answer):
+    for base, document in documents(answer):
         for path in _places(document, wanted.value):
-            if path[-1] == wanted.name and (id_like(wanted.name) or (wanted.fresh and wanted.noun in _HANDLES)):
+            if path[-1] == wanted.name and (id_like(wanted.name) or (wanted.fresh and wanted.noun in HANDLES)):
                 for extract in json_offers(path, document, anchors):
                     yield _within(base, extract), f"the answer's {path[-1]} held it"
 
@@ -152,7 +156,7 @@ def _guessed(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence
     if answer.is_html and wanted.noun not in _PAGING:
         yield from _attributes(answer, wanted, anchors)
         yield from _assignments(answer, wanted)
-    for base, document in _documents(answer):
+    for base, document in documents(answer):
         for path in _places(document, wanted.value):
             if id_like(str(path[-1])) and _on_the_way(path, wanted, source_path):
                 for extract in json_offers(path, document, anchors):
@@ -243,12 +247,12 @@ def _by_noun(answer: Answer, wanted: Wanted) -> Iterator[Found]:
         return
     for where, url in urls_in(answer):
         for match in re.finditer(rf"/([A-Za-z_-]+)/{re.escape(wanted.value)}(?![^/?#])", url):
-            if _noun(match[1]) in wanted.stems:
+            if noun_of(match[1]) in wanted.stems:
                 extract = Extract(**where, regex=rf"/{re.escape(match[1])}/(\d+)(?![^/?#])")
                 yield extract, f"that answer links to {url[:60]}, and {wanted.name} names the same thing"
     for select in answer.html.css("select[name]") if answer.is_html else ():
         name = select.attributes.get("name") or ""
-        if not _stems(name).isdisjoint(wanted.stems):
+        if not stems_of(name).isdisjoint(wanted.stems):
             # A select may offer plain numbers, too: its inputs of that name are other fields.
             offers = (
                 e for e in form_fields(answer, wanted.value, name) if e.text is not None and e.text != wanted.value
@@ -303,13 +307,13 @@ def _attributes(answer: Answer, wanted: Wanted, anchors: Sequence[str]) -> Itera
             if not text or wanted.value not in text:
                 continue
             if attribute.startswith("data-") and text == wanted.value:
-                stem, regex = _noun(_ID_ENDING.sub("", _VENDOR.sub("", attribute))), rf'{re.escape(attribute)}="(\d+)"'
-                bare = _ID_ENDING.search(attribute) is not None
+                stem, regex = noun_of(ID_ENDING.sub("", VENDOR.sub("", attribute))), rf'{re.escape(attribute)}="(\d+)"'
+                bare = ID_ENDING.search(attribute) is not None
             elif attribute == "id" and (match := re.fullmatch(rf"([A-Za-z_-]+?)[-_]?{re.escape(wanted.value)}", text)):
-                stem, regex, bare = _noun(match[1]), rf'id="{re.escape(text[: -len(wanted.value)])}(\d+)"', True
+                stem, regex, bare = noun_of(match[1]), rf'id="{re.escape(text[: -len(wanted.value)])}(\d+)"', True
             else:
                 continue
-            if stem != wanted.noun and not (bare and wanted.is_id and stem in _ANY_NOUN):
+            if stem != wanted.noun and not (bare and wanted.is_id and stem in ANY_NOUN):
                 continue
             evidence = f"the page keeps it as {attribute} of <{node.tag}>"
             # The element itself may be the row; else the one around it.
@@ -337,14 +341,14 @@ def _assignments(answer: Answer, wanted: Wanted) -> Iterator[Found]:
     for script in answer.html.css("script"):
         text = script.text() or ""
         for match in nested.finditer(text):
-            if _noun(match[1]) == wanted.noun:
+            if noun_of(match[1]) == wanted.noun:
                 yield (
                     Extract(css="script", regex=rf"\b{match[1]}{inside}(\d+)(?![\w.])"),
                     f"a script of the page has it in {match[1]}",
                 )
         for match in plain.finditer(text):
             name = match[1]
-            if _ID_ENDING.search(name) and _noun(_ID_ENDING.sub("", name)) in stems:
+            if ID_ENDING.search(name) and noun_of(ID_ENDING.sub("", name)) in stems:
                 regex = rf"""\b{re.escape(name)}["']?\s*[:=]\s*["']?(\d+)(?![\w.])"""
                 yield Extract(css="script", regex=regex), f"a script of the page calls it {name}"
 
@@ -352,12 +356,12 @@ def _assignments(answer: Answer, wanted: Wanted) -> Iterator[Found]:
 # ---------------------------------------------------------------------- documents
 
 
-def _documents(answer: Answer) -> Iterator[tuple[Extract | None, Any]]:
+def documents(answer: Answer) -> Iterator[tuple[Extract | None, Any]]:
     """The JSON of an answer: the body itself, or what a page carries in scripts and attributes."""
     if answer.json is not None:
         yield None, answer.json
     elif answer.is_html:
-        yield from embedded(answer)
+        yield from answer.embedded
 
 
 def _within(base: Extract | None, extract: Extract) -> Extract:
@@ -378,42 +382,46 @@ def _same_thing(path: Sequence[Any], wanted: Wanted, source_path: str) -> bool:
     key = str(path[-1])
     if not id_like(key):
         return False
-    stem, noun = _noun(_ID_ENDING.sub("", key)), wanted.noun
+    stem, noun = noun_of(ID_ENDING.sub("", key)), wanted.noun
     if stem:
         return stem == noun
     around = [p for p in path[:-1] if isinstance(p, str) and p.lower() not in WRAPPERS]
     if not around and wanted.place == "path" and source_path.rstrip("/") == wanted.role.rstrip("/"):
         return True
-    nouns = _nouns(around[-1]) if around else {_noun(s) for s in source_path.split("/")}
+    nouns = nouns_of(around[-1]) if around else {noun_of(s) for s in source_path.split("/")}
     return bool(noun) and noun in nouns
 
 
 def _on_the_way(path: Sequence[Any], wanted: Wanted, source_path: str) -> bool:
     """True where some key or address around the id, or ahead of its place (`/pet/edit/7`), names the same thing."""
-    stem = _noun(_ID_ENDING.sub("", str(path[-1])))
-    ahead = {_noun(s) for s in wanted.role.split("/") if s} if wanted.place == "path" else {wanted.noun}
+    stem = noun_of(ID_ENDING.sub("", str(path[-1])))
+    ahead = {noun_of(s) for s in wanted.role.split("/") if s} if wanted.place == "path" else {wanted.noun}
     if stem:
         return stem in ahead
-    around = {n for p in path[:-1] if isinstance(p, str) for n in _nouns(p)} | {
-        _noun(s) for s in source_path.split("/")
+    around = {n for p in path[:-1] if isinstance(p, str) for n in nouns_of(p)} | {
+        noun_of(s) for s in source_path.split("/")
     }
     return not ahead.isdisjoint(around - {""})
 
 
 def _words(name: str) -> frozenset[str]:
-    return frozenset(map(_noun, re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)))
+    return frozenset(map(noun_of, re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)))
 
 
-def _stems(name: str) -> frozenset[str]:
+@lru_cache(4096)
+def stems_of(name: str) -> frozenset[str]:
+    """The stems of the words in a name that may name a thing, without those that only page, filter or compare."""
     return frozenset(stem for stem in _words(name) if len(stem) > 2 and stem not in _PAGING | _OPERATORS)
 
 
-def _nouns(key: str) -> set[str]:
+def nouns_of(key: str) -> set[str]:
+    """What a key may name: itself and its last word (`openOrders` names orders), as stems."""
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", key)
-    return {_noun(key), *(_noun(w) for w in words[-1:])}
+    return {noun_of(key), *(noun_of(w) for w in words[-1:])}
 
 
-def _noun(word: str) -> str:
+@lru_cache(4096)
+def noun_of(word: str) -> str:
     """The stem under which one and many are alike (`box` and `boxes`, `house` and `houses`); not a word to be shown."""
     word = word.lower().strip("_-")
     if word.endswith("ies"):
