@@ -407,21 +407,33 @@ class Comparer:
             self._name(spot, was.name, now.name, place)
             self.value(f"{spot} type", was.kind, now.kind)
             self.value(f"{spot} chosen", was.chosen, now.chosen)
-            self.text(spot, was.value, now.value, was.name, f"form:{place}:{was.name}")
+            if was.label:
+                self._choice(spot, was.value, now.value, was.label, f"option:{place}:{was.name}")
+            else:
+                self.text(spot, was.value, now.value, was.name, f"form:{place}:{was.name}")
             if len(was.options) != len(now.options):
                 self.value(f"{spot} options", [t for _, t, _ in was.options], [t for _, t, _ in now.options])
                 continue
             for (value, label, selected), (other_value, other_label, other_selected) in zip(
                 was.options, now.options, strict=True
             ):
-                if value.isdigit() and other_value.isdigit() and value != label:
-                    self.masked.compared += 1
-                    if problem := self.bijection.bind_number(f"option:{place}:{was.name}", value, other_value):
-                        self._differs(spot, value, other_value, problem)
-                else:
-                    self.text(spot, value, other_value)
+                self._choice(spot, value, other_value, label, f"option:{place}:{was.name}")
                 self.text(spot, label, other_label)
                 self.value(f"{spot} selected", selected, other_selected)
+
+    def _choice(self, where: str, recorded: str, live: str, label: str, role: str) -> None:
+        """What a choice sends: a number, alone (`17`) or in a word (`assign_17`), is an id unless the label says it."""
+        build = shape(recorded)
+        before, after = re.findall(r"\d+", recorded), re.findall(r"\d+", live)
+        alike = len(before) == len(after) == 1 and build == shape(live)
+        said = [label] if recorded.isdigit() else re.findall(r"\d+", label)
+        if not alike or before[0] in said:
+            self.text(where, recorded, live)
+            return
+        self.masked.compared += 1
+        kind = role if recorded.isdigit() else f"{role}:{build}"
+        if problem := self.bijection.bind_number(kind, before[0], after[0]):
+            self._differs(where, recorded, live, problem)
 
     # ------------------------------------------------------------------ bookkeeping
 

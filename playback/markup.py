@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -19,13 +19,14 @@ _SILENT = {"script", "style", "template", "noscript", "head", "svg"}
 
 @dataclass
 class Field:
-    """One control of a form: its name, kind, value, whether it is chosen, and the options of a select."""
+    """One control of a form: its name, kind, value, whether it is chosen, the options of a select, and what a box says."""
 
     name: str
     kind: str
     value: str
     chosen: bool = False
     options: list[tuple[str, str, bool]] = field(default_factory=list)
+    label: str = ""
 
 
 @dataclass
@@ -118,6 +119,7 @@ def _hidden(node: LexborNode) -> bool:
 
 def _form(node: LexborNode) -> Form:
     form = Form((node.attributes.get("method") or "get").lower(), node.attributes.get("action") or "")
+    labels = {label.attributes.get("for"): _folded(label.text()) for label in node.css("label[for]")}
     for control in node.css("input, select, textarea, button"):
         name = control.attributes.get("name")
         if not name or "disabled" in control.attributes:
@@ -136,10 +138,17 @@ def _form(node: LexborNode) -> Form:
         elif control.tag == "textarea":
             form.fields.append(Field(name, "textarea", (control.text() or "").removeprefix("\n")))
         else:
-            form.fields.append(
-                Field(name, kind, control.attributes.get("value") or "", "checked" in control.attributes)
-            )
+            value, chosen = control.attributes.get("value") or "", "checked" in control.attributes
+            label = _label(control, labels) if kind in ("checkbox", "radio") else ""
+            form.fields.append(Field(name, kind, value, chosen, label=label))
     return form
+
+
+def _label(box: LexborNode, labels: Mapping[str | None, str]) -> str:
+    """What stands beside a box to be ticked: its label's text, whether that points to it or lies around it."""
+    parent = box.parent
+    around = _folded(parent.text()) if parent is not None and parent.tag == "label" else ""
+    return labels.get(box.attributes.get("id") or "", around)
 
 
 def _folded(text: str | None) -> str:
