@@ -28,7 +28,7 @@ types: $(READY)  ## mypy --strict over the four packages
 bench: $(READY)  ## every benchmark, one after the other
 	@set -e; for bench in benchmarks/[!_]*.py; do echo "== $$bench"; $(PY) "$$bench" $(ARGS); done
 
-docs: $(READY)  ## write the generated pages of docs/ from the code
+docs: $(READY)  ## write the generated pages and the schema from the code
 	@$(PY) scripts/docs.py $(ARGS)
 
 corpus: $(READY)  ## score the engine over the practice corpus at CORPUS (ARGS: names of applications)

@@ -20,9 +20,10 @@ from pydantic import BaseModel, ValidationError
 
 from assembler.plain_yaml import BadDocument, nodes, read
 from assembler.profile import Profile
+from assembler.schema import OF_DRAFT
 from recorder.events import clean_text
 
-__all__ = ["BadDocument", "Noted", "dump", "load_profile", "loads_profile"]
+__all__ = ["BadDocument", "Noted", "dump", "lines_of", "load_profile", "loads_profile", "steps_by_line"]
 
 LIMIT = 64 * 1024 * 1024
 
@@ -112,6 +113,31 @@ def _entry_of(node: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] |
     return next(((k, v) for k, v in node.value if k.value == key), None)
 
 
+def lines_of(text: str, places: Sequence[tuple[Sequence[str | int], str]]) -> list[int]:
+    """The line of each place (keys and indices) of a document that was read, where it can be the one with the words."""
+    rows, root, found = text.split("\n"), nodes(text), []
+    for place, words in places:
+        node: yaml.Node = root
+        for part in place:
+            if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+                node = node.value[part]
+            elif isinstance(node, yaml.MappingNode) and (entry := _entry_of(node, str(part))):
+                node = entry[1]
+        first, last = node.start_mark.line, node.end_mark.line
+        found.append(next((n for n in range(first, min(last + 1, len(rows))) if words in rows[n]), first) + 1)
+    return found
+
+
+def steps_by_line(text: str) -> list[tuple[int, str]]:
+    """The line on which each step of a document that was read begins, and its id, from top to bottom."""
+    root, found = nodes(text), []
+    for section in (_entry_of(root, name) for name in ("prologue", "steps")):
+        for node in section[1].value if section else []:
+            if name := _entry_of(node, "id"):
+                found.append((node.start_mark.line + 1, str(name[1].value)))
+    return sorted(found)
+
+
 def _valid_keys(location: Sequence[Any]) -> list[str]:
     """The keys a mapping at `location` may have."""
     annotation: Any = Profile
@@ -148,8 +174,8 @@ class Noted:
 
 
 def dump(document: Mapping[str, Any], head: str = "") -> str:
-    """`document` as YAML. `head` is written first, as comment lines."""
-    lines = _remarks(head, "")
+    """`document` as the YAML of a draft: the reference to its schema, `head` as comment lines, the mapping."""
+    lines = [OF_DRAFT, *_remarks(head, "")]
     _mapping(document, 0, lines)
     return "\n".join(lines) + "\n"
 

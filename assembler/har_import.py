@@ -16,6 +16,7 @@ from assembler.har import Har, read_har
 from assembler.har_bodies import answer_content, request_content
 from assembler.har_entries import Chosen, Told, choose
 from assembler.profile import slug_problem
+from assembler.schema import place
 from recorder.captures import ANYTHING, Captures
 from recorder.core import Recorder
 from recorder.events import Clock, Event
@@ -42,9 +43,11 @@ def import_har(path: Path, slug: str, data_root: Path, *, origin: str | None = N
     try:
         _record(har, chosen, slug, _settings(root))
         del har, chosen  # as large as the file; assembling needs room of its own
-        return assemble(root, slug, data_root)
+        status = assemble(root, slug, data_root)
     finally:
         shutil.rmtree(root, ignore_errors=True)
+    place(data_root)
+    return status
 
 
 def _settings(root: Path) -> Settings:

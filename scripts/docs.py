@@ -1,6 +1,6 @@
 """Write the generated pages of docs/ from the code: commands, settings, the profile's keys and schema, endpoints.
 
-    python scripts/docs.py [--out DIR]      DIR is docs/ unless said otherwise; the same code gives the same bytes
+    python scripts/docs.py [--out DIR]      DIR is this repository unless said otherwise; the same code gives the same bytes
 
 Fails, naming what is missing, when the code reads a variable or serves an address that nobody has described.
 """
@@ -29,6 +29,7 @@ from settings_table import TABLES  # noqa: E402
 import assembler.profile  # noqa: E402
 import playback.service  # noqa: E402
 from assembler.profile import Profile  # noqa: E402
+from assembler.schema import SCHEMA  # noqa: E402
 from playback.comparators.registry import BUILT_IN  # noqa: E402
 from recorder.api import ROUTES  # noqa: E402
 from wctl.cli import app  # noqa: E402
@@ -195,7 +196,7 @@ def profile_page() -> str:
     said = meanings()
     page = (
         f"# profile.yaml\n\n{GENERATED}\n\nUTF-8, at most 64 MiB, no tags, no aliases. An unknown key is an error that names "
-        "its line and the nearest valid key. JSON Schema: [profile.schema.json](../profile.schema.json).\n"
+        "its line and the nearest valid key. JSON Schema: [profile.schema.json](../../profiles/profile.schema.json).\n"
     )
     for model in models():
         page += f"\n## {model.__name__}\n\n{inspect.cleandoc(model.__doc__ or '')}\n\n"
@@ -298,21 +299,25 @@ def comparators_page() -> str:
 
 
 def pages() -> dict[str, str]:
-    """All pages by their path below docs/."""
+    """All pages by their path below the repository.
+
+    The schema twice: as what the assembler lays beside a user's profiles, and beside the profiles of this repository.
+    """
     return {
-        "reference/cli.md": cli_page(),
-        "reference/settings.md": settings_page(),
-        "reference/profile.md": profile_page(),
-        "reference/endpoints.md": endpoints_page(),
-        "reference/comparators.md": comparators_page(),
-        "profile.schema.json": schema(),
+        "docs/reference/cli.md": cli_page(),
+        "docs/reference/settings.md": settings_page(),
+        "docs/reference/profile.md": profile_page(),
+        "docs/reference/endpoints.md": endpoints_page(),
+        "docs/reference/comparators.md": comparators_page(),
+        f"assembler/{SCHEMA}": schema(),
+        f"profiles/{SCHEMA}": schema(),
     }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write them; returns 1, with a sentence, when something is not described."""
-    parser = argparse.ArgumentParser(description="Write the generated pages of docs/ from the code.")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs", metavar="DIR", help="where to (default: docs/)")
+    parser = argparse.ArgumentParser(description="Write the generated pages from the code.")
+    parser.add_argument("--out", type=Path, default=ROOT, metavar="DIR", help="where to (default: here)")
     out = parser.parse_args(arguments).out
     try:
         written = pages()

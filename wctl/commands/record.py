@@ -17,6 +17,7 @@ from assembler import AssemblyError, DraftStatus
 from assembler.drafts import json_object
 from assembler.logs import locate
 from assembler.profile import slug_problem
+from assembler.schema import place
 from recorder.captures import close_capture
 from wctl.console import Refusal, answer, refusing, say
 from wctl.interrupt import interruptible
@@ -100,6 +101,7 @@ def assemble(
         )
     if status.state != "ready":
         raise Refusal(f"Stopped before the capture {slug} had ended; there is no draft of it yet.")
+    place(data_root.absolute())
     say("\n".join(lines(status)))
     answer(str(status.directory))
     return 2 if status.problems else 0
