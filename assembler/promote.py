@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from assembler.document import load_profile
 from assembler.drafts import discard, folder_of, json_object
+from assembler.leaks import Leak, leaks, named_files
 from assembler.profile import Profile, Step
+from assembler.schema import OF_PROFILE, place, referring
 from assembler.shapes import SECRET
+from assembler.sizes import refused, to_review
 from assembler.storage import digest, manifest_of, replace_tree
 
 __all__ = ["NotPromotable", "promote"]
 
-_WARN, _LIMIT = 50 * 1024 * 1024, 100 * 1024 * 1024
 _OF_DRAFTS = ("status.json", "preview.json", "manifest.json")
 """Files that a draft has for itself; the profile gets a manifest of its own, since the draft may have been edited."""
 _NOT_SENT = {"expect", "extract", "wait", "title", "note"}
+_UPLOADS = "seed/uploads/"
+"""Files that the user chose to send: what they hold is asked about, and is theirs."""
+_SHOWN = 5
+"""Places that one sentence names."""
 
 
 class NotPromotable(ValueError):
     """A draft that must not become a profile yet; the message says where and what to do."""
 
 
-def promote(slug: str, data_root: Path, *, reviewed: bool = False) -> Path:
+def promote(
+    slug: str, data_root: Path, *, reviewed: bool = False, tell: Callable[[str], None] = lambda sentence: None
+) -> Path:
     """Move the draft `slug` to `profiles/<slug>/` and return that folder. An older profile of that name is replaced whole.
 
-    `reviewed` says that files of more than 50 MiB were looked at and are wanted. Raises `NotPromotable`, `BadDocument`,
-    ValueError for a name no draft can have, or LookupError naming the nearest draft.
+    `reviewed` says that files of more than 50 MiB, and what looks like a secret, were looked at and are wanted; `tell`
+    gets a sentence for what looks like a secret in an upload. Raises `NotPromotable`, `BadDocument`, ValueError for a
+    name no draft can have, or LookupError naming the nearest draft.
     """
     draft = folder_of(slug, data_root)
     status = json_object(draft / "status.json")
@@ -48,12 +57,17 @@ def promote(slug: str, data_root: Path, *, reviewed: bool = False) -> Path:
         more = f" ({len(problems) - 1} more: wctl drafts show {slug})" if len(problems) > 1 else ""
         raise NotPromotable(f"{problems[0]}{more}")
     files = _files(draft)
-    _refuse_sizes(files, reviewed=reviewed)
-    for named in _named(profile):
+    target = data_root / "profiles" / slug
+    _refuse_sizes(files, target, data_root, reviewed=reviewed)
+    for named in (name for step in [*profile.prologue, *profile.steps] for name in named_files(step)):
         if named not in files:
             raise NotPromotable(f"{named} is named in profile.yaml and is not in the draft.")
-    target = data_root / "profiles" / slug
-    replace_tree(target, {**files, "manifest.json": manifest_of(files)})
+    if not reviewed:
+        _refuse_leaks([*leaks(profile, files)], tell)
+    text = referring((draft / "profile.yaml").read_text("utf-8"), OF_PROFILE)
+    contents: dict[str, Path | bytes] = {**files, "profile.yaml": text.encode()}
+    replace_tree(target, {**contents, "manifest.json": manifest_of(contents)})
+    place(data_root)
     discard(slug, data_root)
     return target
 
@@ -70,19 +84,31 @@ def _files(draft: Path) -> dict[str, Path]:
     return found
 
 
-def _refuse_sizes(files: Mapping[str, Path], *, reviewed: bool) -> None:
+def _refuse_sizes(files: Mapping[str, Path], target: Path, data_root: Path, *, reviewed: bool) -> None:
     sizes = {name: path.stat().st_size for name, path in files.items()}
-    for name, size in sizes.items():
-        if size > _LIMIT:
-            raise NotPromotable(
-                f"{name} has {size >> 20} MiB; files over {_LIMIT >> 20} MiB belong in Git LFS. "
-                "Trim the seed, or track the path with `git lfs track`."
-            )
-    for name, size in sizes.items():
-        if size > _WARN and not reviewed:
-            raise NotPromotable(
-                f"{name} has {size >> 20} MiB. Review whether the profile needs it, then promote with --reviewed."
-            )
+    for sentence in refused(sizes, target, data_root):
+        raise NotPromotable(sentence)
+    for sentence in () if reviewed else to_review(sizes):
+        raise NotPromotable(f"{sentence}, then promote with --reviewed.")
+
+
+def _refuse_leaks(found: Sequence[Leak], tell: Callable[[str], None]) -> None:
+    """Raises `NotPromotable` for what looks like a secret and would be committed; of uploads it is only told."""
+    for leak in found:
+        if leak.file.startswith(_UPLOADS):
+            tell(f"{leak.where} holds what looks like {leak.what}; it becomes part of the profile.")
+    ours = [leak for leak in found if not leak.file.startswith(_UPLOADS)]
+    if not ours:
+        return
+    first, more = ours[0], [leak.where for leak in ours[1:]]
+    also = (
+        f" Also: {'; '.join(more[:_SHOWN])}{f'; {len(more) - _SHOWN} more' if more[_SHOWN:] else ''}." if more else ""
+    )
+    raise NotPromotable(
+        f"{first.where}: this looks like {first.what}.{also} Put {{{{ secrets.NAME }}}} where it is sent, take it out where it "
+        "is not (or out of the recording: POST captures/<id>/redact, then `wctl assemble` again). If it is none, "
+        "promote with --reviewed."
+    )
 
 
 def _refuse_secrets(profile: Profile, path: Path) -> None:
@@ -107,18 +133,6 @@ def _line(path: Path, step: Step, pseudonym: str) -> int:
         elif begun > 1 and pseudonym in bare:
             return number
     return begun
-
-
-def _named(profile: Profile) -> Iterator[str]:
-    """Files that a replay of the profile's steps will look for."""
-    for step in [*profile.prologue, *profile.steps]:
-        for part in step.multipart or []:
-            if part.file is not None:
-                yield part.file
-        if step.body is not None:
-            yield step.body
-        if step.expect is not None and step.expect.body is not None:
-            yield step.expect.body
 
 
 def _texts(value: object) -> Iterator[str]:

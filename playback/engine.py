@@ -23,6 +23,7 @@ from playback.clone import clone
 from playback.commands import Commands
 from playback.enqueue import Enqueuer
 from playback.errors import BadProfile, TargetRefused, Unjudgeable
+from playback.fetched import unfetched
 from playback.job_sources import AppStatus, JobSource, RecorderJobs, RedisJobs, connect, status_path
 from playback.login import admin_steps, form_login
 from playback.overlays import overlaid
@@ -93,6 +94,8 @@ class _Replay:
         self.seed = self._asset(self.profile.metadata.seed_dir, "seed")
         self.baseline = self._asset(self.profile.metadata.baseline_dir, "baseline")
         self._check_seed()
+        if options.overlay is not None and (unfit := next(unfetched(self.profile, self.seed, self.baseline), None)):
+            raise BadProfile(unfit)
         self.target = check_target(self.base_url, environ.get("PROFILE_PLAYBACK_INTERNAL_URL"), environ)
         self.mode = self.profile.metadata.run or ("clone" if self._run_seed.is_dir() else "none")
         self.hex = uuid.uuid4().hex

@@ -20,6 +20,7 @@ import httpx
 from assembler.profile import Metadata, Profile, Step
 from assembler.revision import revise, with_expectations
 from assembler.shapes import pieces
+from assembler.sizes import refused, to_review
 from playback import catalogue, engine
 from playback.baselines import baseline_file, baseline_of
 from playback.diff import Diff, diff
@@ -110,9 +111,10 @@ class Pending:
                 contents.update(self._file(target, session, form))
         except ValueError as error:
             raise NotAcceptable(f"{error}; record the work again.") from None
+        notes = [*form.notes, *self._sizes(contents)]
         contents["profile.yaml"] = with_expectations(text, expectations, str(path)).encode()
         _keep_secrets_out(contents, _hidden(session), self.folder)
-        return Revision(self.folder, contents, _changes(self.folder, session.profile.metadata, contents), form.notes)
+        return Revision(self.folder, contents, _changes(self.folder, session.profile.metadata, contents), notes)
 
     def _step(
         self, step: Step, outcome: StepOutcome, session: Session, form: RecordedForm, contents: dict[str, bytes | None]
@@ -177,6 +179,13 @@ class Pending:
         kind = "application/json" if target.endswith(".json") else "text/plain"
         recorded = expected.read_bytes() if expected is not None else None
         return {name: form.body(Place(target, "", session.moment(), session.profile.ignore), kind, recorded, live)}
+
+    def _sizes(self, contents: Mapping[str, bytes | None]) -> list[str]:
+        """What is to be said of large files. Raises NotAcceptable for one that a repository cannot hold."""
+        sizes = {name: len(content) for name, content in contents.items() if content is not None}
+        for sentence in refused(sizes, self.folder, self.folder.parent.parent):
+            raise NotAcceptable(sentence)
+        return [f"{sentence}." for sentence in to_review(sizes)]
 
     def close(self) -> None:
         """Remove the workspace of the replay."""

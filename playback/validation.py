@@ -9,8 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from assembler.document import load_profile
 from assembler.extractors import extract_problem, jmespath_problem
+from assembler.lfs import NOT_FETCHED, is_pointer
 from assembler.profile import Comparison, Profile, Step
 from playback import comparators
+from playback.baselines import baseline_of, seed_of
+from playback.fetched import unfetched
 from playback.references import broken_references
 
 __all__ = ["named_files", "problems"]
@@ -42,6 +45,7 @@ def problems(path: Path) -> tuple[Profile, list[str]]:
         and not (path.parent / "seed/run").is_dir()
     ):
         found.append("metadata.run is clone, and there is no seed/run to clone.")
+    found += unfetched(profile, seed_of(path.parent, profile.metadata), baseline_of(path.parent, profile.metadata))
     recorded = profile.metadata.recorded_with
     for key, moment in (("started", recorded.started), ("ended", recorded.ended)):
         if moment is not None and not _is_moment(moment):
@@ -101,7 +105,9 @@ def _unfit(folder: Path, name: str) -> str | None:
     # Its bytes are sent, or shown in reports: a link could lead to any file of this machine.
     if any((folder / part).is_symlink() for part in accumulate(PurePosixPath(name).parts, _joined)):
         return "which is, or lies behind, a symbolic link; put the file itself there"
-    return None if (folder / name).is_file() else "which does not exist"
+    if not (folder / name).is_file():
+        return "which does not exist"
+    return f"which {NOT_FETCHED}" if is_pointer(folder / name) else None
 
 
 def _joined(folder: str, name: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from assembler import promote as promotion
+from assembler import sizes
 from assembler.document import BadDocument, load_profile
 from assembler.drafts import list_drafts
 from assembler.promote import NotPromotable, promote
@@ -62,8 +63,11 @@ def test_a_promoted_profile_is_the_draft_without_what_is_the_drafts_own(site: De
     before = contents(draft_of(site))
     folder = promote(SLUG, site.data_root)
     assert folder == site.data_root / "profiles" / SLUG
+    head, _, rest = before["profile.yaml"].partition(b"\n")
+    assert head == b"# yaml-language-server: $schema=../../profile.schema.json"
     assert contents(folder) == {name: content for name, content in before.items() if name != "preview.json"} | {
-        "manifest.json": (folder / "manifest.json").read_bytes()
+        "manifest.json": (folder / "manifest.json").read_bytes(),
+        "profile.yaml": b"# yaml-language-server: $schema=../profile.schema.json\n" + rest,
     }
     assert not (folder / "status.json").exists()
     assert load_profile(folder / "profile.yaml").metadata.slug == SLUG
@@ -90,7 +94,7 @@ def test_an_older_profile_is_replaced_whole(site: Deployment) -> None:
     promote(SLUG, site.data_root)
     assert not (old / "baseline" / "gone.csv").exists()
     assert (old / "baseline" / "run" / "out.csv").exists()
-    assert sorted(p.name for p in old.parent.iterdir()) == ["_drafts", SLUG]
+    assert sorted(p.name for p in old.parent.iterdir()) == ["_drafts", "profile.schema.json", SLUG]
 
 
 def test_the_draft_stays_until_the_profile_stands(site: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +220,7 @@ def test_a_large_file_is_to_be_looked_at_and_a_larger_one_stays_out(site: Deploy
 
 
 def test_a_large_file_that_was_looked_at_goes_in(site: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(promotion, "_WARN", 10)
+    monkeypatch.setattr(sizes, "LOOKED_AT", 10)
     assert "Review whether the profile needs it" in refusal(site)
     folder = promote(SLUG, site.data_root, reviewed=True)
     assert (folder / "profile.yaml").stat().st_size > 10

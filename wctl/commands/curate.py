@@ -84,12 +84,14 @@ def discard(slug: Slug, data_root: DataRoot = Path()) -> int:
 def promote(
     slug: Slug,
     data_root: DataRoot = Path(),
-    reviewed: Annotated[bool, typer.Option("--reviewed", help="Files of more than 50 MiB are meant.")] = False,
+    reviewed: Annotated[
+        bool, typer.Option("--reviewed", help="Files of more than 50 MiB, and what looks like a secret, were looked at.")
+    ] = False,
 ) -> int:
     """Make a draft a profile: checked, complete, without open questions."""
     root = data_root.absolute()
     with refusing(LookupError, ValueError):
-        folder = assembler.promote.promote(slug, root, reviewed=reviewed)
+        folder = assembler.promote.promote(slug, root, reviewed=reviewed, tell=say)
     answer(str(folder))
     needed = ", ".join(assembler.secrets.needed(load_profile(folder / "profile.yaml")))
     say(f"Replay it with: wctl run-test-profile {slug}{needed and f' (it needs {needed})'}")
