@@ -7,24 +7,22 @@ that is stored now. The draft is always made from what is on the disk after over
 from __future__ import annotations
 
 import hashlib
-import html
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote
 
 import orjson
 
 from assembler.places import Place, overwrite, records_at
 from assembler.recording import Bodies
+from assembler.sightings import Sought
 from recorder.events import envelope
 from recorder.log import Writer
 
-__all__ = ["REDACTED", "Where", "erase", "remember", "spellings", "strings"]
+__all__ = ["REDACTED", "Where", "erase", "remember", "strings"]
 
 REDACTED = "redacted"
 """What stands in a draft for a value that somebody asked to have taken out."""
@@ -45,19 +43,6 @@ class _Text:
     file: Path | None
     text: str
     marks: list[tuple[int, int, str]]
-
-
-def spellings(value: str) -> list[str]:
-    """A value as a request, a page or a script may write it, the longest first."""
-    found = {
-        value,
-        quote(value, safe=""),
-        quote_plus(value),
-        unquote(value),
-        html.escape(value),
-        json.dumps(value)[1:-1],
-    }
-    return sorted(found - {""}, key=lambda spelled: (-len(spelled), spelled))
 
 
 def strings(payload: Any, bodies: Bodies, at: Where = ()) -> Iterator[tuple[Where, str]]:
@@ -92,21 +77,17 @@ def erase(
     """
     if not names:
         return 0
-    spelled = {s: name for value, name in names.items() for s in spellings(value)}
-    alone = r"(?<![^\W_]){}(?![^\W_])"
-    pattern = re.compile(
-        "|".join(re.escape(s) if len(s) >= word else alone.format(re.escape(s)) for s in sorted(spelled, key=len)[::-1])
-    )
+    sought = Sought(names, word)
     held = [
         event
         for event in events
         if event["id"] in places
         and event["payload"].get("kind") not in ("redact", "tombstone")
-        and any(pattern.search(text) for _, text in strings(event["payload"], bodies))
+        and any(sought.find(text) for _, text in strings(event["payload"], bodies))
     ]
     stored = dict(records_at({places[event["id"]] for event in held}))
     # First all is read: two records may share one body.
-    texts = [t for event in held for t in _texts(event, stored[places[event["id"]]], pattern, spelled, bodies)]
+    texts = [t for event in held for t in _texts(event, stored[places[event["id"]]], sought, bodies)]
     inside: dict[Place, dict[str, Any]] = {}
     for text in texts:
         if text.file is not None:
@@ -174,20 +155,18 @@ def _offset(mark: Mapping[str, Any]) -> int:
     return int(offset) if offset.isdigit() else 0
 
 
-def _texts(
-    event: dict[str, Any], record: dict[str, Any], pattern: re.Pattern[str], names: Mapping[str, str], bodies: Bodies
-) -> Iterator[_Text]:
+def _texts(event: dict[str, Any], record: dict[str, Any], sought: Sought, bodies: Bodies) -> Iterator[_Text]:
     """The texts of an event that hold one of the values, as they are in its record on the disk."""
     payload = record["payload"]
     for where, text in strings(payload, bodies):
         ref = payload[where[0]].get("ref") if where[1:] == ("text",) and isinstance(payload[where[0]], dict) else None
         fresh, end, marks = "", 0, []
-        for match in pattern.finditer(text):
-            stored = match.group().encode() if ref else orjson.dumps(match.group())[1:-1]
-            fresh += text[end : match.start()]
-            marks.append((len(fresh), len(stored), names[match.group()]))
+        for start, stop, name in sought.find(text):
+            stored = text[start:stop].encode() if ref else orjson.dumps(text[start:stop])[1:-1]
+            fresh += text[end:start]
+            marks.append((len(fresh), len(stored), name))
             fresh += "*" * len(stored)
-            end = match.end()
+            end = stop
         if marks:
             yield _Text(event, where, bodies.path(ref) if ref else None, fresh + text[end:], marks)
 

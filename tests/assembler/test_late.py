@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
+from base64 import b64encode, urlsafe_b64encode
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -51,6 +54,58 @@ def test_a_token_in_a_script_is_gone_from_the_disk_before_the_draft_is_ready(tmp
     assert TOKEN not in everything(tmp_path)
     assert "{{ steps.get." in (status.directory / "profile.yaml").read_text()
     assert '"kind":"tombstone"' in everything(tmp_path / "recorder")
+
+
+ODD = "q9+vJ3/mTt&W=b8sdKx2=="
+SPELLED = {
+    "an address": lambda value: f'<a href="/go?t={quote(value, safe="")}&amp;n=1">x</a>',
+    "an attribute": lambda value: f'<div data-boot="{html.escape(value)}">x</div>',
+    "JSON in an attribute": lambda value: f'<div data-props="{html.escape(json.dumps({"t": value}))}">x</div>',
+    "JSON in JSON": lambda value: f"<script>x = {json.dumps(json.dumps({'t': value}))}</script>",
+    "JSON in an address": lambda value: f'<a href="/go?state={quote(json.dumps({"t": value}))}">x</a>',
+    "base64": lambda value: f'<div data-b="{b64encode(value.encode()).decode()}">x</div>',
+    "base64 for addresses": lambda value: f"<a href='/b/{urlsafe_b64encode(b'a' + value.encode()).decode()}/x'>x</a>",
+    "JSON in base64": lambda value: (
+        f'<div data-b="{b64encode(json.dumps({"n": 1, "t": value}).encode()).decode()}"></div>'
+    ),
+}
+
+
+@pytest.mark.parametrize("token", [TOKEN, ODD], ids=["plain", "odd"])
+@pytest.mark.parametrize("spelling", SPELLED)
+def test_what_became_known_is_gone_in_every_spelling(tmp_path: Path, spelling: str, token: str) -> None:
+    shown = SPELLED[spelling](token)
+    recorded(
+        tmp_path / "recorder", f"<script>boot({json.dumps(token)})</script><p>{html.escape(token)}</p>{shown}", token
+    )
+    assert [form for form in forms(token) if form in everything(tmp_path / "recorder")]
+    assemble(tmp_path / "recorder", "late", tmp_path / "data")
+    left = everything(tmp_path)
+    assert [form for form in forms(token) if form in left] == []
+
+
+def forms(value: str) -> set[str]:
+    """The value as texts write it, and what base64 of them has in it, wherever in the blob it begins."""
+    written = {
+        value,
+        quote(value),
+        quote(value, safe=""),
+        quote_plus(value),
+        html.escape(value),
+        json.dumps(value)[1:-1],
+    }
+    written |= {
+        quote(json.dumps(value)[1:-1]),
+        html.escape(json.dumps(value)[1:-1]),
+        json.dumps(json.dumps(value))[3:-3],
+    }
+    blobs = {
+        b64encode(b"." * n + each.encode()).decode().rstrip("=")[(0, 2, 3)[n] : -1]
+        for n in range(3)
+        for each in written
+    }
+    blobs |= {blob.translate(str.maketrans("+/", "-_")) for blob in blobs}
+    return written | blobs | {json.dumps(each)[1:-1] for each in written}
 
 
 def test_a_rebuilt_draft_is_the_same(tmp_path: Path) -> None:
