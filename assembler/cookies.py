@@ -37,11 +37,13 @@ class Jar:
 
     def receive(self, url: str, set_cookies: Iterable[str]) -> None:
         """Take the `Set-Cookie` headers of an answer from `url`."""
-        self._jar.extract_cookies(_Answer(set_cookies), Request(url))  # type: ignore[arg-type]
+        if (request := _request(url)) is not None:
+            self._jar.extract_cookies(_Answer(set_cookies), request)  # type: ignore[arg-type]
 
     def cookies(self, url: str) -> dict[str, str]:
         """Name to value of what would be sent to `url`, in order."""
-        request = Request(url)
+        if (request := _request(url)) is None:
+            return {}
         self._jar.add_cookie_header(request)
         return dict(parse_cookie(request.get_header("Cookie") or ""))
 
@@ -56,6 +58,14 @@ class Jar:
 
     def __bool__(self) -> bool:
         return len(self._jar) > 0
+
+
+def _request(url: str) -> Request | None:
+    """A request to `url`; None where that is no address, as clients may call the host by any name they like."""
+    try:
+        return Request(url)
+    except ValueError:
+        return None
 
 
 def parse_cookie(header: str) -> list[tuple[str, str]]:

@@ -42,8 +42,8 @@ def _row(step: Mapping[str, Any]) -> dict[str, Any]:
         "path": step["path"],
         "status": step["expect"]["status"],
         "fields": [name for name, _ in step.get("form", [])]
-        + [p["name"] for p in step.get("multipart", []) if "value" in p],
-        "files": [p["filename"] for p in step.get("multipart", []) if "file" in p],
+        + [p["name"] for p in step.get("multipart", []) if "filename" not in p],
+        "files": [p["filename"] for p in step.get("multipart", []) if "filename" in p],
         "jobs": step["expect"].get("jobs", {}),
     }
 

@@ -6,6 +6,8 @@ machines by timestamp.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +15,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Bodies", "Exchange", "Job", "Recording", "epoch"]
+from assembler.storage import digest
+
+__all__ = ["SCHEME", "Bodies", "Exchange", "Job", "Recording", "epoch"]
+
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+"""Schemes as RFC 3986, 3.1 has them."""
+_REF = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}")
+_UNREADABLE = "(unreadable)"
+"""The function of a job that could not be read where it was enqueued."""
+_DAMAGED = "what is in the log no longer has the checksum it was recorded with"
 
 
 def epoch(timestamp: str) -> float:
@@ -21,22 +32,39 @@ def epoch(timestamp: str) -> float:
     return datetime.fromisoformat(timestamp).timestamp()
 
 
+def _first(header: str | None) -> str:
+    """What the proxy nearest to the client said; each proxy behind it appends its own."""
+    return (header or "").partition(",")[0].strip()
+
+
 class Bodies:
     """The stored bodies of one or more logs, looked up by `ref`."""
 
     def __init__(self, *directories: Path) -> None:
         self.directories = [*directories]
+        self._digests: dict[Path, str] = {}
 
     def path(self, ref: str) -> Path | None:
         """The file behind `ref` (`<2>/<sha256>`), or None when it is missing or the reference is malformed."""
-        head, _, tail = ref.partition("/")
-        if len(head) != 2 or not tail.startswith(head) or not tail.isalnum():
+        if not _REF.fullmatch(ref):
             return None
         for directory in self.directories:
-            found = directory / head / tail
+            found = directory / ref
             if found.is_file():
                 return found
         return None
+
+    def sound(self, content: Mapping[str, Any]) -> bool:
+        """Whether what is stored of a body or part is what its record says; True where nothing is stored."""
+        if content.get("text") is not None:
+            return hashlib.sha256(str(content["text"]).encode()).hexdigest() == str(content["sha256"])
+        path = self.path(content["ref"]) if content.get("ref") else None
+        return path is None or self._digest(path) == str(content["sha256"])
+
+    def _digest(self, path: Path) -> str:
+        if path not in self._digests:
+            self._digests[path] = digest(path)
+        return self._digests[path]
 
     def text(self, descriptor: Mapping[str, Any] | None) -> str | None:
         """The stored text of a body, or None where it is binary, absent or was omitted."""
@@ -122,8 +150,9 @@ class Exchange:
     @property
     def origin(self) -> str:
         """Scheme, host and port the client saw."""
-        scheme = self.header("x-forwarded-proto") or self.scheme
-        return f"{scheme}://{self.header('x-forwarded-host') or self.host}"
+        scheme = _first(self.header("x-forwarded-proto"))
+        host = _first(self.header("x-forwarded-host")) or self.host
+        return f"{scheme if SCHEME.fullmatch(scheme) else self.scheme}://{host}"
 
     @property
     def media_type(self) -> str:
@@ -183,11 +212,16 @@ class Recording:
                 self.exchanges.append(exchange)
             elif category == "http_request":
                 if exchange_ := opened.get(event["operation_id"]):
-                    _finish(exchange_, event)
+                    _finish(exchange_, event, bodies)
+                elif capture_id is None or capture_id in event["capture_ids"]:
+                    self.notes.append(
+                        f"An answer (status {payload.get('status')}, at {event['timestamp']}) belongs to no request that was "
+                        "found, and is left out."
+                    )
             elif category == "rq_enqueue":
                 job = Job(
                     payload["job_id"],
-                    payload["function"],
+                    payload["function"] or _UNREADABLE,
                     payload["queue"],
                     event["operation_id"],
                     event["parent_id"],
@@ -264,15 +298,27 @@ def _in_order(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(listed, key=lambda e: (e["mono_ns"] + shift[e["boot_id"]], e["boot_id"], e["sequence"]))
 
 
-def _finish(exchange: Exchange, event: Mapping[str, Any]) -> None:
+def _finish(exchange: Exchange, event: Mapping[str, Any], bodies: Bodies) -> None:
     payload = event["payload"]
     exchange.finished_ns = event["mono_ns"]
     exchange.status = payload.get("status")
     exchange.response_headers = [(str(n), str(v)) for n, v in payload.get("headers") or []]
-    exchange.request_body = payload.get("request_body")
-    exchange.body = payload.get("body")
+    exchange.request_body = _intact(payload.get("request_body"), bodies)
+    exchange.body = _intact(payload.get("body"), bodies)
     exchange.duration_ms = payload.get("duration_ms")
     exchange.error = payload.get("error")
     if exchange.disconnected and exchange.body:
-        kept = {k: v for k, v in exchange.body.items() if k not in ("text", "ref", "parts")}
-        exchange.body = {**kept, "omitted": "the client left before it was complete"}
+        exchange.body = _without(exchange.body, "the client left before it was complete")
+
+
+def _intact(body: Mapping[str, Any] | None, bodies: Bodies) -> Mapping[str, Any] | None:
+    """A body without what no longer is what was recorded: nobody is to send it, or to compare with it."""
+    if body is None:
+        return None
+    if body.get("parts") is not None:
+        return {**body, "parts": [p if bodies.sound(p) else _without(p, _DAMAGED) for p in body["parts"]]}
+    return body if bodies.sound(body) else _without(body, _DAMAGED)
+
+
+def _without(content: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    return {**{k: v for k, v in content.items() if k not in ("text", "ref", "parts")}, "omitted": reason}

@@ -6,17 +6,21 @@ that has an event's keys but not its types (docs/formats.md) would end the makin
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
+
+from assembler.recording import SCHEME
 
 __all__ = ["fault"]
 
 Check: TypeAlias = Callable[[Any], bool]
 
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LONGEST = 1e12
+"""Milliseconds, some 30 years; no record is of anything that took longer."""
 _CONTENT = ("text", "ref", "parts", "omitted")
 
 
@@ -33,7 +37,7 @@ def fault(event: Mapping[str, Any]) -> str | None:
     if event["category"] == "system_log":
         wanted = {"kind": _text, **_KINDS.get(payload["kind"], {})} if _text(payload.get("kind")) else {"kind": _text}
     for key, check in wanted.items():
-        if not check(payload.get(key)):
+        if key not in payload or not check(payload[key]):
             return f"its payload's {key} is missing or of the wrong kind"
     return None
 
@@ -67,7 +71,11 @@ def _mapping(value: Any) -> bool:
 
 
 def _milliseconds(value: Any) -> bool:
-    return value is None or (type(value) in (int, float) and math.isfinite(value) and value >= 0)
+    return value is None or (type(value) in (int, float) and 0 <= value <= _LONGEST)
+
+
+def _scheme(value: Any) -> bool:
+    return type(value) is str and SCHEME.fullmatch(value) is not None
 
 
 def _status(value: Any) -> bool:
@@ -91,12 +99,9 @@ def _error(value: Any) -> bool:
 
 
 def _pairs(value: Any) -> bool:
-    if type(value) is not list:
-        return False
-    for pair in value:
-        if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str or type(pair[1]) is not str:
-            return False
-    return True
+    return type(value) is list and all(
+        type(pair) is list and len(pair) == 2 and type(pair[0]) is str and type(pair[1]) is str for pair in value
+    )
 
 
 def _pairs_or_none(value: Any) -> bool:
@@ -107,7 +112,7 @@ def _timestamp(value: Any) -> bool:
     if type(value) is not str or not _TIMESTAMP.fullmatch(value):
         return False
     try:
-        return 1900 <= datetime.fromisoformat(value).year < 9999
+        return 1900 <= datetime.fromisoformat(value).year < 9000
     except ValueError:
         return False
 
@@ -119,13 +124,18 @@ def _content(value: Mapping[str, Any], *, within: bool = False) -> bool:
         return False
     if held[0] == "parts":
         return not within and type(value["parts"]) is list and all(map(_part, value["parts"]))
-    return type(value[held[0]]) is str and (held[0] == "omitted" or type(value.get("sha256")) is str)
+    return type(value[held[0]]) is str and (held[0] == "omitted" or _digest(value.get("sha256")))
+
+
+def _digest(value: Any) -> bool:
+    return type(value) is str and _SHA256.fullmatch(value) is not None
 
 
 def _part(value: Any) -> bool:
     return (
         type(value) is dict
-        and _text_or_none(value.get("name"))
+        and "name" in value
+        and _text_or_none(value["name"])
         and _text_or_none(value.get("filename"))
         and _pairs(value.get("headers"))
         and _content(value, within=True)
@@ -160,7 +170,7 @@ _JOB: dict[str, Check] = {
     "job_id": _name, "function": _text_or_none, "status": _text_or_none, "duration_ms": _milliseconds, "error": _error,
 }  # fmt: skip
 _PAYLOADS: dict[tuple[str, bool], dict[str, Check]] = {
-    ("http_request", True): {"method": _name, "scheme": _text, "path": _text, "query": _text, "headers": _pairs},
+    ("http_request", True): {"method": _name, "scheme": _scheme, "path": _text, "query": _text, "headers": _pairs},
     ("http_request", False): {
         "request_body": _body, "status": _status, "headers": _pairs_or_none, "body": _body, "duration_ms": _milliseconds,
         "error": _error,
@@ -174,7 +184,7 @@ _PAYLOADS: dict[tuple[str, bool], dict[str, Check]] = {
 """What the payload of a category holds; true: of its `started` record."""
 _KINDS: dict[str, dict[str, Check]] = {
     "log_opened": {"recorder_root": _path, "hostname": _text, "pid": _whole},
-    "tombstone": {"record": _text, "pointer": _text, "pseudonym": _text, "length": _count, "sha256": _text},
+    "tombstone": {"record": _text, "pointer": _text, "pseudonym": _text, "length": _count, "sha256": _digest},
     "redact": {"record": _text, "pointer": _text},
     "lost": {"count": _count, "reason": _text},
     "note": {"message": _text},

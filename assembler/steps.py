@@ -19,9 +19,9 @@ from assembler.cookies import SESSION_NAME
 from assembler.correlation import Correlation, Extraction, Filled, Generated, Part, Ref, Secret, canonical, generated
 from assembler.document import Noted
 from assembler.polling import Poll
+from assembler.prologue import script_cookies
 from assembler.recording import Exchange, Recording
-from assembler.shapes import SECRET
-from assembler.slots import Slot, query_slots, rejoin
+from assembler.slots import query_slots, rejoin
 from assembler.sources import locate
 
 __all__ = ["StepWriter", "step_id"]
@@ -149,6 +149,11 @@ class StepWriter:
         body = exchange.request_body
         if not body:
             return
+        if _broken_off(body):
+            self.problems.append(
+                f"step {step['id']}: the request's body broke off: not all of the {body['size']} bytes that were announced reached "
+                "the application. What did is in the draft; record the request anew, or take the step out."
+            )
         if body.get("parts") is not None:
             step["multipart"] = self._parts(step["id"], exchange, body["parts"], filled)
             return
@@ -217,11 +222,13 @@ class StepWriter:
                     part.get("sha256")
                     or hashlib.sha256(content if isinstance(content, bytes) else content.read_bytes()).hexdigest()
                 )
-                row["filename"] = filename or ""
+                if filename is not None:
+                    row["filename"] = filename
                 row["file"] = self._file(f"seed/uploads/{stamp}-{digest[:12]}/{_safe_name(filename)}", content)
                 if not stored:
+                    what = f"field {name!r}" if filename is None else f"file {filename!r}"
                     self.problems.append(
-                        f"step {step}: the file {filename!r} was not stored ({part.get('omitted') or 'missing'}); "
+                        f"step {step}: the {what} was not stored ({part.get('omitted') or 'missing'}); "
                         f"put it at {row['file']} in the draft, in the place of the empty one."
                     )
             if part.get("media_type"):
@@ -263,7 +270,7 @@ class StepWriter:
         return expect
 
     def __post_init__(self) -> None:
-        self._from_answers = {index: self._script_cookies(index) for index in self.ids}
+        self._from_answers = {index: script_cookies(index, self.owners, self.correlation) for index in self.ids}
         self._used: dict[int, set[str]] = {}
         """Answer to the names that some step takes from it."""
         for index in self.ids:
@@ -271,17 +278,6 @@ class StepWriter:
             for part in [*parts, *self._from_answers[index].values()]:
                 if isinstance(part, Ref):
                     self._used.setdefault(self._last(part.source), set()).add(part.name)
-
-    def _script_cookies(self, index: int) -> dict[str, Ref]:
-        """Cookies that a script made out of an earlier answer."""
-        found: dict[str, Ref] = {}
-        for name, value in self.owners[index].extra.items():
-            token = canonical(value)
-            if SECRET.fullmatch(token) and (
-                ref := self.correlation.refer(Slot("cookie", name, token, 0, 0), token, index)
-            ):
-                found[name] = ref
-        return found
 
     def _extract(self, index: int) -> dict[str, Any]:
         """The extractors of this answer that a step of the profile uses."""
@@ -423,6 +419,11 @@ def _job_statuses(exchange: Exchange) -> dict[str, str]:
                 name, count = f"{job.function}#{count}", count + 1
             statuses[name] = job.status
     return statuses
+
+
+def _broken_off(body: Mapping[str, Any]) -> bool:
+    """True where the stored part of a body would be sent as if it were the whole."""
+    return bool(body.get("truncated")) and not any(c.get("omitted") for c in (body, *(body.get("parts") or ())))
 
 
 def _safe_name(filename: str | None) -> str:

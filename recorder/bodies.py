@@ -338,7 +338,8 @@ class BodyTee:
             "encoding": self._encoding,
             "stored_encoding": self._encoding if self._decoder is None and "ref" in content else None,
             **{key: content[key] for key in ("text", "ref", "parts", "omitted") if key in content},
-            "truncated": self.truncated or content.get("truncated", False),
+            # What follows the closing delimiter of a multipart body is nobody's, and not every parser reads it.
+            "truncated": content.get("truncated", False) if "parts" in content else self.truncated,
             "redactions": content.get("redactions", []),
         }
 

@@ -265,6 +265,8 @@ class Exchange:
         return BodyTee(self._store, self._redactor, media_type, encoding, max_size=self._recorder.settings.max_body)
 
 
+_LENGTH_DIGITS = 18
+"""Of a Content-Length; no body is larger, and JSON's integers end soon after."""
 _DISCONNECTED = {
     "type": "ClientDisconnect",
     "message": "The client left before the answer was complete.",
@@ -283,7 +285,8 @@ def _error(error: BaseException) -> dict[str, Any]:
 
 
 def _length(value: str | None) -> int | None:
-    return int(value) if value is not None and value.strip().isascii() and value.strip().isdigit() else None
+    digits = (value or "").strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _LENGTH_DIGITS else None
 
 
 def _subject(run: Run | None, session: Session | None) -> tuple[str | None, str | None, Path | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from assembler.document import load_profile
+from tests.assembler.deployment import Deployment
 from tests.assembler.recorded import JSON, Call, api, form, get, profile_of
 
 NONCE = "5tYb0Qm2xKpW8vRz4LsN7cJd"
@@ -26,6 +27,17 @@ def test_a_cookie_that_a_script_made_of_an_answer(tmp_path: Path) -> None:
     first, second = profile_of(tmp_path, calls).steps
     assert second.cookies == {"auth_token": "{{ steps.get-token.access_token }}"}
     assert first.extract["access_token"].json_ == "access_token"
+
+
+def test_a_cookie_that_a_script_made_of_an_answer_from_before_the_capture(tmp_path: Path) -> None:
+    site = Deployment(tmp_path)
+    site.send("GET", "/token", f'{{"access_token": "{SERVER}"}}', kind=JSON[1])
+    capture = site.start()
+    site.send("GET", "/home", "hello", headers=[("cookie", f"auth_token={SERVER}")])
+    site.end(capture)
+    profile = site.profile()
+    assert [step.path for step in profile.prologue] == ["/token"]
+    assert profile.steps[0].cookies == {"auth_token": "{{ steps.get-token.access_token }}"}
 
 
 def test_a_session_cookie_from_nowhere_stops_promotion(tmp_path: Path) -> None:
