@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from assembler.cookies import SESSION_NAME, Jar, parse_cookie, set_cookie_name
 from assembler.recording import Exchange
 
-__all__ = ["OWN_COOKIE", "RecordedClient", "tell_apart"]
+__all__ = ["OWN_COOKIE", "Clients", "Owner", "RecordedClient"]
 
 OWN_COOKIE = "recorder_session"
 _LATEST = 8
@@ -44,38 +44,45 @@ class Owner:
     needs: list[int]
 
 
-def tell_apart(exchanges: Sequence[Exchange]) -> tuple[list[Owner], dict[str, RecordedClient]]:
-    """The owner of each exchange (in order), and the clients by name."""
-    clients: list[RecordedClient] = []
-    owners: list[Owner] = []
-    for exchange in exchanges:
+class Clients:
+    """The clients seen so far."""
+
+    def __init__(self) -> None:
+        self._clients: list[RecordedClient] = []
+        """Who spoke last is last."""
+
+    @property
+    def by_name(self) -> dict[str, RecordedClient]:
+        return {client.name: client for client in self._clients}
+
+    def owner(self, exchange: Exchange) -> Owner:
+        """The owner of the next exchange, in order."""
         url = f"{exchange.origin}{exchange.path}"
         sent = {n: v for n, v in parse_cookie("; ".join(_all(exchange, "cookie"))) if n != OWN_COOKIE}
         agent = exchange.header("user-agent") or ""
-        client = _match(clients, agent, url, sent)
+        client = _match(self._clients, agent, url, sent)
         if client is None:
-            client = RecordedClient("main" if not clients else f"client-{len(clients) + 1}", agent)
-            clients.append(client)
+            client = RecordedClient(f"client-{len(self._clients) + 1}" if self._clients else "main", agent)
         else:
-            clients.remove(client)
-            clients.append(client)
+            self._clients.remove(client)
+        self._clients.append(client)
         owed = client.jar.cookies(url)
         extra = {n: v for n, v in sent.items() if owed.get(n) != v and (n, v) not in client.held}
         needs = sorted({client.setters[n] for n in sent if n in client.setters and n not in extra})
-        owners.append(Owner(client.name, extra, needs))
         client.own.update(extra)
         set_cookies = [
             v for n, v in exchange.response_headers if n == "set-cookie" and set_cookie_name(v) != OWN_COOKIE
         ]
-        client.jar.receive(url, set_cookies)
+        if set_cookies:
+            client.jar.receive(url, set_cookies)
+            client.held.update(client.jar.cookies(url).items())
         for header in set_cookies:
             name = set_cookie_name(header)
             client.setters[name] = exchange.index
             client.own.pop(name, None)
+            client.held.add((name, header.partition("=")[2].partition(";")[0].strip()))
         client.owes = bool(client.jar)
-        client.held.update(client.jar.cookies(url).items())
-        client.held.update((set_cookie_name(h), h.partition("=")[2].partition(";")[0].strip()) for h in set_cookies)
-    return owners, {client.name: client for client in clients}
+        return Owner(client.name, extra, needs)
 
 
 def _all(exchange: Exchange, name: str) -> list[str]:

@@ -12,23 +12,25 @@ import itertools
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from urllib.parse import unquote
 
-from assembler.clients import OWN_COOKIE, Owner
+from assembler.clients import OWN_COOKIE, Clients, Owner
 from assembler.extractors import Answer
 from assembler.mentions import mentioned, sought
 from assembler.numbers import STRENGTHS, Strength, Wanted, locate_choice, locate_name, locate_number
+from assembler.parts import Extraction, Filled, Part, Ref, Unnamed
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
 from assembler.refusals import refused_secrets
 from assembler.requests import canonical, request_slots
+from assembler.secret_names import SecretNames
 from assembler.shapes import SECRET, TEMPORARY, clock, holds_code, id_like, looks_opaque, pieces
 from assembler.slots import Slot, encoded, url_slots
 from assembler.sources import json_leaves, locate, urls_in
 
-__all__ = ["Correlation", "Ref", "canonical", "generated", "request_slots"]
+__all__ = ["Correlation", "canonical", "request_slots"]
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _STAMP = re.compile(r"\d{10,}(?:\.\d+)?")
@@ -41,119 +43,76 @@ _CHOICES = 20
 """Pages back to which a control is looked for: what somebody chose stood on a page seen lately."""
 
 
-@dataclass(frozen=True)
-class Ref:
-    """A value taken from the answer of exchange `source` under `name`."""
-
-    source: int
-    name: str
-
-
-@dataclass(frozen=True)
-class Secret:
-    """A value that only the user's environment knows: `{{ secrets.NAME }}`."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Generated:
-    """A value that the client makes anew for each run: `{{ generated.NAME }}`."""
-
-    name: str
-
-
-def generated(cookie: str) -> Generated:
-    """The value that a client makes for a cookie of its own."""
-    return Generated(re.sub(r"[^A-Za-z0-9_]", "_", cookie))
-
-
-@dataclass
-class Extraction:
-    """One value that an answer gives to later requests."""
-
-    name: str
-    extract: Extract
-    evidence: str
-
-
-Part = str | Ref | Secret | Generated
-
-
-@dataclass
-class Filled:
-    """A request whose varying values are marked: (slot, its parts) by the place it stands in."""
-
-    slots: list[tuple[Slot, list[Part]]] = field(default_factory=list)
-    unresolved: list[str] = field(default_factory=list)
-
-    def of(self, place: str, name: str | None = None) -> list[tuple[Slot, list[Part]]]:
-        """The filled slots of one place, optionally of one header or field."""
-        return [(s, p) for s, p in self.slots if s.place == place and (name is None or s.name == name)]
-
-
 class Correlation:
     """Correlates the requests of a recording, in order. `bound` are values with a name of their own (run id, config)."""
 
-    def __init__(
-        self, exchanges: Sequence[Exchange], owners: Sequence[Owner], bodies: Bodies, bound: Mapping[str, str]
-    ) -> None:
-        self.exchanges = exchanges
-        self.owners = owners
+    def __init__(self, bodies: Bodies, bound: Mapping[str, str]) -> None:
         self.bodies = bodies
-        self.bound = {**{e.origin: "origin" for e in exchanges if e.origin}, **bound}
-        self.answers = [_answer(e, bodies) for e in exchanges]
-        self.slots = [list(request_slots(e, bodies)) for e in exchanges]
-        self.extractions: dict[int, dict[str, Extraction]] = defaultdict(dict)
+        self.bound = bound
+        self.clients = Clients()
+        self.exchanges: list[Exchange] = []
+        self.owners: list[Owner] = []
+        self.answers: list[Answer] = []
+        self.slots: list[list[Slot]] = []
         self.filled: list[Filled] = []
-        self.secrets: dict[str, str] = {}
-        self._refused = refused_secrets(exchanges, self.answers, self.slots)
+        self.extractions: dict[int, dict[str, Extraction]] = defaultdict(dict)
         self._located: dict[tuple[int, str], Extraction | None] = {}
         self._first_request: dict[str, int] = {}
         self._first_role: dict[tuple[str, ...], int] = {}
         self._first_named: dict[tuple[str, str], int] = {}
-        self._index_requests()
-        self._index = self._index_answers()
-        self._mentions = self._index_mentions()
+        self._words: dict[str, list[int]] = defaultdict(list)
+        self._mentions: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._visited: dict[tuple[str, str], Ref] = {}
         self._anchors: list[str] = []
-        for index in range(len(exchanges)):
-            self.filled.append(self._fill(index))
+
+    def add(self, exchange: Exchange) -> None:
+        """Take in the next exchange. Its `index` is its place in the order."""
+        index = len(self.exchanges)
+        assert exchange.index == index
+        self.exchanges.append(exchange)
+        self.owners.append(self.clients.owner(exchange))
+        self.answers.append(_answer(exchange, self.bodies))
+        self.slots.append(list(request_slots(exchange, self.bodies)))
+        if exchange.captured:
+            self._index_request(index)
+        self._index_answer(index)
+        self.filled.append(self._fill(index))
+
+    def settle(self) -> None:
+        """Give the secrets that no answer gave their names. After that nothing is added any more."""
+        refused = refused_secrets(self.exchanges, self.answers, self.slots)
+        names = SecretNames(refused)
+        for owner, filled in zip(self.owners, self.filled, strict=True):
+            for _, parts in filled.slots:
+                for position, part in enumerate(parts):
+                    if isinstance(part, Unnamed):
+                        parts[position], unresolved = names.of(part, owner)
+                        filled.unresolved.extend(unresolved)
 
     # ------------------------------------------------------------------ indexes
 
-    def _index_requests(self) -> None:
+    def _index_request(self, index: int) -> None:
         """Who named a value first counts within the window: what others sent before it explains nothing there."""
-        for index, slots in enumerate(self.slots):
-            if not self.exchanges[index].captured:
-                continue
-            for slot in slots:
-                for atom in _atoms(slot.value):
-                    self._first_request.setdefault(atom, index)
-                wanted = Wanted(slot.place, slot.role, slot.name, slot.value, self.exchanges[index].path)
-                self._first_role.setdefault(_mark(wanted), index)
-                self._first_named.setdefault((slot.name, slot.value), index)
+        for slot in self.slots[index]:
+            for atom in _atoms(slot.value):
+                self._first_request.setdefault(atom, index)
+            wanted = Wanted(slot.place, slot.role, slot.name, slot.value, self.exchanges[index].path)
+            self._first_role.setdefault(_mark(wanted), index)
+            self._first_named.setdefault((slot.name, slot.value), index)
 
-    def _index_answers(self) -> dict[str, list[int]]:
-        index: dict[str, list[int]] = defaultdict(list)
-        for number, answer in enumerate(self.answers):
-            words: set[str] = set(_WORD.findall(answer.text or ""))
-            for _, value in answer.headers:
-                words.update(_WORD.findall(value))
-                if "%" in value:
-                    words.update(_WORD.findall(unquote(value)))
-            if answer.text and "%" in answer.text:
-                words.update(_WORD.findall(unquote(answer.text)))
-            for word in words:
-                index[word].append(number)
-        return index
-
-    def _index_mentions(self) -> dict[tuple[str, str], list[int]]:
-        index: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for number, answer in enumerate(self.answers):
-            for mention in set(mentioned(answer, self.exchanges[number].path)):
-                index[mention].append(number)
-        return index
+    def _index_answer(self, number: int) -> None:
+        answer = self.answers[number]
+        words: set[str] = set(_WORD.findall(answer.text or ""))
+        for _, value in answer.headers:
+            words.update(_WORD.findall(value))
+            if "%" in value:
+                words.update(_WORD.findall(unquote(value)))
+        if answer.text and "%" in answer.text:
+            words.update(_WORD.findall(unquote(answer.text)))
+        for word in words:
+            self._words[word].append(number)
+        for mention in set(mentioned(answer, self.exchanges[number].path)):
+            self._mentions[mention].append(number)
 
     def _answers_with(self, value: str, before: int, *, latest: bool = False) -> Iterator[int]:
         """Exchanges whose answer was complete before `before` began and holds `value`, oldest or latest first.
@@ -163,7 +122,7 @@ class Correlation:
         words = _WORD.findall(value)
         if not words:
             return
-        postings = min((self._index.get(word, ()) for word in words), key=len)
+        postings = min((self._words.get(word, ()) for word in words), key=len)
         known = postings[: bisect_left(postings, before)]
         rare = bool(SECRET.fullmatch(value) or _UUID.fullmatch(value) or looks_opaque(value))
         for captured in (True, False):
@@ -206,7 +165,7 @@ class Correlation:
     def _fill(self, index: int) -> Filled:
         filled = Filled()
         for slot in self.slots[index]:
-            parts = self._parts(slot, index, filled)
+            parts = self._parts(slot, index)
             if parts is not None:
                 filled.slots.append((slot, parts))
                 if slot.place == "path" and len(parts) == 1 and isinstance(parts[0], Ref):
@@ -221,7 +180,7 @@ class Correlation:
                 self._anchors.append(slot.value)
         return filled
 
-    def _parts(self, slot: Slot, index: int, filled: Filled) -> list[Part] | None:
+    def _parts(self, slot: Slot, index: int) -> list[Part] | None:
         """The slot's value as literal and referring parts, or None when it is wholly literal."""
         value = slot.value
         if not value:
@@ -231,12 +190,12 @@ class Correlation:
         if value in self.bound:
             return [Ref(-1, self.bound[value])]
         if slot.place == "header" and slot.name == "authorization":
-            return self._authorization(value, index, filled)
+            return self._authorization(value, index)
         if (whole := self.refer(slot, value, index)) is not None:
             return [whole]
         if SECRET.fullmatch(value):
-            return [self._secret(slot, value, index, filled)]
-        if slot.place not in ("path", "text") and (address := self._address(value, index, filled)) is not None:
+            return [_unnamed(slot, value)]
+        if slot.place not in ("path", "text") and (address := self._address(value, index)) is not None:
             return address
         parts: list[Part] = []
         found = False
@@ -245,7 +204,7 @@ class Correlation:
             if piece in self.bound:
                 ref = Ref(-1, self.bound[piece])
             elif SECRET.fullmatch(piece):
-                ref = self.refer(slot, piece, index) or self._secret(slot, piece, index, filled)
+                ref = self.refer(slot, piece, index) or _unnamed(slot, piece)
             elif piece != value and (_UUID.fullmatch(piece) or looks_opaque(piece) or _STAMP.fullmatch(piece)):
                 ref = self.refer(slot, piece, index)
             elif slot.place == "path" and piece.isdigit() and piece != value and not _VERSION.fullmatch(value):
@@ -270,7 +229,7 @@ class Correlation:
         before, _, after = slot.value.partition(slot.role)
         return [part for part in (before, ref, after) if part]
 
-    def _address(self, value: str, index: int, filled: Filled) -> list[Part] | None:
+    def _address(self, value: str, index: int) -> list[Part] | None:
         """An address of the application inside a header, field or document, cut up as a request's own address is."""
         own = next((b for b in self.bound if "://" in b and re.match(rf"{re.escape(b)}(?![\w.:@-])", value)), "")
         if not own and not re.match(r"(?:[a-z][a-z0-9+.-]*:/{1,3}|/)[^/\s]\S*$", value):
@@ -278,7 +237,7 @@ class Correlation:
         parts: list[Part] = [Ref(-1, self.bound[own])] if own else []
         position = len(own)
         for slot in url_slots(value):
-            if (found := self._parts(slot, index, filled)) is not None:
+            if (found := self._parts(slot, index)) is not None:
                 parts.append(value[position : slot.start])
                 parts.extend(encoded(slot.place, p) if isinstance(p, str) else p for p in found)
                 position = slot.end
@@ -295,15 +254,15 @@ class Correlation:
             return
         yield from (p.text for p in pieces(value))
 
-    def _authorization(self, value: str, index: int, filled: Filled) -> list[Part] | None:
+    def _authorization(self, value: str, index: int) -> list[Part] | None:
         scheme, _, credential = value.partition(" ")
         if scheme.lower() == "basic" and (match := SECRET.search(credential)):
             slot = Slot("header", "password", match.group(), 0, 0)
-            return [f"Basic {credential[: match.start()]}", self._secret(slot, match.group(), index, filled)]
+            return [f"Basic {credential[: match.start()]}", _unnamed(slot, match.group())]
         if match := SECRET.search(credential):
             slot = Slot("header", "token", match.group(), 0, 0)
             ref = self.refer(slot, match.group(), index)
-            return [f"{scheme} {credential[: match.start()]}", ref or self._secret(slot, match.group(), index, filled)]
+            return [f"{scheme} {credential[: match.start()]}", ref or _unnamed(slot, match.group())]
         return None
 
     def refer(self, slot: Slot, value: str, index: int) -> Ref | None:
@@ -414,35 +373,9 @@ class Correlation:
         taken[name] = Extraction(name, extract, evidence)
         return taken[name]
 
-    def _secret(self, slot: Slot, value: str, index: int, filled: Filled) -> Part:
-        """A secret that no answer gave: the user's (password, API key), named by its field, or unknown."""
-        own = next((n for n, v in self.owners[index].extra.items() if canonical(v) == value), None)
-        if own is not None:
-            # The client made it itself and sends it twice: as a cookie and here.
-            return generated(own)
-        hexadecimal = value[-32:]
-        if hexadecimal in self.secrets:
-            return Secret(self.secrets[hexadecimal])
-        base = re.sub(r"[^A-Z0-9]+", "_", slot.name.upper()).strip("_") or "SECRET"
-        if hexadecimal in self._refused:
-            return Generated(f"refused_{base.lower()}_{hexadecimal[:6]}")
-        if slot.name.lower() in (
-            "password1",
-            "password2",
-            "confirm_password",
-            "password_confirm",
-            "password_confirmation",
-        ):
-            base = "PASSWORD"
-        name, count = base, 2
-        while name in self.secrets.values():
-            name, count = f"{base}_{count}", count + 1
-        if not re.search(r"PASS|PWD|SECRET|KEY|TOKEN|CREDENTIAL|PIN|OTP|CODE|AUTH", name) or re.search(
-            r"CSRF|XSRF", name
-        ):
-            filled.unresolved.append(f"{slot.place} {slot.name}")
-        self.secrets[hexadecimal] = name
-        return Secret(name)
+
+def _unnamed(slot: Slot, pseudonym: str) -> Unnamed:
+    return Unnamed(pseudonym[-32:], slot.place, slot.name)
 
 
 def _answer(exchange: Exchange, bodies: Bodies) -> Answer:

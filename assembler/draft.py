@@ -14,9 +14,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from assembler.baselines import Baseline
-from assembler.clients import Owner, RecordedClient, tell_apart
-from assembler.correlation import Correlation, Secret
+from assembler.clients import Owner, RecordedClient
+from assembler.correlation import Correlation
 from assembler.document import Noted
+from assembler.growing import Growing, correlated
+from assembler.parts import Secret
 from assembler.polling import Poll, collapse
 from assembler.prologue import prologue_of
 from assembler.recording import Exchange, Recording
@@ -39,14 +41,21 @@ class Built:
     """Operations from before the window that the profile needs; nobody else's belong into it."""
 
 
-def build(recording: Recording, slug: str, capture: Mapping[str, Any], baseline: Baseline) -> Built:
-    """The draft of one capture. `capture` is its entry in the manifest; `baseline` what its run left on the disk."""
+def build(
+    recording: Recording,
+    slug: str,
+    capture: Mapping[str, Any],
+    baseline: Baseline,
+    growing: Growing | None = None,
+) -> Built:
+    """The draft of one capture. `capture` is its entry in the manifest; `baseline` what its run left on the disk;
+    `growing` what was worked out while it was recorded."""
     exchanges = recording.exchanges
-    owners, clients = tell_apart(exchanges)
     captured = [e.index for e in exchanges if e.captured]
     run_id = next(iter(recording.runs), None)
     config = recording.runs[run_id] if run_id is not None else None
-    correlation = Correlation(exchanges, owners, recording.bodies, {run_id: "run_id"} if run_id else {})
+    correlation = correlated(recording, growing)
+    owners, clients = correlation.owners, correlation.clients.by_name
     mode = "none" if run_id is None else "clone" if baseline.seeded else "created"
     creator = _creator(run_id, captured, correlation) if run_id else None
     before = prologue_of(captured, owners, correlation)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assembler.clients import Owner
-from assembler.correlation import Correlation, Ref, Secret, canonical
+from assembler.correlation import Correlation
+from assembler.parts import Ref, Secret
+from assembler.requests import canonical
 from assembler.shapes import SECRET
 from assembler.slots import Slot
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from assembler.storage import digest
 
-__all__ = ["SCHEME", "Bodies", "Exchange", "Job", "Recording", "epoch"]
+__all__ = ["SCHEME", "Bodies", "Exchange", "Job", "Recording", "answered", "asked", "epoch"]
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 """Schemes as RFC 3986, 3.1 has them."""
@@ -207,12 +207,12 @@ class Recording:
             seen.add(event["id"])
             category, stage, payload = event["category"], event["stage"], event["payload"]
             if category == "http_request" and stage == "started":
-                exchange = self._opened(event)
+                exchange = asked(event, capture_id)
                 opened[event["operation_id"]] = exchange
                 self.exchanges.append(exchange)
             elif category == "http_request":
                 if exchange_ := opened.get(event["operation_id"]):
-                    _finish(exchange_, event, bodies)
+                    answered(exchange_, event, bodies)
                 elif capture_id is None or capture_id in event["capture_ids"]:
                     self.notes.append(
                         f"An answer (status {payload.get('status')}, at {event['timestamp']}) belongs to no request that was "
@@ -257,16 +257,6 @@ class Recording:
         """The exchanges inside the capture's window, in order."""
         return [e for e in self.exchanges if e.captured]
 
-    def _opened(self, event: Mapping[str, Any]) -> Exchange:
-        payload = event["payload"]
-        context = event.get("run_context") or {}
-        captured = self.capture_id is None or self.capture_id in (event.get("capture_ids") or [])
-        return Exchange(
-            event["operation_id"], payload["method"], payload.get("scheme") or "http", payload["path"], payload.get("query") or "",
-            [(str(n), str(v)) for n, v in payload["headers"]], event["boot_id"], event["mono_ns"], epoch(event["timestamp"]),
-            captured, context.get("run_id"), context.get("config"), event.get("session"),
-        )  # fmt: skip
-
     def _progress(self, event: Mapping[str, Any]) -> None:
         payload = event["payload"]
         job = self.jobs.get(payload["job_id"])
@@ -298,7 +288,20 @@ def _in_order(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(listed, key=lambda e: (e["mono_ns"] + shift[e["boot_id"]], e["boot_id"], e["sequence"]))
 
 
-def _finish(exchange: Exchange, event: Mapping[str, Any], bodies: Bodies) -> None:
+def asked(event: Mapping[str, Any], capture_id: str | None) -> Exchange:
+    """The request that a `started` record tells of; without a `capture_id` every one is captured."""
+    payload = event["payload"]
+    context = event.get("run_context") or {}
+    captured = capture_id is None or capture_id in (event.get("capture_ids") or [])
+    return Exchange(
+        event["operation_id"], payload["method"], payload.get("scheme") or "http", payload["path"], payload.get("query") or "",
+        [(str(n), str(v)) for n, v in payload["headers"]], event["boot_id"], event["mono_ns"], epoch(event["timestamp"]),
+        captured, context.get("run_id"), context.get("config"), event.get("session"),
+    )  # fmt: skip
+
+
+def answered(exchange: Exchange, event: Mapping[str, Any], bodies: Bodies) -> None:
+    """Put the answer, that the `finished` record of an exchange tells of, into the exchange."""
     payload = event["payload"]
     exchange.finished_ns = event["mono_ns"]
     exchange.status = payload.get("status")

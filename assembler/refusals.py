@@ -24,8 +24,8 @@ def refused_secrets(
     taken: set[str] = set()
     for exchange, answer, sent in zip(exchanges, answers, slots, strict=True):
         for slot in sent:
-            found = refused if _is_refusal(exchange, answer, slot) else taken
-            found.update(SECRET.findall(slot.value))
+            if secrets := SECRET.findall(slot.value):
+                (refused if _is_refusal(exchange, answer, slot) else taken).update(secrets)
     return refused - taken
 
 

@@ -16,11 +16,13 @@ from urllib.parse import unquote, unquote_plus
 
 from assembler.clients import Owner, RecordedClient
 from assembler.cookies import SESSION_NAME
-from assembler.correlation import Correlation, Extraction, Filled, Generated, Part, Ref, Secret, canonical, generated
+from assembler.correlation import Correlation
 from assembler.document import Noted
+from assembler.parts import Extraction, Filled, Generated, Part, Ref, Secret, generated
 from assembler.polling import Poll
 from assembler.prologue import script_cookies
 from assembler.recording import Exchange, Recording
+from assembler.requests import canonical
 from assembler.slots import query_slots, rejoin
 from assembler.sources import locate
 
@@ -358,6 +360,7 @@ class StepWriter:
                 if part.source < 0
                 else f"{{{{ steps.{self.ids[self._last(part.source)]}.{part.name} }}}}"
             )
+        assert isinstance(part, str), "a settled correlation has named every secret"
         return part
 
     def _file(self, name: str, source: Path | bytes) -> str:

@@ -1,0 +1,71 @@
+"""What a request is made of when it is replayed: literal text, values from earlier answers, secrets, values made anew."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from assembler.profile import Extract
+from assembler.slots import Slot
+
+__all__ = ["Extraction", "Filled", "Generated", "Part", "Ref", "Secret", "Unnamed", "generated"]
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A value taken from the answer of exchange `source` under `name`."""
+
+    source: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that only the user's environment knows: `{{ secrets.NAME }}`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A value that the client makes anew for each run: `{{ generated.NAME }}`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Unnamed:
+    """A secret that no answer gave, and the slot it was sent in: it gets its name when the whole recording is known."""
+
+    hexadecimal: str
+    place: str
+    name: str
+
+
+def generated(cookie: str) -> Generated:
+    """The value that a client makes for a cookie of its own."""
+    return Generated(re.sub(r"[^A-Za-z0-9_]", "_", cookie))
+
+
+@dataclass
+class Extraction:
+    """One value that an answer gives to later requests."""
+
+    name: str
+    extract: Extract
+    evidence: str
+
+
+Part = str | Ref | Secret | Generated | Unnamed
+
+
+@dataclass
+class Filled:
+    """A request whose varying values are marked: (slot, its parts) by the place it stands in."""
+
+    slots: list[tuple[Slot, list[Part]]] = field(default_factory=list)
+    unresolved: list[str] = field(default_factory=list)
+
+    def of(self, place: str, name: str | None = None) -> list[tuple[Slot, list[Part]]]:
+        """The filled slots of one place, optionally of one header or field."""
+        return [(s, p) for s, p in self.slots if s.place == place and (name is None or s.name == name)]

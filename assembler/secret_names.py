@@ -1,0 +1,47 @@
+"""What a secret is called in a profile: the user's own by the field it was sent in, one that the client made as made anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+
+from assembler.clients import Owner
+from assembler.parts import Generated, Part, Secret, Unnamed, generated
+from assembler.requests import canonical
+
+__all__ = ["SecretNames"]
+
+_REPEATED = {"password1", "password2", "confirm_password", "password_confirm", "password_confirmation"}
+"""Fields in which a form asks for the password once more."""
+_OWN = re.compile(r"PASS|PWD|SECRET|KEY|TOKEN|CREDENTIAL|PIN|OTP|CODE|AUTH")
+_ISSUED = re.compile(r"CSRF|XSRF")
+"""Names of secrets that only the application gives out: nobody knows them by heart."""
+
+
+class SecretNames:
+    """The names given so far. `refused` are pseudonyms (hex) that no request brought through."""
+
+    def __init__(self, refused: Set[str]) -> None:
+        self._refused = refused
+        self._names: dict[str, str] = {}
+
+    def of(self, secret: Unnamed, owner: Owner) -> tuple[Part, list[str]]:
+        """What stands for a secret that `owner` sent, and the place of it, should it have no name of a password or key."""
+        hexadecimal = secret.hexadecimal
+        own = next((name for name, value in owner.extra.items() if canonical(value)[-32:] == hexadecimal), None)
+        if own is not None:
+            # The client made it itself and sends it twice: as a cookie and here.
+            return generated(own), []
+        if hexadecimal in self._names:
+            return Secret(self._names[hexadecimal]), []
+        base = re.sub(r"[^A-Z0-9]+", "_", secret.name.upper()).strip("_") or "SECRET"
+        if hexadecimal in self._refused:
+            return Generated(f"refused_{base.lower()}_{hexadecimal[:6]}"), []
+        if secret.name.lower() in _REPEATED:
+            base = "PASSWORD"
+        name, count = base, 2
+        while name in self._names.values():
+            name, count = f"{base}_{count}", count + 1
+        self._names[hexadecimal] = name
+        known = _OWN.search(name) and not _ISSUED.search(name)
+        return Secret(name), [] if known else [f"{secret.place} {secret.name}"]
