@@ -128,14 +128,15 @@ def lines_of(text: str, places: Sequence[tuple[Sequence[str | int], str]]) -> li
     return found
 
 
-def steps_by_line(text: str) -> list[tuple[int, str]]:
-    """The line on which each step of a document that was read begins, and its id, from top to bottom."""
+def steps_by_line(text: str) -> list[tuple[range, str]]:
+    """The lines of each step of a document that was read, and its id, from top to bottom."""
     root, found = nodes(text), []
     for section in (_entry_of(root, name) for name in ("prologue", "steps")):
         for node in section[1].value if section else []:
             if name := _entry_of(node, "id"):
-                found.append((node.start_mark.line + 1, str(name[1].value)))
-    return sorted(found)
+                first, after = node.start_mark.line + 1, node.end_mark.line + 1
+                found.append((range(first, max(first + 1, after)), str(name[1].value)))
+    return found
 
 
 def _valid_keys(location: Sequence[Any]) -> list[str]:

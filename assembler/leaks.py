@@ -12,7 +12,6 @@ import binascii
 import codecs
 import json
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,11 +97,9 @@ def _in_document(name: str, path: Path, profile: Profile) -> Iterator[Leak]:
     text = path.read_text("utf-8")
     for line, (_, what, _) in zip(lines_of(text, [(place, value) for place, _, value in named]), named, strict=True):
         found.setdefault(line, what)
-    begun = steps_by_line(text)
-    starts = [line for line, _ in begun]
+    steps = steps_by_line(text)
     for line, what in sorted(found.items()):
-        at = bisect_right(starts, line) - 1
-        yield Leak(name, line, what, begun[at][1] if at >= 0 else "")
+        yield Leak(name, line, what, next((step for lines, step in steps if line in lines), ""))
 
 
 def _in_text(path: Path) -> Iterator[tuple[int, str]]:
