@@ -19,6 +19,7 @@ from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from assembler.cookies import set_cookie_name
 from assembler.profile import Extract
+from recorder.jsonwalk import decode_string
 
 __all__ = ["Answer", "evaluate", "extract_problem", "jmespath_problem", "search", "source_name", "values"]
 
@@ -197,12 +198,23 @@ def values(extract: Extract, answer: Answer) -> list[str]:
 def _matches(pattern: re.Pattern[str], text: str, *, address: bool) -> list[str]:
     """What the pattern's group matches. An address is also searched decoded: `&email=zoe%40example.com&key=7` holds
     `&email=zoe@example.com&key=`, and which characters an application escapes is its own affair."""
-    found = [match[1] for match in pattern.finditer(text) if match[1] is not None]
+    found = _groups(pattern, text)
     if not address:
         return found
     if not found and "%" in text:
-        return [match[1] for match in pattern.finditer(unquote(text)) if match[1] is not None]
+        return _groups(pattern, unquote(text))
     return [unquote(value) for value in found]
+
+
+def _groups(pattern: re.Pattern[str], text: str) -> list[str]:
+    """What the group matches; a string of a script is read as one: many write `\\/` for each slash."""
+    found = []
+    for match in pattern.finditer(text):
+        if match[1] is not None:
+            before, after = text[match.start(1) - 1 : match.start(1)], text[match.end(1) : match.end(1) + 1]
+            quoted = before == after and before in ('"', "'", "`")
+            found.append(decode_string(match[1])[0] if quoted and "\\" in match[1] else match[1])
+    return found
 
 
 def source_name(extract: Extract) -> str:

@@ -17,7 +17,7 @@ from selectolax.lexbor import LexborNode
 
 from assembler.extractors import Answer, values
 from assembler.profile import Extract
-from assembler.shapes import pieces
+from assembler.shapes import SECRET, pieces
 
 __all__ = ["form_fields", "json_leaves", "json_offers", "locate", "proved", "quoted", "row_around", "urls_in"]
 
@@ -284,6 +284,9 @@ def _around(text: str, value: str) -> str:
         lead = "^" + lead
     follow = next(iter(pieces(right)), None)
     tail = re.escape(follow.text[:8]) if follow is not None and follow.kind == "text" else ("$" if not right else "")
+    if SECRET.fullmatch(value) and right[:1] in ('"', "'", "`") and text[:start].endswith(right[:1]):
+        # What a secret is made of is not in the recording: it goes from quote to quote.
+        return rf"{lead}((?:[^{right[0]}\\\s]|\\.)+){tail}"
     body = r"([^/?#&;\s\"'<>,)}\]]+)" if not re.search(r"[/?#&;\s\"'<>,)}\]]", value) else "(.+?)"
     if body != "(.+?)" and tail and not re.match(r"[/?#&;\s\"'<>,)}\]$\\]", tail):
         body = body.replace("]+)", "]+?)")
