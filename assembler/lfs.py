@@ -6,7 +6,9 @@ of the work tree down to the file's folder and then in the repository's own `inf
 
 from __future__ import annotations
 
+import codecs
 import functools
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -48,7 +50,9 @@ def tracks(path: Path, data_root: Path) -> bool:
     sources = [root, *(root / folder for folder in reversed(inner.parents[:-1]))]
     files = [(folder / ".gitattributes", path.relative_to(folder).as_posix()) for folder in sources]
     files.append((_repository(root) / "info" / "attributes", inner.as_posix()))
-    lines = [(pattern, attributes, name) for file, name in files for pattern, attributes in _lines(file)]
+    # Git compares bytes; as Latin-1 each of them is a character.
+    named = [(file, os.fsencode(name).decode("latin-1")) for file, name in files]
+    lines = [(pattern, attributes, name) for file, name in named for pattern, attributes in _lines(file)]
     macros = {pattern.removeprefix(_MACRO): given for pattern, given, _ in lines if pattern.startswith(_MACRO)}
     decided: dict[str, str] = {}
     for pattern, attributes, name in reversed(lines):
@@ -70,7 +74,7 @@ def _repository(root: Path) -> Path:
 def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
     """Pattern and attributes of each line; none where there is no such file."""
     try:
-        text = path.read_text("utf-8-sig", "replace")
+        text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("latin-1")
     except OSError:
         return
     for line in text.split("\n"):
@@ -145,7 +149,7 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
             out.append(re.escape(sign))
             at += 1
     try:
-        return re.compile("".join(out), re.DOTALL)
+        return re.compile("".join(out), re.DOTALL | re.ASCII)
     except re.error:  # a range that runs backwards
         return None
 
