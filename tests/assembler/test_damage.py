@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,10 @@ def altered(site: Deployment, old: str, new: str) -> None:
 def lines(content: bytes) -> dict[int, bytes]:
     """Offset to line, blank ones left out."""
     found, offset = {}, 0
-    for line in content.splitlines(keepends=True):
-        if line != b"\n":
+    for line in content.split(b"\n"):
+        if line:
             found[offset] = line
-        offset += len(line)
+        offset += len(line) + 1
     return found
 
 
@@ -71,19 +72,23 @@ def test_a_bit_that_turned_in_every_kilobyte(site: Deployment, seed: int) -> Non
     status = site.assemble()
     load_profile(status.directory / "profile.yaml")
     kept = {orjson.loads(line)["id"] for line in (status.directory / "events.jsonl").read_bytes().splitlines()}
-    captured = {e["id"] for name in (None, "dry-creek") for e in site_events(site, name) if e["capture_ids"]}
+    found = [e for name in (None, "dry-creek") for e in site_events(site, name)]
+    # A record that a turned bit gave the number of another may be taken for it.
+    numbers = Counter((str(e.get("writer")), str(e.get("sequence"))) for e in found)
+    captured = {e["id"] for e in found if e["capture_ids"] and numbers[e["writer"], str(e["sequence"])] == 1}
     assert sound & captured <= kept
     for name, places in damaged.items():
         of = "of RECORDER_ROOT" if name == "recorder" else f"of run {name}"
-        sentences = [w for w in status.warnings if f"The log {of} holds lines that are no events" in w]
+        sentences = " ".join(w for w in status.warnings if w.startswith(f"The log {of}"))
         assert bool(places) <= bool(sentences)
-        if len(sentences) == 1 and len(places) <= 3 and "more" not in sentences[0]:
-            assert all(f"at byte {place}" in sentences[0] for place in places)
+        if len(places) <= 3 and "more" not in sentences and "holds no event" not in sentences:
+            assert all(f"at byte {place}" in sentences for place in places)
 
 
 def site_events(site: Deployment, run_id: str | None) -> list[dict[str, Any]]:
     found = (_json(line) for line in lines(site.log(run_id).read_bytes()).values())
-    return [event for event in found if isinstance(event, dict) and isinstance(event.get("capture_ids"), list)]
+    wanted = {"id", "writer", "sequence", "capture_ids"}
+    return [event for event in found if isinstance(event, dict) and event.keys() >= wanted]
 
 
 def _json(line: bytes) -> Any:
