@@ -204,19 +204,31 @@ def test_problems_stop_it_until_the_document_was_edited(site: Deployment) -> Non
     promote(SLUG, site.data_root)
 
 
-def test_a_large_file_is_to_be_looked_at_and_a_larger_one_stays_out(site: Deployment) -> None:
-    large = draft_of(site) / "seed" / "run" / "large.bin"
+@pytest.mark.parametrize("name", ["seed/run/large.bin", "baseline/run/large.bin"])
+def test_a_large_file_is_to_be_looked_at_and_a_larger_one_stays_out(site: Deployment, name: str) -> None:
+    large = draft_of(site) / name
     with large.open("wb") as file:
         file.truncate((50 << 20) + 1)
-    assert refusal(site) == (
-        "seed/run/large.bin has 50 MiB. Review whether the profile needs it, then promote with --reviewed."
-    )
+    assert refusal(site) == f"{name} has 50 MiB. Review whether the profile needs it, then promote with --reviewed."
     with large.open("wb") as file:
         file.truncate((100 << 20) + 1)
     for reviewed in (False, True):
-        assert "seed/run/large.bin has 100 MiB; files over 100 MiB belong in Git LFS." in refusal(
-            site, reviewed=reviewed
+        assert refusal(site, reviewed=reviewed) == (
+            f"{name} has 100 MiB; files over 100 MiB belong in Git LFS. Trim it, or track it: "
+            f'git lfs track "profiles/work/{name.partition("/")[0]}/**" (in {site.data_root}).'
         )
+
+
+def test_git_lfs_may_keep_a_larger_one(site: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizes, "LOOKED_AT", 10)
+    monkeypatch.setattr(sizes, "LARGEST", 20)
+    (site.data_root / ".gitattributes").write_text("profiles/work/** filter=lfs\nprofiles/work/seed/** -filter\n")
+    assert "seed/run/active.cfg" not in refusal(site)
+    (draft_of(site) / "seed/run/active.cfg").write_text("x" * 21)
+    assert "seed/run/active.cfg has 0 MiB; files over 0 MiB belong in Git LFS." in refusal(site, reviewed=True)
+    (site.data_root / ".gitattributes").write_text("profiles/work/** filter=lfs\n")
+    assert "then promote with --reviewed" in refusal(site)
+    promote(SLUG, site.data_root, reviewed=True)
 
 
 def test_a_large_file_that_was_looked_at_goes_in(site: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from assembler import sizes
 from assembler.document import load_profile
 from playback.engine import Options, replay
 from playback.update import NotAcceptable, Pending, replay_for_update
@@ -287,6 +288,24 @@ def test_files_of_an_overlay_go_to_its_own_baseline(tmp_path: Path, site: Site) 
     assert json.loads((folder / "lab/run/out/result.json").read_text())["loss"] == 13.0
     assert replay("shop", tmp_path, Options(site.url, overlay="lab"), {}).result == "passed"
     assert not green(tmp_path, site)
+
+
+def test_a_file_that_became_large(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run_profile(tmp_path)
+    before = tree(folder)
+    site.routes["/compute"] = computes(tmp_path, "a,b\n" + "1,3\n" * 1000)
+    monkeypatch.setattr(sizes, "LOOKED_AT", 1000)
+    found = pending(tmp_path, site)
+    assert "baseline/run/out/table.csv has 0 MiB. Review whether the profile needs it." in (
+        found.revision([], ["out/table.csv"]).notes
+    )
+    monkeypatch.setattr(sizes, "LARGEST", 2000)
+    with pytest.raises(NotAcceptable, match=r'belong in Git LFS\. .*git lfs track "profiles/shop/baseline/\*\*"'):
+        found.revision([], ["out/table.csv"])
+    assert tree(folder) == before
+    (tmp_path / ".gitattributes").write_text("*.csv filter=lfs\n")
+    found.revision([], ["out/table.csv"]).write()
+    assert green(tmp_path, site)
 
 
 def test_a_file_that_was_not_written(tmp_path: Path, site: Site) -> None:

@@ -51,6 +51,7 @@ def test_a_profiles_life(wctl: Wctl, tmp_path: Path, monkeypatch: pytest.MonkeyP
         made = wctl("assemble", "--from", ".recorder", "--slug", "shop")
         assert (made.code, made.out) == (0, f"{tmp_path}/profiles/_drafts/shop\n")
         assert "Draft shop: ready, 3 steps" in made.err
+        assert (tmp_path / "profiles" / "profile.schema.json").is_file()
 
         assert wctl("drafts", "list").out.startswith("shop  ready, 3 steps, made ")
         assert json.loads(wctl("drafts", "list", "--json").out)[0]["slug"] == "shop"
