@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -24,6 +24,11 @@ _KEPT = 5_000
 """Records of no capture that are kept of a log from before a window begins, to find the login that its cookies came
 from, and as many from after that."""
 _KEYS = {"operation_id", "parent_id", "writer", "sequence", "timestamp", "boot_id", "mono_ns", "stage", "capture_ids"}
+_ORDER = [
+    "v", "id", "operation_id", "parent_id", "writer", "sequence", "timestamp", "boot_id", "mono_ns", "category", "stage",
+    "payload", "session", "run_context", "capture_ids",
+]  # fmt: skip
+"""An event's keys, as the recorder writes them."""
 _TOLD = 3
 """Places of lines that were no events which a warning names."""
 _BITS = 48
@@ -53,9 +58,10 @@ class AuditLog:
     def pull(self, *, rest: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
         """The events that the log gained since the last call, each with its position, the oldest file first.
 
-        An unfinished last line waits, unless `rest`. A record that stands in two files comes once.
+        An unfinished last line waits, unless `rest`. A record that stands in two files comes once. A request of no
+        capture is only looked at as far as it is needed to tell that; `records` looks at all of it.
         """
-        last, again = self._seen.last, self._seen.again
+        last, again, loads, order = self._seen.last, self._seen.again, orjson.loads, _ORDER
         for generation, lines in self._reader.blocks(rest=rest):
             number, offset = generation.number << _BITS, generation.offset
             try:
@@ -64,11 +70,29 @@ class AuditLog:
                     offset += len(line) + 1
                     if not line:
                         continue
-                    event = _event(line)
-                    if isinstance(event, str):
-                        self._skip(event, start, generation.file.path)
-                        continue
-                    writer, sequence = event["writer"], event["sequence"]
+                    try:
+                        event = loads(line)
+                        v, _, operation, parent, writer, sequence, when, _, _, category, _, payload, _, _, captures = (
+                            event.values()
+                        )
+                        usual = (
+                            category == "http_request"
+                            and captures == []
+                            and [*event] == order
+                            and v == VERSION
+                            and type(sequence) is int
+                            and type(operation) is type(writer) is type(when) is str
+                            and (parent is None or type(parent) is str)
+                            and type(payload) is dict
+                        )
+                    except (ValueError, AttributeError):
+                        usual = False
+                    if not usual:
+                        event = _event(line)
+                        if isinstance(event, str):
+                            self._skip(event, start, generation.file.path)
+                            continue
+                        writer, sequence = event["writer"], event["sequence"]
                     if last.get(writer) == sequence - 1:
                         last[writer] = sequence
                     elif again(writer, sequence):
@@ -91,14 +115,26 @@ class AuditLog:
         (self._before if timestamp < since else self._during).append((position, timestamp))
 
     def kept(self) -> Iterator[tuple[Place, dict[str, Any]]]:
-        """The requests that were kept, as they are on the disk now. What was removed with its file is passed over."""
+        """The requests that were kept."""
+        return self.records(position for position, _ in (*self._before, *self._during))
+
+    def records(self, positions: Iterable[int]) -> Iterator[tuple[Place, dict[str, Any]]]:
+        """The records at these positions, as they are on the disk now, by file and offset; each file is read once.
+
+        What was removed with its file is passed over, and so is what proves to be no event.
+        """
         by_file: dict[str, list[Place]] = {}
-        for position, _ in (*self._before, *self._during):
+        for position in positions:
             place = self.place(position)
             by_file.setdefault(place.generation, []).append(place)
         for places in by_file.values():
             with contextlib.suppress(FileNotFoundError):
-                yield from records_at(places)
+                for place, record in records_at(places):
+                    why = fault(record)
+                    if why is None:
+                        yield place, record
+                    else:
+                        self._skip(f"foreign: {why}", place.offset, self.path)
 
     def skipped(self) -> str | None:
         """What was no event and was passed over, and which files could not be read whole."""

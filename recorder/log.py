@@ -4,6 +4,11 @@ A record is appended by one `write(2)` of newline + record + newline on an `O_AP
 what saves the next record when a writer was killed in the middle of one: readers skip blank lines, and a torn line ends
 where the next record begins. No lock between processes and no background thread: both were measured dearer, and a
 worker that leaves through `os._exit` would lose what waits in memory.
+
+A log may be renamed, compressed or removed under its writers (logrotate). A writer looks at the path after each record,
+not before: where another file stands, or none, it writes the record once more, to the file that belongs there. So no
+acknowledged record is lost with a file that was being compressed or removed just then. It may stand in two files, with
+the same `writer` and `sequence`; `recorder.reader` takes it once.
 """
 
 from __future__ import annotations
@@ -45,7 +50,10 @@ class Writer:
         self._id = ulid()
         self._pid = os.getpid()
         self._lock = threading.RLock()  # reentrant: a signal may come while we write, and its receiver may record too
+        self._name = str(self.path)
         self._descriptor = -1
+        self._file = (0, 0)
+        """Device and inode of the open file."""
         self._sequence = 0
         self._unreported = 0
         self._reason = ""
@@ -64,7 +72,7 @@ class Writer:
         """Write the event, numbered; return whether all of it is in the log."""
         with self._lock:
             try:
-                if self._descriptor < 0 or os.fstat(self._descriptor).st_nlink == 0:
+                if self._descriptor < 0:
                     self._open()
                 if self._unreported and self._write(self._lost_record()):
                     self._unreported = 0
@@ -93,12 +101,36 @@ class Writer:
         event["writer"] = self._id
         event["sequence"] = self._sequence
         line = b"\n%b\n" % encode(event)
-        written = os.write(self._descriptor, line)
-        if written != len(line):
-            self._count_loss("short write")
+        while True:
+            file = self._file  # a signal's receiver may record, too, and open another
+            if os.write(self._descriptor, line) != len(line):
+                self._count_loss("short write")
+                return False
+            if self._fsync:
+                os.fsync(self._descriptor)
+            if self._in_place(file) or not self._reopened():
+                return True
+
+    def _in_place(self, file: tuple[int, int]) -> bool:
+        """Whether this file is the one at the path. (Measured: 1.3 µs more than an fstat, which sees removal alone.)"""
+        try:
+            there = os.lstat(self._name)
+        except OSError:
             return False
-        if self._fsync:
-            os.fsync(self._descriptor)
+        return (there.st_dev, there.st_ino) == file
+
+    def _reopened(self) -> bool:
+        """Open the file that belongs at the path. False where there can be none: then a renamed one is gone on with.
+
+        Raises OSError when the open one was removed.
+        """
+        try:
+            self._open()
+        except OSError:
+            if os.fstat(self._descriptor).st_nlink:
+                return False
+            self.close()
+            raise
         return True
 
     def _count_loss(self, reason: str) -> None:
@@ -107,14 +139,17 @@ class Writer:
         self._reason = reason
 
     def _open(self) -> None:
-        self.close()
         if self._run is None:
             self.directory.mkdir(0o750, parents=True, exist_ok=True)
         else:
             with contextlib.suppress(FileExistsError):
                 self.directory.mkdir(0o750)  # never its parent: asking for a run does not make it
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-        self._descriptor = os.open(self.path, flags, 0o640)
+        descriptor = os.open(self._name, flags, 0o640)
+        self.close()
+        self._descriptor = descriptor
+        there = os.fstat(descriptor)
+        self._file = (there.st_dev, there.st_ino)
         _open_writers[self] = None
         for idle in list(_open_writers)[:-MAX_OPEN]:
             idle._close_if_idle()

@@ -56,12 +56,15 @@ class _MovedError(Exception):
 class Reader:
     """How far one log was read, in all its generations."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *, hold: bool = False) -> None:
+        """With `hold`, the live file is kept open, so that its end is read even when it is moved away or removed."""
         self.generations: list[Generation] = []
         self.problems: dict[str, str] = {}
         """What could not be read: file name to reason, as of the last look."""
         self._by_id: dict[str, Generation] = {}
         self._files = Generations(log)
+        self._hold = hold
+        self._held: tuple[Generation, BinaryIO] | None = None
 
     def blocks(self, *, rest: bool = False) -> Iterator[Block]:
         """What the log gained since the last call, the oldest generation first.
@@ -71,11 +74,33 @@ class Reader:
         """
         for _ in range(_LOOKS):
             try:
-                for generation in self._look():
+                looked = self._look()
+                if self._hold:
+                    yield from self._last_of_held(looked)
+                for generation in looked:
                     yield from self._gained(generation, rest)
                 return
             except _MovedError:
                 continue
+
+    def close(self) -> None:
+        """Let go of the file that is held."""
+        if self._held:
+            self._held[1].close()
+            self._held = None
+
+    def _last_of_held(self, looked: list[Generation]) -> Iterator[Block]:
+        """The end of the file that is held when it is nowhere to be seen any more; then the live one is held."""
+        live = looked[-1] if looked and looked[-1].file.live else None
+        if self._held and self._held[0] not in looked:
+            generation, text = self._held
+            there = os.fstat(text.fileno())
+            if live is None or (there.st_dev, there.st_ino) != live.file.stamp[:2]:
+                text.seek(generation.offset)
+                yield from _lines(generation, chunks(text), final=live is not None)
+        if live and (self._held is None or self._held[0] is not live):
+            self.close()
+            self._held = (live, _open(live.file))
 
     def resume(self, id: str, offset: int) -> None:
         """Go on where an earlier reader was: at `offset` of the generation whose first record has this id.

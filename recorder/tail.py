@@ -1,6 +1,7 @@
-"""Follow an audit log while it grows: every event once, resumable by offset.
+"""Follow an audit log while it grows, through every rotation: every event once, resumable.
 
-Waiting is a `stat` in short sleeps (5 ms after news, 100 ms when idle): cheap, and the same on every file system.
+Waiting is a look at the files in short sleeps (5 ms after news, 100 ms when idle): cheap, and the same on every file
+system.
 """
 
 from __future__ import annotations
@@ -9,48 +10,54 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
 
 from recorder.events import Event
-from recorder.log import MAX_LINE, BadLine, parse
+from recorder.log import BadLine, parse
+from recorder.reader import Reader, Seen
 
-__all__ = ["tail"]
+__all__ = ["Position", "tail"]
 
 SHORTEST, LONGEST = 0.005, 0.1  # seconds between two looks
 
 
-def tail(
-    path: str | os.PathLike[str], offset: int = 0, stop: Callable[[], bool] | None = None
-) -> Iterator[tuple[int, Event | BadLine]]:
-    """Yield `(offset, event or BadLine)` for ever; `offset` (bytes) is where to resume when the item was dealt with.
+class Position(NamedTuple):
+    """Where to resume: the id of the first record in a file, and a byte offset in that file's text."""
 
-    A line counts when its newline is there. When another file stands at `path` (rotation by rename), the old one is
-    read to its end, an unfinished rest is reported as torn, and offsets begin again at 0; so they do when the file was
-    truncated. A file that is not there yet is waited for. `stop` is asked each time there is nothing left to read; when
-    it says True, the iteration ends: `tail(path, stop=lambda: True)` reads what there is. Raises OSError when the file
-    exists and cannot be read.
+    generation: str
+    offset: int
+
+
+def tail(
+    path: str | os.PathLike[str], position: Position | None = None, stop: Callable[[], bool] | None = None
+) -> Iterator[tuple[Position, Event | BadLine]]:
+    """Yield `(position, event or BadLine)` for ever; resume at the position of the last item that was dealt with.
+
+    Begins with the oldest file of the log, or at `position`, wherever that file is by now. A line counts when its newline
+    is there; the unfinished rest of a file that was rotated is reported as torn. A file that is not there yet is waited
+    for. `stop` is asked each time there is nothing left to read; when it says True, the iteration ends:
+    `tail(path, stop=lambda: True)` reads what there is. An event comes once, and after resuming perhaps once more (the
+    same `id`). Raises OSError when the log exists and cannot be read.
     """
-    path, file = Path(path), None
-    pause, replaced = SHORTEST, False
+    reader, seen, pause = Reader(Path(path), hold=True), Seen(), SHORTEST
     try:
+        if position is not None:
+            reader.resume(*position)
         while True:
-            before = offset
-            file = file or _open(path)
-            if file is not None:
-                if os.fstat(file.fileno()).st_size < offset:
-                    offset = 0
-                for offset, item in _lines(file, offset):  # noqa: B020  the newest offset is what we go on with
-                    if item is not None:
-                        yield offset, item
-                if offset == before and replaced:
-                    if _has_rest(file, offset):
-                        yield 0, BadLine(offset, "torn")
-                    file.close()
-                    file, offset, replaced = None, 0, False
-                    continue
-                if offset == before and (replaced := _replaced(file, path)):
-                    continue  # read once more: a line may have come before the rename
-            if offset != before:
+            news = False
+            for generation, lines in reader.blocks():
+                news = True
+                for line in lines:
+                    start = generation.offset
+                    generation.offset += len(line) + 1
+                    if not line:
+                        continue
+                    event = parse(line)
+                    if isinstance(event, str):
+                        yield Position(generation.first.id, generation.offset), BadLine(start, event)
+                    elif not seen.again(event.get("writer"), event.get("sequence")):
+                        yield Position(generation.first.id, generation.offset), event
+            if news:
                 pause = SHORTEST
                 continue
             if stop is not None and stop():
@@ -58,34 +65,4 @@ def tail(
             time.sleep(pause)
             pause = min(LONGEST, pause * 1.5)
     finally:
-        if file is not None:
-            file.close()
-
-
-def _open(path: Path) -> BinaryIO | None:
-    try:
-        return path.open("rb")
-    except FileNotFoundError:
-        return None
-
-
-def _lines(file: BinaryIO, offset: int) -> Iterator[tuple[int, Event | BadLine | None]]:
-    """The complete lines from `offset` on, each with the offset behind it; None for a blank one."""
-    file.seek(offset)
-    while (line := file.readline(MAX_LINE)).endswith(b"\n") or len(line) == MAX_LINE:
-        start, offset = offset, offset + len(line)
-        found = parse(line) if line != b"\n" else None
-        yield offset, BadLine(start, found) if isinstance(found, str) else found
-
-
-def _has_rest(file: BinaryIO, offset: int) -> bool:
-    file.seek(offset)
-    return bool(file.read(1))
-
-
-def _replaced(file: BinaryIO, path: Path) -> bool:
-    """Whether another file stands at `path` now. (None at all: it may only have been moved; wait for the next.)"""
-    try:
-        return not os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
+        reader.close()

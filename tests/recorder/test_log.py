@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -17,6 +18,7 @@ from recorder.events import Event, encode, envelope
 from recorder.log import LOG_NAME, BadLine, Line, Writer, read
 from recorder.runs import Run
 from recorder.settings import Settings
+from tests.recorder.rotating import rotate
 from tests.recorder.watching import events
 
 
@@ -96,6 +98,61 @@ def test_a_log_that_was_removed_is_made_again(writer: Writer, tmp_path: Path) ->
     writer.path.unlink()
     writer.append(event("browser"))
     assert [record["payload"]["kind"] for record in events(tmp_path / "_logs")] == ["browser"]
+
+
+def test_a_log_that_was_renamed_is_begun_anew_and_the_sequence_goes_on(writer: Writer, tmp_path: Path) -> None:
+    for kind in ("browser", "note"):
+        writer.append(event(kind))
+    old = rotate(writer.path)
+    assert writer.append(event("error"))
+    assert writer.append(event("error"))
+    fresh = events(tmp_path / "_logs")
+    assert [record["sequence"] for record in fresh] == [4, 5]
+    assert {record["writer"] for record in fresh} == {
+        line.event["writer"] for line in read(old) if isinstance(line, Line)
+    }
+    assert len((tmp_path / "logs.jsonl").read_bytes().split()) == 1
+    assert writer.path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_record_that_was_written_while_the_log_was_renamed_is_in_the_new_one_too(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reads the renamed file may have come to its end by then: gzip, which removes it."""
+    writer.append(event())
+    whole = os.write
+
+    def rotated(descriptor: int, line: bytes) -> int:
+        if writer.path.stat().st_size > len(line):
+            rotate(writer.path).unlink()
+        return whole(descriptor, line)
+
+    monkeypatch.setattr(log.os, "write", rotated)
+    assert writer.append(event("browser"))
+    assert [(r["payload"]["kind"], r["sequence"]) for r in events(tmp_path / "_logs")] == [("browser", 3)]
+    assert writer.lost == 0
+
+
+def test_a_renamed_log_is_gone_on_with_where_none_can_be_made(tmp_path: Path) -> None:
+    run = Run("r", "c", tmp_path / "r")
+    (tmp_path / "r").mkdir()
+    writer = Writer(tmp_path / "r" / "_logs", tmp_path / "root", run)
+    writer.append(event())
+    (tmp_path / "r").rename(tmp_path / "moved")
+    assert writer.append(event("browser"))
+    assert writer.lost == 0
+    assert [record["sequence"] for record in events(tmp_path / "moved" / "_logs")] == [1, 2, 3]
+    shutil.rmtree(tmp_path / "moved")
+    assert not writer.append(event("browser"))
+    assert writer.lost == 1
+
+
+def test_a_log_that_was_copied_and_truncated_begins_anew(writer: Writer, tmp_path: Path) -> None:
+    writer.append(event())
+    os.truncate(writer.path, 0)
+    assert writer.append(event("browser"))
+    assert [record["sequence"] for record in events(tmp_path / "_logs")] == [3]
+    assert writer.path.read_bytes().startswith(b'\n{"v":1,')
 
 
 def test_a_full_disk_disturbs_nobody_and_is_told_later(
