@@ -18,8 +18,9 @@ from urllib.parse import unquote
 
 from assembler.clients import OWN_COOKIE, Clients, Owner
 from assembler.extractors import Answer
+from assembler.kinds import Kinds
 from assembler.mentions import mentioned, sought
-from assembler.numbers import STRENGTHS, Strength, Wanted, locate_choice, locate_name, locate_number
+from assembler.numbers import ID_ENDING, STRENGTHS, Strength, Wanted, locate_choice, locate_name, locate_number, noun_of
 from assembler.parts import Extraction, Filled, Part, Ref, Unnamed
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
@@ -36,6 +37,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}
 _STAMP = re.compile(r"\d{10,}(?:\.\d+)?")
 """A number so long that chance cannot make two of it equal: a time in seconds or less, a revision, a snowflake id."""
 _VERSION = re.compile(r"v\d{1,2}")
+_ID_LIST = re.compile(r"\d{1,18}(?:,\d{1,18})+")
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _NEVER_ESCAPED = re.compile(r"[\w.~-]+", re.ASCII)
 """What stands in a page, an address and a document as it is."""
@@ -63,6 +65,7 @@ class Correlation:
         self._words: dict[str, list[int]] = defaultdict(list)
         self._mentions: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._visited: dict[tuple[str, str], Ref] = {}
+        self._kinds = Kinds()
         self._anchors: list[str] = []
 
     def add(self, exchange: Exchange) -> None:
@@ -170,6 +173,7 @@ class Correlation:
                 filled.slots.append((slot, parts))
                 if slot.place == "path" and len(parts) == 1 and isinstance(parts[0], Ref):
                     self._visited[slot.role, slot.value] = parts[0]
+        filled.slots.extend(self._alike(filled, index))
         for slot in self.slots[index]:
             if (
                 slot.place in ("form", "multipart", "json")
@@ -179,6 +183,21 @@ class Correlation:
             ):
                 self._anchors.append(slot.value)
         return filled
+
+    def _alike(self, filled: Filled, index: int) -> Iterator[tuple[Slot, list[Part]]]:
+        """Numbers under one name are of one kind: where one is the answer that made a member (`POST /members` → `7`), so are
+        the others members, whatever the name says (`owers=7`, `owers=3`)."""
+        kinds: dict[str, str] = {}
+        for slot, parts in filled.slots:
+            ref = parts[0] if len(parts) == 1 else None
+            if isinstance(ref, Ref) and ref.source >= 0 and self.extractions[ref.source][ref.name].extract.json_ == "@":
+                kinds[slot.name] = noun_of(self.exchanges[ref.source].path.rstrip("/").rpartition("/")[2])
+        known = {slot for slot, _ in filled.slots}
+        for slot in self.slots[index] if kinds else ():
+            if slot.name in kinds and slot.value.isdigit() and slot not in known:
+                named = replace(slot, name=f"{kinds[slot.name]}_id")
+                if ref := self._number(named, slot.value, slot.role, index):
+                    yield slot, [ref]
 
     def _parts(self, slot: Slot, index: int) -> list[Part] | None:
         """The slot's value as literal and referring parts, or None when it is wholly literal."""
@@ -209,6 +228,8 @@ class Correlation:
                 ref = self.refer(slot, piece, index)
             elif slot.place == "path" and piece.isdigit() and piece != value and not _VERSION.fullmatch(value):
                 ref = self._number(slot, piece, slot.role + value[: value.index(piece)], index)
+            elif piece.isdigit() and ID_ENDING.search(slot.name) and _ID_LIST.fullmatch(value):
+                ref = self._number(slot, piece, slot.role, index)
             found = found or ref is not None
             parts.append(ref if ref is not None else piece)
         return parts if found else None
@@ -333,8 +354,17 @@ class Correlation:
             # A Referer repeats an address that was asked for: whatever stood there stands here.
             return self._visited.get((role, value))
         wanted = Wanted(slot.place, role, slot.name, value, self.exchanges[index].path, slot.follow)
+        client = self.owners[index].client
+        if ref := self._evident(wanted, slot, index):
+            if wanted.is_id:
+                self._kinds.learn(client, wanted.noun, value, ref)
+            return ref
+        whole = slot.place == "path" and slot.value == value and not wanted.is_amount
+        return self._kinds.only(client, wanted.noun, value) if whole else None
+
+    def _evident(self, wanted: Wanted, slot: Slot, index: int) -> Ref | None:
         first = min(self._first_role.get(_mark(wanted), index), index)
-        places = {number for word in sought(wanted) for number in self._mentions.get((word, value), ())}
+        places = {number for word in sought(wanted) for number in self._mentions.get((word, wanted.value), ())}
         earlier = sorted(n for n in places if n < first and self._known(n, index, rare=False))
         for strength in STRENGTHS:
             for number in earlier if strength == "sure" else reversed(earlier):

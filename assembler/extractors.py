@@ -115,7 +115,9 @@ class Answer:
                 found.append((Extract(css=which or f'script[type="{kind}"]', attr=None, json_="@"), document))
             for attribute, value in node.attributes.items():
                 if value and value.lstrip()[:1] in ("{", "[") and isinstance(document := _parsed(value), (dict, list)):
-                    found.append((Extract(css=which or f"{node.tag}[{attribute}]", attr=attribute, json_="@"), document))
+                    found.append(
+                        (Extract(css=which or f"{node.tag}[{attribute}]", attr=attribute, json_="@"), document)
+                    )
         return found
 
     @cached_property

@@ -22,7 +22,8 @@ from assembler.sources import json_leaves, urls_in
 __all__ = ["mentioned", "sought"]
 
 Mention = tuple[str, str]
-"""The stem of a word (or `*`, any word; `name:…`, a whole name; `/…`, what follows in an address) and a number."""
+"""The stem of a word and a number. Instead of a stem: `*`, any word; `+`, a number alone; `name:…`, a whole name; `/…`, what
+follows in an address; `@…`, the address of the answer."""
 
 _SEGMENT = re.compile(r"([A-Za-z_-]*)[^A-Za-z0-9_-]*(?<![A-Za-z0-9])(\d{1,18})(?![A-Za-z0-9_])")
 _PARAMETER = re.compile(r"[?&;]([^=&;#?]+)=(\d{1,18})(?![^&#;])")
@@ -51,6 +52,7 @@ def mentioned(answer: Answer, source_path: str) -> Iterator[Mention]:
 def sought(wanted: Wanted) -> Iterator[str]:
     """Under which words evidence for a number may be filed."""
     yield wanted.noun
+    yield "+"
     if wanted.is_id:
         yield "*"
     if wanted.place == "path":
@@ -58,6 +60,7 @@ def sought(wanted: Wanted) -> Iterator[str]:
         yield noun_of(lead) if (lead := _lead(role)) else ""
         yield from (noun_of(segment) for segment in role.split("/") if segment)
         yield "^" + noun_of(_lead(role.rstrip("/").rpartition("/")[0]))
+        yield "@" + wanted.role.rstrip("/")
         if wanted.follow:
             yield "/" + wanted.follow
     else:
@@ -129,6 +132,9 @@ def _carries_json(answer: Answer) -> bool:
 def _in_document(document: Any, source_path: str) -> Iterator[Mention]:
     """Leaves that are called ids. One that does not say of what counts what the keys or the address around it name."""
     elsewhere = [noun_of(segment) for segment in source_path.split("/") if segment]
+    if isinstance(document, int) and 0 <= document < 10**18:
+        # An answer that is nothing but the number it made.
+        yield from ((word, str(document)) for word in (*elsewhere, "@" + source_path.rstrip("/"), "+"))
     for path, leaf in json_leaves(document):
         if not path or isinstance(leaf, bool) or not isinstance(leaf, (int, str)) or not isinstance(path[-1], str):
             continue
@@ -139,6 +145,8 @@ def _in_document(document: Any, source_path: str) -> Iterator[Mention]:
         is_id = id_like(key)
         if is_id or stem in HANDLES:
             yield "name:" + _plain_name(key), number
+        if is_id:
+            yield "@" + source_path.rstrip("/"), number
         if is_id and stem:
             yield stem, number
         elif is_id:

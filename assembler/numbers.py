@@ -84,6 +84,12 @@ class Wanted:
         return self.place == "path" or id_like(self.name)
 
     @property
+    def is_amount(self) -> bool:
+        """True where the place speaks of an amount, or of what a client chooses, and of no id."""
+        words = {self.noun} if self.place == "path" else _words(self.name)
+        return not words.isdisjoint(_AMOUNTS | _PAGING)
+
+    @property
     def stems(self) -> frozenset[str]:
         """What the words of the name may name: `_flt_0_grp` a group, `author__id__exact` an author."""
         return stems_of(self.name)
@@ -124,6 +130,8 @@ def _sure(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[st
     if wanted.place == "path":
         yield from _continued(answer, wanted, anchors)
         yield from _beside(answer, wanted)
+    if _made(answer, wanted) and (_goes_on(wanted, source_path) or wanted.noun == _last_noun(source_path)):
+        yield Extract(json_="@"), f"the answer to {source_path} was this number alone"
     if wanted.place == "query":
         yield from _linked(answer, wanted, source_path, anchors)
     if wanted.place in ("form", "multipart", "query") and answer.is_html and _has_form(answer, wanted, source_path):
@@ -152,13 +160,17 @@ def _named(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[s
 def _guessed(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:
     if wanted.place != "path":
         yield from _by_noun(answer, wanted)
+    if _made(answer, wanted) and answer.status == 201 and wanted.fresh and not wanted.is_amount:
+        yield Extract(json_="@"), f"the answer to {source_path} made it, and was this number alone"
     yield from _neighbours(answer, wanted, anchors)
     if answer.is_html and wanted.noun not in _PAGING:
         yield from _attributes(answer, wanted, anchors)
         yield from _assignments(answer, wanted)
     for base, document in documents(answer):
         for path in _places(document, wanted.value):
-            if id_like(str(path[-1])) and _on_the_way(path, wanted, source_path):
+            if id_like(str(path[-1])) and (
+                _on_the_way(path, wanted, source_path) or (base is None and _belongs(wanted, source_path))
+            ):
                 for extract in json_offers(path, document, anchors):
                     yield _within(base, extract), f"the answer's {path[-1]} is an id, and the path says of what"
 
@@ -177,6 +189,25 @@ def _fields(answer: Answer, wanted: Wanted) -> Iterator[Found]:
 
 
 # ---------------------------------------------------------------------- addresses
+
+
+def _made(answer: Answer, wanted: Wanted) -> bool:
+    """True for an answer that is nothing but the number: `POST /members` → `7`."""
+    return isinstance(answer.json, int) and str(answer.json) == wanted.value
+
+
+def _goes_on(wanted: Wanted, source_path: str) -> bool:
+    return wanted.place == "path" and wanted.role.rstrip("/") == source_path.rstrip("/")
+
+
+def _belongs(wanted: Wanted, source_path: str) -> bool:
+    """True for a number right behind the address of a thing, `/studies/7/21`: some id in what that thing is."""
+    return _goes_on(wanted, source_path) and not _last_noun(source_path)
+
+
+def _last_noun(path: str) -> str:
+    segment = path.rstrip("/").rpartition("/")[2]
+    return noun_of(segment) if all(piece.kind in ("text", "number") for piece in pieces(segment)) else ""
 
 
 def _continued(answer: Answer, wanted: Wanted, anchors: Sequence[str]) -> Iterator[Found]:

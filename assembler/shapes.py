@@ -69,9 +69,7 @@ _SPANS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800,
 _SPANS |= {"sec": 1, "min": 60, "hr": 3600, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31557600}
 _LONG_SPAN = r"(?:\d+|an?|a few)[ \u00a0](?:second|minute|hour|day|week|month|year|sec|min|hr)s?"
 _SPAN = rf"(?:{_LONG_SPAN}|\d+(?:secs?|mins?|hrs?|[smhdwy]))"
-_AGO = (
-    rf"(?:just now|now|(?:(?:a )?moments?|seconds|(?:less than )?{_SPAN}(?:,? (?:and )?{_SPAN})?)[ \u00a0](?:ago|from now))"
-)
+_AGO = rf"(?:just now|now|(?:(?:a )?moments?|seconds|(?:less than )?{_SPAN}(?:,? (?:and )?{_SPAN})?)[ \u00a0](?:ago|from now))"
 AGO = re.compile(rf"(?<![\w-]){_AGO}(?![\w-])", re.IGNORECASE)
 """How long ago something was, as pages say it."""
 _FOLDER = r"/(?:tmp|T)/[A-Za-z0-9._-]*?[a-z0-9_]{8}(?![A-Za-z0-9_.-])"

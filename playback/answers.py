@@ -59,6 +59,8 @@ class Comparer:
     mismatches: list[Mismatch] = field(default_factory=list)
     path: str = ""
     """The path that was asked for, as the profile has it: what a bare `id` in the answer counts."""
+    created: bool = False
+    """True for the answer to a request that made something: when it is a number alone, that is the id of what was made."""
     _owed: list[Difference] = field(default_factory=list)
     _clocks: list[tuple[float, float, str]] = field(default_factory=list)
     _shown: list[str] = field(default_factory=list)
@@ -214,8 +216,10 @@ class Comparer:
 
     def _number(self, where: str, recorded: int | float, live: int | float, name: str) -> None:
         self.masked.compared += 1
-        if isinstance(recorded, int) and isinstance(live, int) and self.bijection.is_id(name):
-            if problem := self.bijection.bind_number(self._role(where, name), str(recorded), str(live)):
+        alone = self.created and where == "body:"
+        if isinstance(recorded, int) and isinstance(live, int) and (alone or self.bijection.is_id(name)):
+            role = f"made:{place_of(self.path)}" if alone else self._role(where, name)
+            if problem := self.bijection.bind_number(role, str(recorded), str(live)):
                 self._differs(where, recorded, live, problem)
         elif recorded == live:
             return

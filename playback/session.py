@@ -303,6 +303,7 @@ class Session:
         known = Comparer(
             self.bijection, self.moment(step), step.id, self.profile.ignore, self.masked, path=step.path or ""
         )
+        known.created = expect is not None and expect.status == 201
         if expect is None:
             if response.status_code >= 400:
                 known.mismatches.append(Mismatch("status", "below 400", response.status_code))

@@ -78,7 +78,9 @@ KEY = "432cce86-2751-4a74-93bf-ccbdae744328"
 @pytest.mark.parametrize("linked", [True, False], ids=["link", "redirect"])
 def test_a_value_behind_escaped_text_is_taken_from_its_address(tmp_path: Path, linked: bool) -> None:
     page = f'<p><a href="{BEHIND.replace("&", "&amp;")}{KEY}">your ticket</a></p>'
-    made = get("/tickets", page) if linked else Call("POST", "/tickets", status=302, headers=[("location", BEHIND + KEY)])
+    made = (
+        get("/tickets", page) if linked else Call("POST", "/tickets", status=302, headers=[("location", BEHIND + KEY)])
+    )
     first, second = profile_of(tmp_path, [made, get(BEHIND + KEY, "<p>ok</p>")]).steps
     assert second.query is not None
     assert second.query.endswith(f"key={{{{ steps.{first.id}.key }}}}")
@@ -86,7 +88,9 @@ def test_a_value_behind_escaped_text_is_taken_from_its_address(tmp_path: Path, l
 
 def test_an_id_behind_a_name_with_umlauts_is_taken_from_its_address(tmp_path: Path) -> None:
     links = '<a href="/wiki/Zo%C3%AB/edit/17">edit</a>'
-    first, second = profile_of(tmp_path, [get("/wiki/Zo%C3%AB", links), get("/wiki/Zo%C3%AB/edit/17", "<p>ok</p>")]).steps
+    first, second = profile_of(
+        tmp_path, [get("/wiki/Zo%C3%AB", links), get("/wiki/Zo%C3%AB/edit/17", "<p>ok</p>")]
+    ).steps
     assert second.path == f"/wiki/Zo%C3%AB/edit/{{{{ steps.{first.id}.edit_id }}}}"
 
 

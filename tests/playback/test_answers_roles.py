@@ -143,3 +143,11 @@ def test_another_value_under_a_random_key_is_a_difference() -> None:
     recorded = {KEYS[0]: {"name": "tea", "qty": 3}, KEYS[1]: {"name": "rum", "qty": 3}}
     live = {_other(KEYS[1]): {"name": "rum", "qty": 3}, _other(KEYS[0]): {"name": "tea", "qty": 4}}
     assert len(Replay().json("/stock", recorded, live)) == 1
+
+
+@pytest.mark.parametrize(("created", "differs"), [(True, False), (False, True)])
+def test_an_answer_that_is_a_number_alone_names_what_was_made(created: bool, differs: bool) -> None:
+    comparer = Comparer(Bijection(set), Moment(0.0, 0.0), "step", path="/members", created=created)
+    comparer.body("application/json", b"4", b"11")
+    comparer.settle()
+    assert bool(comparer.mismatches) is differs
