@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from assembler.places import Place, records_at
-from assembler.soundness import fault
+from assembler.soundness import fault, is_path
 from recorder.events import VERSION
 from recorder.generations import Generations
 from recorder.log import LOG_NAME, parse
@@ -195,7 +195,7 @@ def _log_named(entry: object) -> Path | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("run_id"), (str, NoneType)):
         return None
     log = entry.get("log")
-    if not isinstance(log, str) or "\0" in log or not log.startswith("/"):
+    if not isinstance(log, str) or not is_path(log) or not log.startswith("/"):
         return None
     path = Path(log)
     return path.resolve() if path.name == LOG_NAME and path.parent.name == "_logs" else None

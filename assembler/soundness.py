@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from assembler.recording import SCHEME
 
-__all__ = ["fault"]
+__all__ = ["fault", "is_path"]
 
 Check: TypeAlias = Callable[[Any], bool]
 
@@ -50,8 +50,11 @@ def _name(value: Any) -> bool:
     return type(value) is str and value != ""
 
 
-def _path(value: Any) -> bool:
-    return type(value) is str and "\0" not in value
+def is_path(value: Any) -> bool:
+    """True for a path as a file system can have it (Linux: PATH_MAX, NAME_MAX)."""
+    if type(value) is not str or "\0" in value or len(value.encode()) > 4095:
+        return False
+    return all(len(name.encode()) <= 255 for name in value.split("/"))
 
 
 def _text_or_none(value: Any) -> bool:
@@ -183,7 +186,7 @@ _PAYLOADS: dict[tuple[str, bool], dict[str, Check]] = {
 }  # fmt: skip
 """What the payload of a category holds; true: of its `started` record."""
 _KINDS: dict[str, dict[str, Check]] = {
-    "log_opened": {"recorder_root": _path, "hostname": _text, "pid": _whole},
+    "log_opened": {"recorder_root": is_path, "hostname": _text, "pid": _whole},
     "tombstone": {"record": _text, "pointer": _text, "pseudonym": _text, "length": _count, "sha256": _digest},
     "redact": {"record": _text, "pointer": _text},
     "lost": {"count": _count, "reason": _text},
