@@ -1,4 +1,4 @@
-"""Follow the audit logs of one deployment and turn each capture into a draft.
+"""Turn each capture of a deployment into a draft: its audit logs, what in them belongs to which capture, the draft of one.
 
 A draft is a function of the log, the bodies and the snapshots it names, so nothing has to be remembered across a
 crash but the snapshots: those are taken the moment a run first shows itself, and when a capture ends.
@@ -8,94 +8,50 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import hashlib
 import shutil
-import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from assembler.baselines import Baseline, config_files, outputs, run_files
+from assembler.baselines import Baseline
 from assembler.breaks import breaks
-from assembler.document import dump
-from assembler.draft import Built, build
+from assembler.captured import Captured
+from assembler.draft import build
 from assembler.drafts import SNAPSHOTS
 from assembler.erasing import remember
+from assembler.growing import Growing
 from assembler.late import mend
+from assembler.live import LiveDraft
 from assembler.logs import AssemblyError, AuditLog, locate, logs_listed
 from assembler.places import Place
 from assembler.profile import slug_problem
-from assembler.readme import preview, readme
-from assembler.recording import Bodies, Recording, epoch
-from assembler.storage import manifest_of, replace_tree
-from assembler.windows import capture_id_of, captures_in
+from assembler.recording import Bodies, Recording
+from assembler.run_copies import baseline, keep_configuration
+from assembler.windows import CLOSED, Windows
 from assembler.wishes import grant
+from assembler.writing import DraftStatus, draft_folder, previous_folder, write_draft
 from recorder.captures import close_capture
 from recorder.log import LOG_NAME
 from recorder.manifest import FROM_ENVIRONMENT, OPEN
 
-__all__ = ["AssemblyError", "DraftStatus", "assemble"]
+__all__ = ["Assembly", "AssemblyError", "DraftStatus", "assemble"]
 
-_IDLE = 0.02
-_CLOSED = ("ended", "discarded")
 _NEVER = "9999"
 
 
-@dataclass(frozen=True)
-class DraftStatus:
-    """What became of a draft."""
-
-    state: str
-    directory: Path
-    steps: int = 0
-    warnings: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    events: int = 0
-    late_secrets: int = 0
-
-
-def assemble(
-    source: Path,
-    slug: str,
-    data_root: Path,
-    *,
-    follow: bool = False,
-    rebuild: bool = False,
-    stop: threading.Event | None = None,
-    progress: Callable[[DraftStatus], None] = lambda status: None,
-) -> DraftStatus:
+def assemble(source: Path, slug: str, data_root: Path, *, rebuild: bool = False) -> DraftStatus:
     """The draft of the newest capture called `slug`, from `source`: a RECORDER_ROOT or a run directory.
 
-    With `follow`, waits for the capture to begin and to end. With `rebuild`, snapshots taken earlier are kept and the
-    rest is made anew. Raises `AssemblyError`.
+    With `rebuild`, snapshots taken earlier are kept and the rest is made anew. Raises `AssemblyError`.
     """
     if problem := slug_problem(slug):
         raise AssemblyError(f"{problem}.")
     assembly = Assembly(source, data_root, slug)
     assembly.read()
-    if not follow:
-        capture = assembly.ended(slug)
-        assembly.read(rest=True)
-        status = assembly.finish(capture, fresh=not rebuild)
-        progress(status)
-        return status
-    stop = stop or threading.Event()
-    while True:
-        assembly.read()
-        newest = assembly.newest(slug)
-        if newest is not None:
-            assembly.watch(newest)
-            if newest["state"] == "ended":
-                assembly.read(rest=True)
-                status = assembly.finish(newest, fresh=False)
-                progress(status)
-                return status
-        if stop.wait(_IDLE):
-            return DraftStatus("assembling", assembly.directory(slug))
+    capture = assembly.ended(slug)
+    assembly.read(rest=True)
+    return assembly.finish(capture, fresh=not rebuild)
 
 
 class Assembly:
@@ -106,38 +62,43 @@ class Assembly:
         self.data_root = data_root
         self.slug = slug
         self.logs: dict[Path, AuditLog] = {}
-        self.events: dict[str, list[dict[str, Any]]] = {}
-        self._operations: dict[str, set[str]] = {}
-        self._places: dict[str, Place] = {}
+        self._bodies = Bodies()
+        self._captured: dict[str, Captured] = {}
+        self._of_operation: dict[str, set[str]] = {}
+        """Operation to the captures that it belongs to."""
         self._opened: dict[str, tuple[Path, dict[str, Any]]] = {}
         self._tombstones: list[dict[str, Any]] = []
+        self._windows = Windows()
         self._listed = 0
         for path in (self.root / "_logs" / LOG_NAME, first):
             if path is not None:
-                self.logs.setdefault(path, AuditLog(path))
+                self._open(path)
         self._discover()
-        self._made = {c["capture_id"] for c in self.captures() if c["state"] in _CLOSED}
-        """Captures of which no draft is to be made any more, unless it is asked for by name."""
-
-    def directory(self, slug: str) -> Path:
-        """Where the draft of `slug` is written."""
-        return self.data_root / "profiles" / "_drafts" / slug
+        self.made: set[str] = set()
+        """Captures of which no draft is to be made (any more): their requests are as good as anybody's."""
+        newest = self.newest(slug) if slug is not None else None
+        for capture in self.captures():
+            is_newest = newest is not None and capture["capture_id"] == newest["capture_id"]
+            if not is_newest and (capture["state"] in CLOSED or slug not in (None, capture["slug"])):
+                self.made.add(capture["capture_id"])
 
     def _kept(self, capture: Mapping[str, Any]) -> Path:
         """Where the snapshots of a capture are, apart from the draft: replacing one must not endanger the other."""
-        return self.directory(SNAPSHOTS) / str(capture["slug"]) / str(capture["capture_id"])
+        return draft_folder(self.data_root, SNAPSHOTS) / str(capture["slug"]) / str(capture["capture_id"])
 
     # ------------------------------------------------------------------ reading
 
-    def read(self, *, rest: bool = False) -> int:
-        """Take in what every log has gained. Returns the number of events seen."""
+    def read(self, logs: Collection[Path] | None = None, *, rest: bool = False) -> int:
+        """Take in what every log, or these, have gained. Returns the number of events seen."""
         self._discover()
         count, since = 0, None
-        for log in list(self.logs.values()):
-            for offset, event in log.pull(rest=rest):
+        for log in [log for path, log in self.logs.items() if logs is None or path in logs]:
+            for position, event in log.pull(rest=rest):
                 since = since or self._since()
                 count += 1
-                self._take(log, offset, event, since)
+                self._take(log, position, event, since)
+        for captured in self._captured.values():
+            captured.show()
         return count
 
     def _since(self) -> str:
@@ -145,47 +106,52 @@ class Assembly:
         if self.slug is not None:
             newest = self.newest(self.slug)
             return str(newest["started"]) if newest else _NEVER
-        return min((c["started"] for c in self.captures() if c["capture_id"] not in self._made), default=_NEVER)
+        return min((c["started"] for c in self.captures() if c["capture_id"] not in self.made), default=_NEVER)
 
     def _discover(self) -> None:
         """Logs that were opened since the last look, from `logs.jsonl`."""
         found, self._listed = logs_listed(self.root, self._listed)
         for path, run_id in found:
-            self.logs.setdefault(path, AuditLog(path)).run_id = run_id
+            self._open(path).run_id = run_id
 
-    def _take(self, log: AuditLog, offset: int, event: dict[str, Any], since: str) -> None:
-        if event["payload"].get("kind") == "tombstone":
-            self._tombstones.append(event["payload"])
-            return
-        if event["payload"].get("kind") == "log_opened":
-            self._opened[event["writer"]] = (log.path, event)
-        ids = event.get("capture_ids") or ()
-        if not ids:
+    def _open(self, path: Path) -> AuditLog:
+        if path not in self.logs:
+            self.logs[path] = AuditLog(path)
+            self._bodies.directories = sorted({log.parent / "profile.bodies" for log in self.logs})
+        return self.logs[path]
+
+    def _take(self, log: AuditLog, position: int, event: dict[str, Any], since: str) -> None:
+        if event["category"] == "system_log":
+            kind = event["payload"]["kind"]
+            if kind == "tombstone":
+                self._tombstones.append(event["payload"])
+                return
+            if kind == "log_opened":
+                self._opened[event["writer"]] = (log.path, event)
+        captures = event["capture_ids"]
+        if captures and not self.made.isdisjoint(captures):
+            captures = [capture_id for capture_id in captures if capture_id not in self.made]
+        if not captures:
             # Effects of a captured operation belong to its capture even when the window has closed.
-            ids = (
-                self._operations.get(event.get("parent_id") or "")
-                or self._operations.get(event.get("operation_id") or "")
-                or ()
-            )
-        if not ids:
-            if event["category"] == "http_request":
-                log.keep(offset, event, since)
-            return
-        self._places[event["id"]] = log.place(offset)
-        for capture_id in ids:
-            self.events.setdefault(capture_id, []).append(event)
-        if event.get("operation_id"):
-            self._operations.setdefault(event["operation_id"], set()).update(ids)
+            captures = self._of_operation.get(event["parent_id"]) or self._of_operation.get(event["operation_id"])
+            if not captures:
+                if event["category"] == "http_request":
+                    log.keep(position, event, since)
+                    for captured in self._captured.values():
+                        captured.notice(event)
+                return
+        for capture_id in captures:
+            if capture_id not in self._captured:
+                self._captured[capture_id] = Captured(self.root)
+            self._captured[capture_id].take(event, log, position)
+        if operation := event["operation_id"]:
+            self._of_operation.setdefault(operation, set()).update(captures)
 
     # ------------------------------------------------------------------ captures
 
     def captures(self) -> list[dict[str, Any]]:
         """Every capture that any log's manifest holds, oldest first."""
-        found: dict[str, dict[str, Any]] = {}
-        for directory in {log.path.parent for log in self.logs.values()}:
-            for entry in captures_in(directory)[0]:
-                found[entry["capture_id"]] = {**entry, "_logs": directory}
-        return sorted(found.values(), key=lambda c: c["capture_id"])
+        return self._windows.of({path.parent for path in self.logs})
 
     def newest(self, slug: str) -> dict[str, Any] | None:
         """The newest capture called `slug`, if any."""
@@ -220,148 +186,130 @@ class Assembly:
                 close_capture(self.root, capture["capture_id"])
         return self.capture(slug)
 
-    # ------------------------------------------------------------------ snapshots
+    # ------------------------------------------------------------------ while it goes on
 
     def watch(self, capture: Mapping[str, Any]) -> None:
-        """Snapshot what a later moment may overwrite: the configuration of each run, when it first shows itself."""
+        """Keep up with a capture that is open: its live draft, what can be worked out early, each run's configuration."""
+        capture_id = str(capture["capture_id"])
+        captured = self._captured.setdefault(capture_id, Captured(self.root))
+        if captured.growing is None:
+            earlier = [event for _, event in self._earlier(capture_id)]
+            captured.grow(Growing(capture_id, self._bodies), earlier, self._live_draft(capture))
+            captured.show()
+        self._keep_configurations(capture)
+
+    def work(self, until: float) -> bool:
+        """Work out what is known, until `until` (as `time.monotonic` has it). Returns whether something is left."""
+        return any(captured.work(self._bodies, until) for captured in [*self._captured.values()])
+
+    def drop(self, capture: Mapping[str, Any]) -> None:
+        """Forget a capture that was discarded, its live draft included."""
+        captured = self._captured.get(capture["capture_id"])
+        if captured is not None and captured.live is not None:
+            captured.live.discard()
+            captured.live = None
+        self._retire(capture["capture_id"])
+
+    def _live_draft(self, capture: Mapping[str, Any]) -> LiveDraft | None:
+        directory = draft_folder(self.data_root, capture["slug"])
+        open_ones = {c["capture_id"] for c in self.captures() if c["state"] not in CLOSED}
+        if LiveDraft.stands_for_another(directory, capture["capture_id"], open_ones):
+            return None
+        return LiveDraft(directory, capture, previous_folder(self.data_root, capture["slug"]))
+
+    def _keep_configurations(self, capture: Mapping[str, Any]) -> None:
         for run_id, run_dir in self._runs(capture).items():
-            target = self._kept(capture) / _folder(run_id) / "config"
-            if target.exists():
-                continue
-            files = {path.name: path for path in config_files(run_dir)}
-            if files:
-                replace_tree(target, files)
+            keep_configuration(self._kept(capture), run_id, run_dir)
 
     def _runs(self, capture: Mapping[str, Any]) -> dict[str, Path]:
         """Run id to run directory of every run the capture touched."""
-        touched = {
-            (e.get("run_context") or {}).get("run_id")
-            for e in self.events.get(capture["capture_id"], ())
-            if e["category"] in ("http_request", "rq_job")
-        }
+        touched = self._of(capture["capture_id"]).runs
         return {
             log.run_id: log.path.parent.parent
             for log in self.logs.values()
             if log.run_id and log.run_id in touched and log.path.parent.parent.is_dir()
         }
 
-    def _baseline(self, capture: Mapping[str, Any]) -> Baseline:
-        runs = self._runs(capture)
-        if not runs:
-            return Baseline()
-        run_id, run_dir = next(iter(runs.items()))
-        kept = self._kept(capture) / _folder(run_id)
-        before = capture["_logs"] / "profile.snapshots" / capture["capture_id"]
-        if before.is_dir():
-            seed = dict(run_files(before))
-        else:
-            seed = {p.name: p for p in sorted((kept / "config").glob("*"))} if (kept / "config").is_dir() else {}
-        if not (kept / "outputs").exists():
-            created = 0.0 if before.is_dir() else self._created(capture, run_id)
-            found = dict(run_files(run_dir))
-            old = {name: path for name, path in found.items() if path.stat().st_mtime <= created and name not in seed}
-            replace_tree(kept / "created", old)  # first: outputs that are there say that all of it is
-            replace_tree(kept / "outputs", {name: path for name, path in found.items() if name not in old})
-        created_names = [name for name, _ in run_files(kept / "created")]
-        return Baseline(seed, outputs(kept / "outputs", seed), created_names)
-
-    def _created(self, capture: Mapping[str, Any], run_id: str) -> float:
-        """When the last request before the run's first was answered: its creation (POSIX seconds; 0 when unknown)."""
-        requests = [e for e in self.events[capture["capture_id"]] if e["category"] == "http_request"]
-        own = [e["timestamp"] for e in requests if (e.get("run_context") or {}).get("run_id") == run_id]
-        answers = [e["timestamp"] for e in requests if e["stage"] == "finished" and own and e["timestamp"] < min(own)]
-        return epoch(max(answers)) if answers else 0.0
+    def _of(self, capture_id: str) -> Captured:
+        return self._captured.get(capture_id) or Captured(self.root)
 
     def _earlier(self, capture_id: str) -> list[tuple[Place, dict[str, Any]]]:
         """Requests outside the capture, with their places: those of no capture, and those of other captures."""
         found = {e["id"]: (place, e) for log in self.logs.values() for place, e in log.kept()}
-        for other, events in self.events.items():
+        for other, captured in self._captured.items():
             if other != capture_id:
-                found.update(
-                    (e["id"], (self._places[e["id"]], e))
-                    for e in events
-                    if e["category"] == "http_request" and capture_id not in e["capture_ids"]
-                )
-        return list(found.values())
+                places = captured.places
+                found.update((e["id"], (places[e["id"]], e)) for e in captured.requests)
+        return [(place, e) for place, e in found.values() if capture_id not in e["capture_ids"]]
 
     # ------------------------------------------------------------------ the draft
 
     def finish(self, capture: Mapping[str, Any], *, fresh: bool) -> DraftStatus:
         """Write the draft of a capture, whole or not at all. `fresh` takes the run's files as they are now."""
         began = time.monotonic()
+        capture_id = str(capture["capture_id"])
         if fresh:
             shutil.rmtree(self._kept(capture), ignore_errors=True)
-        self.watch(capture)
-        bodies = Bodies(*sorted({log.path.parent / "profile.bodies" for log in self.logs.values()}))
-        captured = self.events.get(capture["capture_id"], [])
-        earlier = self._earlier(capture["capture_id"])
-        places = {**self._places, **{event["id"]: place for place, event in earlier}}
-        events = _in_window([*(event for _, event in earlier), *captured], captured)
+        self._keep_configurations(capture)
+        bodies, of_capture = self._bodies, self._of(capture_id)
+        earlier = self._earlier(capture_id)
+        places = {**of_capture.places, **{event["id"]: place for place, event in earlier}}
+        events = _in_window([*(event for _, event in earlier), *of_capture.events], of_capture.events)
+        told = len(self._tombstones)
+        of_capture.sighted.forget(str(mark.get("record")) for mark in self._tombstones)
         remember(events, self._tombstones, bodies)
         refused = grant(events, places, bodies, self._tombstones, self.root)
-        late = mend(events, places, bodies, self._tombstones, self.root)
-        recording = Recording(events, capture["capture_id"], bodies)
+        of_capture.sighted.forget(str(mark.get("record")) for mark in self._tombstones[told:])
+        late = mend(events, places, bodies, self._tombstones, of_capture.sighted, self.root)
+        recording = Recording(events, capture_id, bodies)
         recording.notes.extend(sentence for log in self.logs.values() if (sentence := log.skipped()))
-        if capture["state"] not in _CLOSED:
+        if capture["state"] not in CLOSED:
             recording.notes.append("The capture was still open; the draft ends with the last event found.")
         if capture.get("unsnapshotted"):
             recording.notes.append("The run directory could not be copied in time when the capture began.")
         recording.notes.extend(refused)
-        recording.notes.extend(breaks(captured, self._opened))
-        built = build(recording, capture["slug"], capture, self._baseline(capture))
-        told = {id(event) for event in captured}
-        events = [e for e in events if id(e) in told or e.get("operation_id") in built.prologue]
-        return self._write(capture, built, events, late, began)
-
-    def _write(
-        self, capture: Mapping[str, Any], built: Built, events: list[dict[str, Any]], late: int, began: float
-    ) -> DraftStatus:
-        directory = self.directory(capture["slug"])
-        files: dict[str, Path | bytes] = dict(built.files)
-        files["profile.yaml"] = dump(
-            built.document,
-            head=f"Profile {capture['slug']}, drafted from a recording. Every value beside a # comment was worked out; edit what is wrong.",
-        ).encode()
-        files["README.md"] = readme(built).encode()
-        files["events.jsonl"] = b"".join(orjson.dumps(e) + b"\n" for e in sorted(events, key=lambda e: e["id"]))
-        files["preview.json"] = orjson.dumps(preview(built), option=orjson.OPT_INDENT_2)
-        files["manifest.json"] = manifest_of(files)
-        status = DraftStatus(
-            "ready", directory, built.steps, tuple(built.warnings), tuple(built.problems), len(events), late
-        )
-        told = {
-            "v": 1, "state": status.state, "slug": capture["slug"], "capture_id": capture["capture_id"], "steps": status.steps,
-            "events": status.events, "warnings": list(status.warnings), "problems": list(status.problems),
-            "late_secrets": status.late_secrets, "assembled_in_s": round(time.monotonic() - began, 3), "made": time.time(),
-        }  # fmt: skip
-        files["status.json"] = orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        previous = self.data_root / "profiles" / "_drafts" / ".previous" / capture["slug"]
-        replace_tree(
-            directory, files, keep=_finished_capture(directory), previous=previous, current=str(capture["capture_id"])
-        )
-        self._forget(capture)
-        self._made.add(capture["capture_id"])
+        recording.notes.extend(breaks(of_capture.events, self._opened))
+        # What was overwritten was something else when it was worked out.
+        overwritten = {str(mark.get("record")) for mark in self._tombstones}
+        growing = None if overwritten.intersection(places) else of_capture.growing
+        built = build(recording, capture["slug"], capture, self._baseline(capture), growing)
+        own = {id(event) for event in of_capture.events}
+        events = [e for e in events if id(e) in own or e["operation_id"] in built.prologue]
+        status = write_draft(self.data_root, capture, built, events, late, began)
+        self._retire(capture_id)
+        self._forget_snapshots(capture)
         return status
 
-    def _forget(self, capture: Mapping[str, Any]) -> None:
+    def _baseline(self, capture: Mapping[str, Any]) -> Baseline:
+        for run_id, run_dir in self._runs(capture).items():
+            before = capture["_logs"] / "profile.snapshots" / capture["capture_id"]
+            return baseline(self._kept(capture), run_id, run_dir, before, self._of(capture["capture_id"]).events)
+        return Baseline()
+
+    def _retire(self, capture_id: str) -> None:
+        """A capture of which nothing is wanted any more: what others may need of it is kept as any request is."""
+        self.made.add(capture_id)
+        captured = self._captured.pop(capture_id, None)
+        if captured is None:
+            return
+        if captured.live is not None:
+            captured.live.close()
+        for operation in captured.operations:
+            others = self._of_operation.get(operation, set())
+            others.discard(capture_id)
+            if not others:
+                self._of_operation.pop(operation, None)
+        since = self._since()
+        for event in captured.requests:
+            log, position = captured.positions[event["id"]]
+            log.keep(position, event, since)
+
+    def _forget_snapshots(self, capture: Mapping[str, Any]) -> None:
         """Remove the snapshots of earlier captures of this name, whose drafts are made."""
-        open_ones = {c["capture_id"] for c in self.captures() if c["state"] not in _CLOSED}
+        open_ones = {c["capture_id"] for c in self.captures() if c["state"] not in CLOSED}
         for kept in self._kept(capture).parent.glob("*"):
             if kept.name < capture["capture_id"] and kept.name not in open_ones:
                 shutil.rmtree(kept, ignore_errors=True)
-
-
-def _finished_capture(directory: Path) -> str | None:
-    """The capture of the draft that stands in `directory`, when it was finished."""
-    try:
-        return capture_id_of(orjson.loads((directory / "status.json").read_bytes())["capture_id"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _folder(run_id: str) -> str:
-    """A run id as the name of one folder, whatever it holds."""
-    return hashlib.sha256(run_id.encode()).hexdigest()[:16]
 
 
 def _in_window(events: list[dict[str, Any]], captured: list[dict[str, Any]]) -> list[dict[str, Any]]:

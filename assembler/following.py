@@ -1,49 +1,79 @@
-"""Make a draft of every capture of a deployment, as it ends."""
+"""Make a draft of every capture of a deployment, as it ends, and show it while it goes on."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from assembler.assembly import Assembly, AssemblyError, DraftStatus
+from assembler.live import is_begun
+from assembler.news import News
+from assembler.profile import slug_problem
+from assembler.writing import draft_folder
 from recorder.events import now
 
-__all__ = ["follow"]
+__all__ = ["follow", "follow_one"]
 
 logger = logging.getLogger("assembler")
 
-LOOK = 0.05  # seconds between two looks at the logs
-CLOSED = ("ended", "discarded")
+_SLICE = 0.01
+"""Seconds of working ahead between two looks at the logs."""
+_LOOK = 0.05
+"""Seconds between two looks for a RECORDER_ROOT that is not there yet."""
 
 
 def follow(source: Path, data_root: Path, stop: threading.Event, tell: Callable[[DraftStatus], None]) -> None:
     """Assemble each capture below the RECORDER_ROOT `source` that is open now or begins later, until `stop` is set.
 
-    The folder need not be there yet: the application makes it when it first records.
+    The folder need not be there yet: the application makes it when it first records. A draft that an earlier follower
+    had begun and not finished is finished.
     """
-    assembly: Assembly | None = None
-    seen: set[str] = set()
     began = now()
-    while not stop.wait(LOOK):
-        if assembly is None:
-            try:
-                assembly = Assembly(source, data_root)
-            except AssemblyError:
-                continue
-            assembly.read()
-            seen = {c["capture_id"] for c in assembly.captures() if c["state"] in CLOSED and str(c["ended"]) < began}
-        assembly.read()
+    while not stop.wait(_LOOK):
+        try:
+            assembly = Assembly(source, data_root)
+        except AssemblyError:
+            continue
         for capture in assembly.captures():
-            if capture["capture_id"] in seen or capture["state"] == "discarded":
-                continue
-            assembly.watch(capture)
-            if capture["state"] == "ended":
-                assembly.read(rest=True)
-                seen.add(capture["capture_id"])
-                tell(_finished(assembly, capture))
+            begun = is_begun(draft_folder(data_root, capture["slug"]), capture["capture_id"])
+            if capture["state"] == "ended" and (begun or str(capture["ended"]) >= began):
+                assembly.made.discard(capture["capture_id"])
+        for status in _drafts(assembly, stop, None):
+            tell(status)
+
+
+def follow_one(source: Path, slug: str, data_root: Path, stop: threading.Event) -> DraftStatus | None:
+    """Wait until the newest capture called `slug` has ended, and assemble it; None when `stop` was set before.
+
+    Raises `AssemblyError`, and what else keeps the draft from being made.
+    """
+    if problem := slug_problem(slug):
+        raise AssemblyError(f"{problem}.")
+    return next(_drafts(Assembly(source, data_root, slug), stop, slug), None)
+
+
+def _drafts(assembly: Assembly, stop: threading.Event, slug: str | None) -> Iterator[DraftStatus]:
+    """The drafts of captures as they end, in order. With a `slug`, of captures of that name, and errors are raised."""
+    with News(stop) as news:
+        busy = False
+        while not stop.is_set():
+            changed = news.wait({path.parent for path in assembly.logs} | {assembly.root}, busy=busy)
+            assembly.read(None if changed is None else {path for path in assembly.logs if path.parent in changed})
+            for capture in assembly.captures():
+                if capture["capture_id"] in assembly.made or slug not in (None, capture["slug"]):
+                    continue
+                if capture["state"] == "discarded":
+                    assembly.drop(capture)
+                elif capture["state"] == "ended":
+                    assembly.read(rest=True)
+                    yield assembly.finish(capture, fresh=False) if slug else _finished(assembly, capture)
+                else:
+                    assembly.watch(capture)
+            busy = assembly.work(time.monotonic() + _SLICE)
 
 
 def _finished(assembly: Assembly, capture: Mapping[str, Any]) -> DraftStatus:
@@ -52,5 +82,6 @@ def _finished(assembly: Assembly, capture: Mapping[str, Any]) -> DraftStatus:
         return assembly.finish(capture, fresh=False)
     except Exception as error:
         logger.exception("The draft of %s was not made.", capture["slug"])
+        assembly.made.add(capture["capture_id"])
         why = f"The draft could not be made: {type(error).__name__}: {error}. Run `wctl assemble` to try again."
-        return DraftStatus("failed", assembly.directory(capture["slug"]), problems=(why,))
+        return DraftStatus("failed", draft_folder(assembly.data_root, capture["slug"]), problems=(why,))

@@ -7,12 +7,13 @@ tombstone is appended (docs/formats.md, Late secrets).
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from assembler.erasing import erase
 from assembler.places import Place
@@ -20,11 +21,46 @@ from assembler.recording import Bodies
 from assembler.shapes import SECRET
 from recorder.pseudonyms import Pseudonyms, load_key
 
-__all__ = ["mend"]
+__all__ = ["Sighted", "mend"]
 
 _SHORTEST = 12
 _CANDIDATE = re.compile(rf"[A-Za-z0-9_.~+/=%!:$*-]{{{_SHORTEST},1024}}")
 _QUOTED = re.compile(rf"[\"'`>]([^\"'`<>\r\n]{{{_SHORTEST},1024}})[\"'`<]")
+
+
+class Sighted:
+    """Which secrets the records of a capture name, and the digests of whatever in them may be one.
+
+    Filled while a capture is recorded, so that little is left to be hashed when it ends.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._pseudonyms: Pseudonyms | None = None
+        self._digests: dict[str, bytes] = {}
+        """For each record the first eight bytes of its texts' digests, one behind the other."""
+
+    @property
+    def pseudonyms(self) -> Pseudonyms:
+        if self._pseudonyms is None:
+            self._pseudonyms = Pseudonyms(load_key(self._root, os.environ.get("RECORDER_KEY")))
+        return self._pseudonyms
+
+    def take(self, event: Mapping[str, Any], bodies: Bodies) -> None:
+        """Hash what a record of a request holds. A record that is changed later has to be forgotten."""
+        if event["category"] == "http_request":
+            found = {self.pseudonyms.digest(c)[:16] for _, text in _texts(event, bodies) for c in _candidates(text)}
+            self._digests[event["id"]] = bytes.fromhex("".join(found))
+
+    def forget(self, records: Iterable[str]) -> None:
+        """Do as if these records had not been seen."""
+        for record in records:
+            self._digests.pop(record, None)
+
+    def may_hold(self, event: Mapping[str, Any], unknown: Iterable[str]) -> bool:
+        """False when no text of the record has one of these digests (hex); True when one may."""
+        digests = self._digests.get(event["id"])
+        return digests is None or any(bytes.fromhex(digest[:16]) in digests for digest in unknown)
 
 
 def mend(
@@ -32,6 +68,7 @@ def mend(
     places: Mapping[str, Place],
     bodies: Bodies,
     tombstones: list[dict[str, Any]],
+    sighted: Sighted,
     root: Path,
 ) -> int:
     """Replace in `events`, and overwrite on disk, what later turned out to be a secret.
@@ -44,15 +81,14 @@ def mend(
     wanted = {"finished": sent - shown, "started": sent | shown}
     if not sent | shown:
         return 0
-    pseudonyms = Pseudonyms(load_key(root, os.environ.get("RECORDER_KEY")))
     found: dict[str, str] = {}
     for event in events:
         unknown = wanted.get(event["stage"] or "", set())
-        if event["category"] != "http_request" or not unknown:
+        if event["category"] != "http_request" or not unknown or not sighted.may_hold(event, unknown):
             continue
         for _, text in _texts(event, bodies):
             for candidate in _candidates(text):
-                digest = pseudonyms.digest(candidate)
+                digest = sighted.pseudonyms.digest(candidate)
                 if digest in unknown:
                     found[candidate] = f"secret-late-{digest}"
     return erase(events, found, places, bodies, tombstones, root)
@@ -67,11 +103,16 @@ def _seen(events: Sequence[Mapping[str, Any]]) -> tuple[set[str], set[str]]:
         if event["category"] != "http_request":
             continue
         if event["stage"] == "started":
-            sent.update(SECRET.findall(json.dumps([payload["path"], payload["query"], payload["headers"]])))
+            sent.update(_named(payload.get("path"), payload.get("query"), payload["headers"]))
         else:
-            sent.update(SECRET.findall(json.dumps(payload.get("request_body"))))
-            shown.update(SECRET.findall(json.dumps([payload.get("headers"), payload.get("body")])))
+            sent.update(_named(payload.get("request_body")))
+            shown.update(_named(payload.get("headers"), payload.get("body")))
     return sent, shown
+
+
+def _named(*parts: Any) -> list[str]:
+    text = orjson.dumps(parts)
+    return SECRET.findall(text.decode()) if b"secret-" in text else []
 
 
 def _candidates(text: str) -> Iterator[str]:

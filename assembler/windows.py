@@ -7,6 +7,7 @@ passed over and told.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,7 +17,7 @@ from assembler.profile import slug_problem
 from recorder.events import VERSION
 from recorder.manifest import CAPTURES_NAME, Scope, State
 
-__all__ = ["capture_id_of", "captures_in"]
+__all__ = ["CLOSED", "Windows", "capture_id_of", "captures_in"]
 
 _ID = re.compile(r"[0-9A-Za-z]{1,64}")
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -28,6 +29,36 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "unsnapshotted": (bool,),
     "windows": (list,),
 }
+
+
+CLOSED = ("ended", "discarded")
+"""States of a capture that gets no more records."""
+
+
+class Windows:
+    """The captures of many logs. A manifest is read again when another file stands in its place."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[tuple[int, int, int], list[dict[str, Any]]]] = {}
+
+    def of(self, directories: Iterable[Path]) -> list[dict[str, Any]]:
+        """Every capture that a manifest in one of the `_logs` directories names, the oldest first, with that directory."""
+        found: dict[str, dict[str, Any]] = {}
+        for directory in directories:
+            for entry in self._captures(directory):
+                found[entry["capture_id"]] = {**entry, "_logs": directory}
+        return sorted(found.values(), key=lambda c: str(c["capture_id"]))
+
+    def _captures(self, directory: Path) -> list[dict[str, Any]]:
+        try:
+            stat = (directory / CAPTURES_NAME).stat()
+        except OSError:
+            return []
+        stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        known = self._read.get(directory)
+        if known is None or known[0] != stamp:
+            known = self._read[directory] = (stamp, captures_in(directory)[0])
+        return known[1]
 
 
 def captures_in(logs: Path) -> tuple[list[dict[str, Any]], str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from assembler import AssemblyError, DraftStatus
 from assembler.assembly import Assembly
 from assembler.document import load_profile
+from assembler.following import follow_one
 from recorder.captures import Subject, close_capture
 from tests.assembler.deployment import SLUG, Deployment, contents, paths, status_of
 from tests.support import ROOT, clean_environ
@@ -262,15 +264,18 @@ def test_events_of_a_later_format_are_named_and_not_guessed_at(site: Deployment)
 
 def test_following_begins_before_the_capture_and_ends_with_it(site: Deployment) -> None:
     site.send("GET", "/before")
-    told: list[DraftStatus] = []
-    thread = threading.Thread(target=lambda: told.append(site.assemble(follow=True)), daemon=True)
+    told: list[DraftStatus | None] = []
+    stop = threading.Event()
+    follower = partial(follow_one, site.root, SLUG, site.data_root, stop)
+    thread = threading.Thread(target=lambda: told.append(follower()), daemon=True)
     thread.start()
     run = site.run("dry-creek", {"active.cfg": "as it was"})
     capture = site.start()
     site.send("POST", "/runs/dry-creek/active/save")
     site.end(capture)
     thread.join(30)
-    assert [status.state for status in told] == ["ready"]
+    assert told[0] is not None
+    assert told[0].state == "ready"
     assert paths(load_profile(told[0].directory / "profile.yaml")) == ["/runs/{{ run_id }}/active/save"]
     (run / "active.cfg").write_text("changed later")
     again = site.assemble(rebuild=True)
@@ -281,9 +286,8 @@ def test_following_can_be_ended(site: Deployment) -> None:
     site.start()
     stop = threading.Event()
     stop.set()
-    status = site.assemble(follow=True, stop=stop)
-    assert status.state == "assembling"
-    assert not status.directory.exists()
+    assert follow_one(site.root, SLUG, site.data_root, stop) is None
+    assert not (site.data_root / "profiles/_drafts" / SLUG).exists()
 
 
 # ---------------------------------------------------------------------------------------------------- restarts

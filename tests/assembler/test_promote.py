@@ -109,7 +109,7 @@ def test_the_draft_stays_until_the_profile_stands(site: Deployment, monkeypatch:
         promote(SLUG, site.data_root)
     assert contents(old) == {"profile.yaml": b"old"}
     assert draft_of(site).exists()
-    assert sorted(p.name for p in old.parent.iterdir()) == ["_drafts", SLUG]
+    assert sorted(p.name for p in old.parent.iterdir()) == ["_drafts", "profile.schema.json", SLUG]
 
 
 def test_a_profile_is_the_old_or_the_new_one_when_promotion_is_killed(site: Deployment) -> None:

@@ -15,9 +15,9 @@ import typer
 import assembler
 from assembler import AssemblyError, DraftStatus
 from assembler.drafts import json_object
+from assembler.following import follow_one
 from assembler.logs import locate
 from assembler.profile import slug_problem
-from assembler.schema import place
 from recorder.captures import close_capture
 from wctl.console import Refusal, answer, refusing, say
 from wctl.interrupt import interruptible
@@ -94,14 +94,14 @@ def assemble(
     Exit code 2 when the draft has problems that keep it from being promoted, and when --follow was interrupted.
     """
     with interruptible() as stop:
+        status: DraftStatus | None
         if follow:
             _await_log(source.absolute(), slug, stop)
-        status = assembler.assemble(
-            source.absolute(), slug, data_root.absolute(), follow=follow, rebuild=rebuild, stop=stop
-        )
-    if status.state != "ready":
+            status = follow_one(source.absolute(), slug, data_root.absolute(), stop)
+        else:
+            status = assembler.assemble(source.absolute(), slug, data_root.absolute(), rebuild=rebuild)
+    if status is None:
         raise Refusal(f"Stopped before the capture {slug} had ended; there is no draft of it yet.")
-    place(data_root.absolute())
     say("\n".join(lines(status)))
     answer(str(status.directory))
     return 2 if status.problems else 0
