@@ -21,6 +21,7 @@ def test_a_har_becomes_a_profile_and_a_har_again(wctl: Wctl, tmp_path: Path) -> 
     made = wctl("import-har", file, "--slug", "pages")
     assert (made.code, made.out) == (0, f"{tmp_path}/profiles/_drafts/pages\n")
     assert "Draft pages: ready, 2 steps" in made.err
+    assert (tmp_path / "profiles" / "profile.schema.json").is_file()
     assert "  note: Of the HAR only requests to http://site.example are in here; 1 to others" in made.err
     assert wctl("drafts", "show", "pages").code == 0
     drafted = wctl("export-har", "pages", "--to", "draft.har")
