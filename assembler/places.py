@@ -11,17 +11,20 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
-from recorder.generations import BrokenFileError, File, Generations, chunks
+from recorder.generations import BrokenFileError, File, Generations, chunks, cut
 
 __all__ = ["Place", "overwrite", "record_at", "records_at"]
 
+_BEGINNING = b'{"v":1,"id":"'
+_ID = slice(len(_BEGINNING), len(_BEGINNING) + 26)
+"""Where the recorder writes the id of a record (docs/formats.md)."""
 _LOOKS = 10
 _ASIDE = ".aside"
 _STALE = 3600.0
@@ -58,19 +61,24 @@ def records_at(places: Iterable[Place]) -> Iterator[tuple[Place, dict[str, Any]]
 
 
 def overwrite(records: Mapping[Place, Mapping[str, Any]]) -> None:
-    """Put each record in the place of what stands there, in every file that holds it. It takes as many bytes.
+    """Put each record in the place of what stands there, and wherever else its log holds it. It takes as many bytes.
 
-    A compressed file is replaced whole. Raises OSError when that cannot be done; part of it may be done then, and doing
-    it again does the rest.
+    A record can stand in two files: rotation came while it was written, or a file was copied. A compressed file is
+    replaced whole. Raises OSError when a record cannot be overwritten; others may be by then, and doing it again does
+    the rest.
     """
-    for (log, generation), offsets in _by_generation(records).items():
-        fresh = {offset: orjson.dumps(records[Place(log, offset, generation)]) for offset in offsets}
+    by_log: dict[Path, dict[bytes, bytes]] = {}
+    for place, record in records.items():
+        by_log.setdefault(place.log, {})[str(record["id"]).encode()] = orjson.dumps(record)
+    for log, fresh in by_log.items():
+        files, missing = Generations(log), set(fresh)
         for _ in range(_LOOKS):
-            files = _files(log, generation)
-            if files and not any(_changed(file, fresh) for file in files):
-                break  # and whoever renames, copies or compresses them now does so with what stands there now
+            if not any(_changed(file, fresh, missing) for file in files.look() if file.first):
+                break  # and whoever renames, copies or compresses a file now does so with what stands there now
         else:
             raise OSError(f"{log}: a secret could not be overwritten, since the log's files changed all the time.")
+        if missing:
+            raise FileNotFoundError(f"{log}: {len(missing)} records that hold a secret have gone elsewhere.")
 
 
 def _by_generation(places: Iterable[Place]) -> dict[tuple[Path, str], set[int]]:
@@ -103,37 +111,49 @@ def _line(file: File, text: BinaryIO, offset: int) -> bytes:
         raise BrokenFileError(f"{file.path} cannot be read at byte {offset} of its text: {error}") from error
 
 
-def _changed(file: File, fresh: Mapping[int, bytes]) -> bool:
-    """Overwrite what is not yet as it shall be. False when all of it was, so that nothing had to be done."""
+def _changed(file: File, fresh: Mapping[bytes, bytes], missing: set[bytes]) -> bool:
+    """Overwrite what is not yet as it shall be. False when all of it was, so that nothing had to be done.
+
+    `fresh` are the records by id; those that are found are no longer `missing`.
+    """
     text = file.opened()
     if text is None:
         return True
-    with text:
-        stale = {}
-        for offset, record in sorted(fresh.items()):
-            with contextlib.suppress(BrokenFileError):  # what cannot be read there is not there
-                line = _line(file, text, offset)
-                if _is_older(line, record, file.path, offset):
-                    stale[offset] = record.ljust(len(line))
+    stale: dict[int, bytes] = {}
+    with text, contextlib.suppress(BrokenFileError):  # what cannot be read there is not there
+        for offset, id, line in _found(chunks(text), fresh.keys()):
+            missing.discard(id)
+            if line.rstrip() == fresh[id]:
+                continue
+            if len(fresh[id]) > len(line):
+                raise OSError(
+                    f"{file.path}: a secret in the record at byte {offset} cannot be overwritten; "
+                    "it is no line of the recorder's."
+                )
+            stale[offset] = fresh[id].ljust(len(line))
     if stale:
         (_replace if file.compression else _write)(file, stale)
     return bool(stale)
 
 
-def _is_older(line: bytes, record: bytes, path: Path, offset: int) -> bool:
-    """Whether a line holds this record, as it was before."""
-    if line.rstrip() == record:
-        return False
+def _found(text: Iterator[bytes], ids: Set[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
+    """Offset, id and line of each record that has one of these ids."""
+    for offset, lines in cut(text):
+        for line in lines:
+            id = line[_ID]
+            if id not in ids and line and not line.startswith(_BEGINNING):
+                id = _id_of(line)
+            if id in ids:
+                yield offset, id, line
+            offset += len(line) + 1
+
+
+def _id_of(line: bytes) -> bytes:
+    """The id of a record that the recorder did not write like this, or that is none."""
     try:
-        if orjson.loads(line)["id"] != orjson.loads(record)["id"]:
-            return False
+        return str(orjson.loads(line)["id"]).encode()
     except (ValueError, TypeError, KeyError):
-        return False
-    if len(record) > len(line):
-        raise OSError(
-            f"{path}: a secret in the record at byte {offset} cannot be overwritten; it is no line of the recorder's."
-        )
-    return True
+        return b""
 
 
 def _write(file: File, fresh: Mapping[int, bytes]) -> None:

@@ -15,9 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from recorder.log import parse
+from recorder.log import MAX_LINE, parse
 
-__all__ = ["CHUNK", "BrokenFileError", "File", "First", "Generations", "chunks"]
+__all__ = ["CHUNK", "BrokenFileError", "File", "First", "Generations", "chunks", "cut"]
 
 CHUNK = 256 << 10
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma"}
@@ -215,21 +215,41 @@ def chunks(file: BinaryIO, left: int = -1) -> Iterator[bytes]:
         yield chunk
 
 
+def cut(text: Iterator[bytes], offset: int = 0, *, final: bool = True) -> Iterator[tuple[int, list[bytes]]]:
+    """Text that begins at `offset`, cut into lines: some, without their newlines, and the offset of the first.
+
+    What follows after the last newline is a line only if it is `final`. One that is longer than any event can be is
+    passed over without being held, save for its end.
+    """
+    pieces: list[bytes] = []
+    held = 0
+    for chunk in text:
+        lines = chunk.split(b"\n")
+        pieces.append(lines[0])
+        held += len(lines[0])
+        if len(lines) > 1:
+            lines[0] = b"".join(pieces)
+            end = lines.pop()
+            pieces, held = [end], len(end)
+            yield offset, lines
+            offset += sum(map(len, lines)) + len(lines)
+        elif held > MAX_LINE:
+            offset += held
+            pieces, held = [], 0
+    if held and final:
+        yield offset, [b"".join(pieces)]
+
+
 def _first(file: BinaryIO) -> First | None:
     """The first event of an open file."""
-    text = b""
     try:
-        for chunk in chunks(file):
-            text += chunk
-            *lines, text = text.split(b"\n")
+        for _, lines in cut(chunks(file, _SEARCHED), final=False):
             for line in lines:
                 event = parse(line) if line else ""
                 if isinstance(event, dict):
                     mono = event.get("mono_ns")
                     times = (str(event.get("timestamp") or ""), str(event.get("boot_id") or ""))
                     return First(str(event["id"]), *times, mono if isinstance(mono, int) else 0)
-            if file.tell() > _SEARCHED:
-                break
     except BrokenFileError:
         if file.tell() == 0:
             raise

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from recorder.generations import BrokenFileError, File, First, Generations, Stamp, chunks
-from recorder.log import MAX_LINE
+from recorder.generations import BrokenFileError, File, First, Generations, Stamp, chunks, cut
 
 __all__ = ["Block", "Generation", "Reader", "Seen"]
 
@@ -195,23 +194,9 @@ def _from(text: Iterator[bytes], offset: int) -> Iterator[bytes]:
 
 
 def _lines(generation: Generation, text: Iterator[bytes], final: bool) -> Iterator[Block]:
-    """Text cut into lines. One that is longer than any event can be is passed over without being held."""
-    pieces: list[bytes] = []
-    held = 0
-    for chunk in text:
-        lines = chunk.split(b"\n")
-        pieces.append(lines[0])
-        held += len(lines[0])
-        if len(lines) > 1:
-            lines[0] = b"".join(pieces)
-            end = lines.pop()
-            pieces, held = [end], len(end)
-            yield Block(generation, lines)
-        elif held > MAX_LINE:
-            generation.offset += held
-            pieces, held = [], 0
-    if held and final:
-        yield Block(generation, [b"".join(pieces)])
+    for offset, lines in cut(text, generation.offset, final=final):
+        generation.offset = offset
+        yield Block(generation, lines)
 
 
 class Seen:
