@@ -22,6 +22,7 @@ from assembler.parts import Secret
 from assembler.polling import Poll, collapse
 from assembler.prologue import prologue_of
 from assembler.recording import Exchange, Recording
+from assembler.run_secrets import KnownSecrets
 from assembler.steps import StepWriter, step_id
 from recorder.manifest import FROM_ENVIRONMENT
 
@@ -90,6 +91,8 @@ def build(
         built.problems.append("The capture holds no answered request; there is nothing to replay.")
     _tell_other_runs(recording, steps, built)
     document["comparisons"] = _comparisons(mode, baseline, built)
+    if document["comparisons"] or baseline.seed:
+        _take_secrets_out(KnownSecrets(recording, capture["_logs"]), document["comparisons"], built)
     document["notes"] = "" if capture.get("notes") == FROM_ENVIRONMENT else str(capture.get("notes") or "")
     document["metadata"] = {k: v for k, v in document["metadata"].items() if v not in (None, {}, [])}
     built.document = {k: v for k, v in document.items() if k == "steps" or v not in ([], "", {})}
@@ -195,6 +198,22 @@ def _comparisons(mode: str, baseline: Baseline, built: Built) -> list[dict[str, 
     built.files.update({f"seed/run/{name}": source for name, source in baseline.seed.items()})
     built.files.update({f"baseline/run/{item.path}": item.source for item in baseline.outputs})
     return [{"target": item.path, "method": Noted(item.method, item.evidence)} for item in baseline.outputs]
+
+
+def _take_secrets_out(known: KnownSecrets, comparisons: list[dict[str, Any]], built: Built) -> None:
+    """Leave pseudonyms where files of the run hold secrets of the recording; a replay compares those as it does answers."""
+    rows = {f"baseline/run/{row['target']}": row for row in comparisons}
+    for name, content in known.taken_out(
+        (n, f) for n, f in [*built.files.items()] if isinstance(f, Path) and (n in rows or n.startswith("seed/run/"))
+    ):
+        built.files[name] = content
+        if name in rows:
+            rows[name]["method"] = Noted("mapped", "holds a secret of the recording, of which the pseudonym is kept")
+        else:
+            built.problems.append(
+                f"{name} holds a secret that was sent or shown while it was recorded; the pseudonym stands there now. "
+                "Put something in its place that a replay can begin with and everybody may read."
+            )
 
 
 def _iso(timestamp: float) -> str:
