@@ -117,7 +117,7 @@ def _built(loader: Any, name: str) -> dict[str, Any]:
         elif key is not _NO_KEY:
             here[key] = value
             key = _NO_KEY
-        elif value is not root:
+        elif root is None:
             raise _no_mapping(event, name, "single value")
     if root is None:
         raise BadDocument(f"{name} is empty; a profile is a mapping with `metadata` and `steps`.")

@@ -15,6 +15,7 @@ import pytest
 import rasterio
 
 from assembler.document import load_profile
+from assembler.storage import digest
 from playback.engine import Options, replay
 from playback.pytest_plugin import ProfileRunner
 from playback.report import Report
@@ -155,6 +156,13 @@ def test_it_holds_neither_secrets_nor_paths_of_a_machine() -> None:
     ours = re.compile(rb"watershed-development|/tmp/|/home/|/root/|/Users/|pte-demo")
     assert [path.name for path, content in files(PROFILE) if ours.search(content)] == []
     assert sum(len(content) for _, content in files(PROFILE)) < 1_500_000
+
+
+def test_its_manifest_is_of_what_is_there() -> None:
+    manifest = json.loads((PROFILE / "manifest.json").read_bytes())
+    found = {path.relative_to(PROFILE).as_posix(): digest(content) for path, content in files(PROFILE)}
+    del found["manifest.json"]
+    assert manifest == {"v": 1, "files": found}
 
 
 def files(folder: Path) -> Iterator[tuple[Path, bytes]]:
