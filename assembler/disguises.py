@@ -68,7 +68,9 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """What stands between two quotes of a kind, between the brackets of tags, in the fields of an address or a form."""
+    """The whole, and what stands between two quotes, between the brackets of tags, in the fields of an address or a form."""
+    if len(text) <= _LONGEST:
+        yield text
     yield from _TAGS.split(text)
     for mark in filter(text.__contains__, "\"'`"):
         whole = ""
@@ -122,3 +124,4 @@ def _opened(text: str) -> Iterator[str]:
                 continue
             if len(opened) >= _SHORTEST and "".join(opened.split()).isprintable():
                 yield opened
+                yield opened.partition(":")[2]  # behind a user's name
