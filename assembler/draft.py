@@ -64,7 +64,7 @@ def build(
         p for p in collapse(exchanges, owners, correlation.answers, captured) if mode != "clone" or p.index != creator
     ]
 
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     ids = {index: step_id(exchanges[index], taken, run_id, config) for index in [*before, *(p.index for p in polls)]}
     folded = {earlier: p.index for p in polls for earlier in p.earlier}
     begun = exchanges[captured[0]].timestamp if captured else 0.0

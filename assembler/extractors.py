@@ -129,7 +129,7 @@ class Answer:
         return found
 
 
-_PARSED = 128
+_PARSED = 32
 """Answers of which the parsed form is kept: a recording may have thousands, and a tree takes ten times its text."""
 _html = lru_cache(_PARSED)(lambda answer: LexborHTMLParser(answer.text or ""))
 _json = lru_cache(_PARSED)(Answer._parse_json)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,12 @@ _SHORTEST = 12
 _CANDIDATE = re.compile(rf"[A-Za-z0-9_.~+/=%!:$*-]{{{_SHORTEST},1024}}")
 _QUOTED = re.compile(rf"[\"'`>]([^\"'`<>\r\n]{{{_SHORTEST},1024}})[\"'`<]")
 
+_PARTED = re.compile(r"[/=:!]")
+_PREFIX = 8
+"""Bytes of a digest that are kept: two texts of one recording that agree in them are looked at once more."""
+_KNOWN = 1 << 16
+"""Texts of which the digest is remembered: pages repeat most of what they say."""
+
 
 class Sighted:
     """Which secrets the records of a capture name, and the digests of whatever in them may be one.
@@ -37,8 +43,9 @@ class Sighted:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._pseudonyms: Pseudonyms | None = None
+        self._known: dict[str, bytes] = {}
         self._digests: dict[str, bytes] = {}
-        """For each record the first eight bytes of its texts' digests, one behind the other."""
+        """For each record the beginnings of its texts' digests, one behind the other."""
 
     @property
     def pseudonyms(self) -> Pseudonyms:
@@ -49,18 +56,34 @@ class Sighted:
     def take(self, event: Mapping[str, Any], bodies: Bodies) -> None:
         """Hash what a record of a request holds. A record that is changed later has to be forgotten."""
         if event["category"] == "http_request":
-            found = {self.pseudonyms.digest(c)[:16] for _, text in _texts(event, bodies) for c in _candidates(text)}
-            self._digests[event["id"]] = bytes.fromhex("".join(found))
+            found = {c for _, text in _texts(event, bodies) for c in _candidates(text)}
+            self._digests[event["id"]] = b"".join({self._digest(candidate) for candidate in found})
+
+    def _digest(self, candidate: str) -> bytes:
+        digest = self._known.get(candidate)
+        if digest is None:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            digest = self._known[candidate] = _prefix(self.pseudonyms.digest(candidate))
+        return digest
 
     def forget(self, records: Iterable[str]) -> None:
         """Do as if these records had not been seen."""
         for record in records:
             self._digests.pop(record, None)
 
-    def may_hold(self, event: Mapping[str, Any], unknown: Iterable[str]) -> bool:
-        """False when no text of the record has one of these digests (hex); True when one may."""
+    def may_hold(self, event: Mapping[str, Any], unknown: Set[bytes]) -> bool:
+        """False when no text of the record has a digest that begins with one of these; True when one may."""
         digests = self._digests.get(event["id"])
-        return digests is None or any(bytes.fromhex(digest[:16]) in digests for digest in unknown)
+        if digests is None:
+            return True
+        if len(unknown) < len(digests) // _PREFIX:
+            return any(prefix in digests for prefix in unknown)
+        return any(digests[at : at + _PREFIX] in unknown for at in range(0, len(digests), _PREFIX))
+
+
+def _prefix(digest: str) -> bytes:
+    return bytes.fromhex(digest[: 2 * _PREFIX])
 
 
 def mend(
@@ -81,10 +104,11 @@ def mend(
     wanted = {"finished": sent - shown, "started": sent | shown}
     if not sent | shown:
         return 0
+    prefixes = {stage: {_prefix(digest) for digest in digests} for stage, digests in wanted.items()}
     found: dict[str, str] = {}
     for event in events:
         unknown = wanted.get(event["stage"] or "", set())
-        if event["category"] != "http_request" or not unknown or not sighted.may_hold(event, unknown):
+        if event["category"] != "http_request" or not unknown or not sighted.may_hold(event, prefixes[event["stage"]]):
             continue
         for _, text in _texts(event, bodies):
             for candidate in _candidates(text):
@@ -115,15 +139,16 @@ def _named(*parts: Any) -> list[str]:
     return SECRET.findall(text.decode()) if b"secret-" in text else []
 
 
-def _candidates(text: str) -> Iterator[str]:
+def _candidates(text: str) -> set[str]:
     """Stretches of a text that may be a value sent elsewhere, decoded as a form, a page or a script would."""
-    for match in (*_CANDIDATE.finditer(text), *_QUOTED.finditer(text)):
-        raw = match.group(match.lastindex or 0)
-        yield raw
+    found = {*_CANDIDATE.findall(text), *_QUOTED.findall(text)}
+    for raw in [*found]:
         stripped = raw.strip(".:;,=!")
-        if stripped != raw and len(stripped) >= _SHORTEST:
-            yield stripped
-        yield from (cut for cut in re.split(r"[/=:!]", raw) if cut != raw and len(cut) >= _SHORTEST)
+        if len(stripped) >= _SHORTEST:
+            found.add(stripped)
+        if _PARTED.search(raw):
+            found.update(cut for cut in _PARTED.split(raw) if len(cut) >= _SHORTEST)
+    return found
 
 
 def _texts(event: Mapping[str, Any], bodies: Bodies) -> Iterator[tuple[str, str]]:

@@ -448,8 +448,8 @@ def _headline(exchange: Exchange, poll: Poll) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", "?", what)
 
 
-def step_id(exchange: Exchange, taken: set[str], run_id: str | None, config: str | None) -> str:
-    """A short name: the method, and the last telling words of the path."""
+def step_id(exchange: Exchange, taken: dict[str, int], run_id: str | None, config: str | None) -> str:
+    """A short name: the method, and the last telling words of the path. `taken` are names with their highest number."""
     words = []
     for segment in unquote(exchange.path).split("/"):
         if (
@@ -461,8 +461,10 @@ def step_id(exchange: Exchange, taken: set[str], run_id: str | None, config: str
             continue
         words.append(re.sub(r"[^A-Za-z0-9]+", "-", segment).strip("-").lower())
     base = "-".join(w for w in [re.sub(r"[^a-z]", "", exchange.method.lower()), *words[-2:]] if w)[:60] or "request"
-    name, count = base, 2
+    name, count = base, taken.get(base, 0)
     while name in taken:
-        name, count = f"{base}-{count}", count + 1
-    taken.add(name)
+        count += 1
+        name = f"{base}-{count}"
+    taken[base] = max(count, 1)
+    taken.setdefault(name, 1)
     return name

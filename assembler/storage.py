@@ -73,14 +73,18 @@ def replace_tree(
     _sweep(target)
     fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
+        folders = set()
         for name, source in files.items():
             relative = PurePosixPath(name)
             if relative.is_absolute() or ".." in relative.parts:
                 raise ValueError(f"{name!r} would leave {target}.")
             destination = fresh / relative
-            destination.parent.mkdir(parents=True, exist_ok=True)
+            if relative.parent not in folders:
+                destination.parent.mkdir(parents=True, exist_ok=True)
+                folders.add(relative.parent)
             if isinstance(source, bytes):
-                destination.write_bytes(source)
+                with open(destination, "wb", buffering=0) as file:
+                    file.write(source)
             else:
                 shutil.copyfile(source, destination)
         fresh.chmod(0o755)
