@@ -38,8 +38,8 @@ def values(text: str) -> set[str]:
 
 def _take(text: str, found: set[str], seen: set[str], depth: int) -> None:
     seen.add(text)
-    fresh = set(_words(text)) - found
-    for part in _parts(text):
+    fresh = _words(text) - found
+    for part in set(_parts(text)) - found:
         if _SHORTEST <= len(part) <= _LONGEST and _VALUE.fullmatch(part):
             fresh.add(part)
         elif len(part) > _LONGEST and depth and _ESCAPED.search(part):
@@ -55,16 +55,16 @@ def _take(text: str, found: set[str], seen: set[str], depth: int) -> None:
                 _take(opened, found, seen, depth - 1)
 
 
-def _words(text: str) -> Iterator[str]:
-    for match in _WORD.finditer(text):
-        raw = match.group()
-        yield raw
+def _words(text: str) -> set[str]:
+    found = set(_WORD.findall(text))
+    for raw in [*found]:
         stripped = raw.strip(".:;,=!")
-        if stripped != raw and len(stripped) >= _SHORTEST:
-            yield stripped
+        if len(stripped) >= _SHORTEST:
+            found.add(stripped)
         if _JOINT.search(raw):
-            cuts = [*_JOINT.split(raw), raw.partition("=")[2], raw.partition(":")[2]]
-            yield from (cut for cut in cuts if len(cut) >= _SHORTEST)
+            cuts = (*_JOINT.split(raw), raw.partition("=")[2], raw.partition(":")[2])
+            found.update(cut for cut in cuts if len(cut) >= _SHORTEST)
+    return found
 
 
 def _parts(text: str) -> Iterator[str]:
