@@ -126,7 +126,8 @@ class Correlation:
         if not words:
             return
         postings = min((self._words.get(word, ()) for word in words), key=len)
-        known = postings[: bisect_left(postings, before)]
+        if not (known := postings[: bisect_left(postings, before)]):
+            return
         rare = bool(SECRET.fullmatch(value) or _UUID.fullmatch(value) or looks_opaque(value))
         for captured in (True, False):
             for number in reversed(known) if latest else known:
@@ -300,6 +301,9 @@ class Correlation:
             return None
         if len(value) < 3 or len(value) > 4096:
             return None
+        source = next(self._answers_with(value, index), None)
+        if source is None or self._first_request.get(value, index) <= source:
+            return None
         random = bool(_UUID.fullmatch(value)) or looks_opaque(value) or TEMPORARY.match(value) is not None
         random = random or holds_code(value)
         timely = stamp or (not random and len(value) >= 8 and clock(value) is not None)
@@ -309,9 +313,6 @@ class Correlation:
             "if-modified-since",
             "if-unmodified-since",
         )
-        source = next(self._answers_with(value, index), None)
-        if source is None or self._first_request.get(value, index) <= source:
-            return None
         if not (random or timely or tagged):
             coined = self._coined(slot, value, source)
             return self._extracted(source, value, slot) if coined else self._chosen(slot, value, index)

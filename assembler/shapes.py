@@ -139,6 +139,7 @@ def counted_token(token: str) -> tuple[str, str] | None:
     return (match[1], match[2]) if match and match[1].startswith("[") == bool(match[3]) else None
 
 
+@lru_cache(maxsize=65536)
 def looks_opaque(token: str) -> bool:
     """True for what a machine made at random or by digest: long, mixed, not words with a number behind."""
     core = token.rstrip("=")

@@ -41,6 +41,8 @@ _EXTENSIONS = {
 _ENDED = ("finished", "failed", "stopped", "canceled")
 _LONGEST_NAME = 120
 """Bytes of a file's name; file systems keep 255, encrypted ones 143."""
+_LONGEST_TEXT = 1 << 20
+"""Characters of a request's body; a longer one, in which nothing is to be put in, stands in a file beside the profile."""
 _PAUSE = 0.25
 """Seconds between two requests of one client from which on a pause is a pause, and not the client's own speed."""
 
@@ -164,6 +166,8 @@ class StepWriter:
         media_type = (body.get("media_type") or "").partition(";")[0].strip().lower()
         if text is None:
             self._stored_body(step, body)
+        elif len(text) > _LONGEST_TEXT and not any(filled.of(place) for place in ("form", "name", "json", "text")):
+            step["body"] = self._file(f"seed/bodies/{step['id']}.{_EXTENSIONS.get(media_type, 'bin')}", text.encode())
         elif (
             media_type == "application/x-www-form-urlencoded" and text and all("=" in pair for pair in text.split("&"))
         ):
