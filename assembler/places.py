@@ -32,7 +32,7 @@ _STALE = 3600.0
 
 
 class Place(NamedTuple):
-    """Where a record stands: its log, the offset of its line in the text of one file, the id of that file's first record."""
+    """Where a record stands: its log, the offset of its line in the text of one file, the identity of that file."""
 
     log: Path
     offset: int
@@ -123,14 +123,15 @@ def _changed(file: File, fresh: Mapping[bytes, bytes], missing: set[bytes]) -> b
     with text, contextlib.suppress(BrokenFileError):  # what cannot be read there is not there
         for offset, id, line in _found(chunks(text), fresh.keys()):
             missing.discard(id)
-            if line.rstrip() == fresh[id]:
+            indent = line[: len(line) - len(line.lstrip())]
+            if line.strip() == fresh[id]:
                 continue
-            if len(fresh[id]) > len(line):
+            if len(indent + fresh[id]) > len(line):
                 raise OSError(
                     f"{file.path}: a secret in the record at byte {offset} cannot be overwritten; "
                     "it is no line of the recorder's."
                 )
-            stale[offset] = fresh[id].ljust(len(line))
+            stale[offset] = (indent + fresh[id]).ljust(len(line))
     if stale:
         (_replace if file.compression else _write)(file, stale)
     return bool(stale)

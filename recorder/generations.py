@@ -1,7 +1,9 @@
 """The files that one audit log became: the live one, and those that rotation renamed, copied or compressed beside it.
 
 A name says nothing: `….jsonl.1` is `….jsonl.2` tomorrow and `….jsonl.2.gz` after that. So a generation, which is one
-file's worth of records, is known by the id of its first record, and its age by that record's time.
+file's worth of records, is known by the id of its first record, and its age by a record's time. A record that was written
+again after a rotation stands behind a space for each time (recorder/log.py): it identifies its file by that, and says
+nothing of its age.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ class BrokenFileError(OSError):
 
 
 class First(NamedTuple):
-    """The first record of a generation: its identity and its age."""
+    """The identity of a generation, which is its first record's id and a `+` for each space before it, and its age."""
 
     id: str
     timestamp: str
@@ -86,6 +88,9 @@ class Generations:
         self._first: First | None = None
         self._rotated: list[File] = []
         self._settled = -1
+        """When the folder changed last, if that is long enough ago to tell the next change from it."""
+        self._seen: Stamp | None = None
+        """The live file as it was looked at, likewise."""
 
     def look(self) -> list[File]:
         """Every file that is there now, the oldest generation first, the live file last.
@@ -95,7 +100,19 @@ class Generations:
         """
         live = self._live()
         rotated = self._siblings()
+        self._seen = live.stamp if live and time.time_ns() - live.stamp.changed_ns > _SETTLED_NS else None
         return [*rotated, live] if live else rotated
+
+    def quiet(self) -> bool:
+        """Whether all is certainly as the last look found it. (A few stats, where a look opens the live file.)"""
+        try:
+            return (
+                self._seen == _stamp(os.lstat(self.log))
+                and self._settled == self.log.parent.stat().st_mtime_ns
+                and all(file.stamp == _stamp(os.lstat(file.path)) for file in self._rotated)
+            )
+        except OSError:
+            return False
 
     def _live(self) -> File | None:
         try:
@@ -241,19 +258,27 @@ def cut(text: Iterator[bytes], offset: int = 0, *, final: bool = True) -> Iterat
 
 
 def _first(file: BinaryIO) -> First | None:
-    """The first event of an open file."""
+    """What the first events of an open file tell of it."""
+    found: First | None = None
     try:
         for _, lines in cut(chunks(file, _SEARCHED), final=False):
             for line in lines:
                 event = parse(line) if line else ""
                 if isinstance(event, dict):
+                    spaces = len(line) - len(line.lstrip(b" "))
                     mono = event.get("mono_ns")
-                    times = (str(event.get("timestamp") or ""), str(event.get("boot_id") or ""))
-                    return First(str(event["id"]), *times, mono if isinstance(mono, int) else 0)
+                    found = First(
+                        found.id if found else str(event["id"]) + "+" * spaces,
+                        str(event.get("timestamp") or ""),
+                        str(event.get("boot_id") or ""),
+                        mono if isinstance(mono, int) else 0,
+                    )
+                    if not spaces:
+                        return found
     except BrokenFileError:
         if file.tell() == 0:
             raise
-    return None
+    return found
 
 
 def _by_age(files: Iterable[File]) -> list[File]:

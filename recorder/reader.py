@@ -36,6 +36,11 @@ class Generation:
         self.unfinished = -1
         """Where the last look found a line without its end."""
 
+    @property
+    def unread(self) -> bool:
+        """Whether its file held more when it was looked at: a line without its end."""
+        return self.file.compression is None and self.offset < self.file.stamp.size
+
 
 class Block(NamedTuple):
     """Lines of a generation that begin at its offset, without their newlines.
@@ -62,6 +67,8 @@ class Reader:
         """What could not be read: file name to reason, as of the last look."""
         self._by_id: dict[str, Generation] = {}
         self._files = Generations(log)
+        self._through = False
+        """Whether the last look was read to the end."""
         self._hold = hold
         self._held: tuple[Generation, BinaryIO] | None = None
 
@@ -71,6 +78,9 @@ class Reader:
         An unfinished line waits for its end; in a file that gets no more, or with `rest`, it is taken as it is. A log
         that is not there has nothing. Raises OSError when the live file cannot be read.
         """
+        if self._through and self._files.quiet():
+            return
+        self._through = False
         for _ in range(_LOOKS):
             try:
                 looked = self._look()
@@ -78,6 +88,7 @@ class Reader:
                     yield from self._last_of_held(looked)
                 for generation in looked:
                     yield from self._gained(generation, rest)
+                self._through = not any(generation.unread for generation in looked)
                 return
             except _MovedError:
                 continue
@@ -149,7 +160,7 @@ class Reader:
         size = file.stamp.size
         if file.live and size + 1 < generation.offset:
             generation.offset = 0  # cut short by somebody, and not begun anew
-        if size <= generation.offset:
+        if not generation.unread:
             return
         with _open(file) as text:
             text.seek(generation.offset)
