@@ -165,6 +165,9 @@ class Assembly:
         if any(c["slug"] == slug for c in captures):
             raise AssemblyError(f"The capture {slug!r} in {self.root} was discarded; record it anew.")
         names = sorted({c["slug"] for c in captures if c["state"] != "discarded"})
+        for path, fault in self._windows.faults.items():
+            known = f"{self.root} has no capture called {slug!r} that is known"
+            raise AssemblyError(f"{known}, but {path} {fault}; put back a sound copy of it.")
         if not names:
             raise AssemblyError(
                 f"{self.root} has no capture. Start one with POST {{RECORDER_PREFIX}}/captures/start, `wctl capture start`, or "
@@ -263,6 +266,7 @@ class Assembly:
         late = mend(events, places, bodies, self._tombstones, of_capture.sighted, self.root)
         recording = Recording(events, capture_id, bodies)
         recording.notes.extend(sentence for log in self.logs.values() if (sentence := log.skipped()))
+        recording.notes.extend(self._windows.missing(self.root))
         if capture["state"] not in CLOSED:
             recording.notes.append("The capture was still open; the draft ends with the last event found.")
         if capture.get("unsnapshotted"):

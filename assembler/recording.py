@@ -42,7 +42,7 @@ class Bodies:
 
     def __init__(self, *directories: Path) -> None:
         self.directories = [*directories]
-        self._digests: dict[Path, str] = {}
+        self._digests: dict[Path, tuple[tuple[int, int], str]] = {}
 
     def path(self, ref: str) -> Path | None:
         """The file behind `ref` (`<2>/<sha256>`), or None when it is missing or the reference is malformed."""
@@ -62,9 +62,12 @@ class Bodies:
         return path is None or self._digest(path) == str(content["sha256"])
 
     def _digest(self, path: Path) -> str:
-        if path not in self._digests:
-            self._digests[path] = digest(path)
-        return self._digests[path]
+        stat = path.stat()
+        stamp = (stat.st_mtime_ns, stat.st_size)
+        known = self._digests.get(path)
+        if known is None or known[0] != stamp:
+            known = self._digests[path] = (stamp, digest(path))
+        return known[1]
 
     def text(self, descriptor: Mapping[str, Any] | None) -> str | None:
         """The stored text of a body, or None where it is binary, absent or was omitted."""

@@ -40,25 +40,42 @@ class Windows:
 
     def __init__(self) -> None:
         self._read: dict[Path, tuple[tuple[int, int, int], list[dict[str, Any]]]] = {}
+        self.faults: dict[Path, str] = {}
+        """Manifests that are none, or not in whole, each with what it is: the end of a sentence."""
 
     def of(self, directories: Iterable[Path]) -> list[dict[str, Any]]:
         """Every capture that a manifest in one of the `_logs` directories names, the oldest first, with that directory."""
         found: dict[str, dict[str, Any]] = {}
-        for directory in directories:
+        for directory in sorted(directories, reverse=True):
             for entry in self._captures(directory):
                 found[entry["capture_id"]] = {**entry, "_logs": directory}
         return sorted(found.values(), key=lambda c: str(c["capture_id"]))
 
     def _captures(self, directory: Path) -> list[dict[str, Any]]:
+        manifest = directory / CAPTURES_NAME
         try:
-            stat = (directory / CAPTURES_NAME).stat()
+            stat = manifest.stat()
         except OSError:
+            self.faults.pop(manifest, None)
             return []
         stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         known = self._read.get(directory)
         if known is None or known[0] != stamp:
-            known = self._read[directory] = (stamp, captures_in(directory)[0])
+            found, fault = captures_in(directory)
+            known = self._read[directory] = (stamp, found)
+            if fault is None:
+                self.faults.pop(manifest, None)
+            else:
+                self.faults[manifest] = fault
         return known[1]
+
+    def missing(self, root: Path) -> list[str]:
+        """What is not known of the captures, in sentences without a path of this machine."""
+        return [
+            f"The captures listed in {'RECORDER_ROOT' if path.parent.parent == root else f'the run {path.parent.parent.name}'} "
+            f"are not all known: {path.name} {fault}."
+            for path, fault in sorted(self.faults.items())
+        ]
 
 
 def captures_in(logs: Path) -> tuple[list[dict[str, Any]], str | None]:
