@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from assembler.clients import OWN_COOKIE, Clients, Owner
 from assembler.extractors import Answer
 from assembler.kinds import Kinds
+from assembler.links import locate_beside, stands_beside
 from assembler.mentions import mentioned, sought
 from assembler.numbers import ID_ENDING, STRENGTHS, Strength, Wanted, locate_choice, locate_name, locate_number, noun_of
 from assembler.parts import Extraction, Filled, Part, Ref, Unnamed
@@ -299,8 +300,10 @@ class Correlation:
         stamp = _STAMP.fullmatch(value) is not None
         if (slot.number or value.isdigit()) and not stamp:
             return None
-        if len(value) < 3 or len(value) > 4096:
+        if len(value) > 4096 or (len(value) < 3 and not stands_beside(slot)):
             return None
+        if stands_beside(slot) and (given := self._beside(slot, index)):
+            return given
         source = next(self._answers_with(value, index), None)
         if source is None or self._first_request.get(value, index) <= source:
             return None
@@ -319,6 +322,17 @@ class Correlation:
         for number in itertools.islice(self._answers_with(value, index, latest=tagged), 8):
             if ref := self._extracted(number, value, slot):
                 return ref
+        return None
+
+    def _beside(self, slot: Slot, index: int) -> Ref | None:
+        """A code that stood in the same address as the random segment behind it."""
+        for number in itertools.islice(self._answers_with(slot.follow, index, latest=True), _CHOICES):
+            key = (number, f"beside:{slot.role}{slot.value}")
+            if key not in self._located:
+                found = locate_beside(self.answers[number], slot)
+                self._located[key] = self._named(number, found[0], found[1], slot) if found else None
+            if extraction := self._located[key]:
+                return Ref(number, extraction.name)
         return None
 
     def _chosen(self, slot: Slot, value: str, index: int) -> Ref | None:

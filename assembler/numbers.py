@@ -216,10 +216,21 @@ def _continued(answer: Answer, wanted: Wanted, anchors: Sequence[str]) -> Iterat
     sought = re.compile(rf"{re.escape(role)}{re.escape(wanted.value)}(?![A-Za-z0-9_])")
     group = "".join(re.escape(p.text) if p.kind in ("text", "number") else r"[^/?#\s\"'<>]+" for p in pieces(role))
     for where, url in urls_in(answer):
-        if match := sought.search(url):
+        if (match := sought.search(url)) and not _within_random(url, match.end()):
             follow = re.escape(re.split(r"[?#\d]", url[match.end() :])[0])[:40]
             regex = rf"{group}(\d+){follow}"
             yield from _offered(answer, where, url, regex, anchors, f"that answer links to {url[:60]}")
+
+
+def _within_random(url: str, position: int) -> bool:
+    """True where what ends there is part of something random: the `2` of `/key/2-dicifz-f42020b2…` counts nothing by itself."""
+    start = 0
+    for piece in pieces(url):
+        end = start + len(piece.text)
+        if start < position < end:
+            return piece.kind == "opaque"
+        start = end
+    return False
 
 
 def _beside(answer: Answer, wanted: Wanted) -> Iterator[Found]:

@@ -76,11 +76,14 @@ _FOLDER = r"/(?:tmp|T)/[A-Za-z0-9._-]*?[a-z0-9_]{8}(?![A-Za-z0-9_.-])"
 """A temporary folder as `tempfile.mkdtemp` names it: eight characters at random behind a prefix."""
 TEMPORARY = re.compile(r"(?:/private|/var(?:/folders/\w+/\w+)?)?" + _FOLDER)
 """A path in such a folder."""
+_SIGNED = r"(?<![\w:.-])\.?[\w-]{2,}(?:\.[\w-]+)?:[0-9A-Za-z]{6}:[\w-]{27,86}(?![\w-])"
+"""A value with the time it was signed at, as Django's `signing` writes it: `MQ:1xUPSJ:BC60_o-t5…`."""
 _PIECE = re.compile(
     rf"(?P<folder>{_FOLDER})|(?P<ago>(?i:(?<![\w-]){_AGO}(?![\w-])))|"
     r"(?P<secret>secret-[a-z]+-[0-9a-f]{32})"
     r"|(?P<uuid>(?<![0-9a-fA-F-])[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![0-9a-fA-F-]))"
     r"|(?P<clock>(?<![\w:.-])(?:" + "|".join(_CLOCKS) + r")(?![\w:]))"
+    rf"|(?P<signed>{_SIGNED})"
     r"|(?P<opaque>(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]{8,}|W[yz][A-Za-z0-9]{2,5})(?:\.[A-Za-z0-9_-]{6,}){0,2}={0,2}(?![A-Za-z0-9_-]))"
     r"|(?P<number>(?<![\w.])-?\d+\.\d+(?:[eE][-+]?\d+)?(?![\w.]*\d))"
     r"|(?P<int>\d+)"
@@ -106,6 +109,8 @@ def pieces(text: str) -> Iterator[Piece]:
             start, stop = match.span()
             if kind == "folder":
                 kind, start, found = "opaque", stop - 8, found[-8:]
+            elif kind == "signed":
+                kind = "opaque"
         if start > end:
             yield Piece("text", text[end:start])
         yield Piece(kind, found)  # type: ignore[arg-type]

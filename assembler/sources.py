@@ -267,6 +267,18 @@ def urls_in(answer: Answer) -> Iterator[tuple[dict[str, str], str]]:
                     yield {"json_": str(extract.json_)}, leaf
 
 
+_ANYTHING = r"[^/?#&\s\"'<>]+?"
+_CODE = re.compile(r"(?<=/)(?![a-z]{3,}/|[A-Z]?[a-z]{4,}/)[A-Za-z0-9=]{1,12}(?=/$)")
+
+
+def _context(text: str) -> str:
+    """What stands before a value, as a pattern. A code right before it in an address (`/reset/Mg/…`) may be another one."""
+    code = _CODE.search(text)
+    return (
+        re.escape(text) if code is None else re.escape(text[: code.start()]) + _ANYTHING + re.escape(text[code.end() :])
+    )
+
+
 def _around(text: str, value: str) -> str:
     """A pattern for `value` by the constant text around its first occurrence in `text`."""
     start = text.index(value)
@@ -279,7 +291,7 @@ def _around(text: str, value: str) -> str:
         if tokens[index].kind != "text" and sum(len(t.text) for t in tokens[index + 1 :]) >= 6:
             tokens = tokens[index + 1 :]
             break
-    lead = "".join(re.escape(p.text) if p.kind == "text" else r"[^/?#&\s\"'<>]+?" for p in tokens)
+    lead = "".join(_context(p.text) if p.kind == "text" else _ANYTHING for p in tokens)
     if start < 40 and sum(len(t.text) for t in tokens) == start:
         lead = "^" + lead
     follow = next(iter(pieces(right)), None)

@@ -12,11 +12,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from assembler.correlation import canonical
 from assembler.profile import Ignore
-from assembler.shapes import TEMPORARY, clock, clock_of_parts, measured, pieces, validator_name
+from assembler.shapes import clock, clock_of_parts, measured, pieces, validator_name
+from playback.addresses import is_address, query_pairs
 from playback.bijection import Bijection, Moment
 from playback.documents import read_json
 from playback.elements import Element, is_xml, read_elements
@@ -160,7 +161,7 @@ class Comparer:
             for index, (expected, actual) in enumerate(zip(recorded, matched(where, recorded, live), strict=True)):
                 self.json(f"{where}/{index}", expected, actual, name)
         elif isinstance(recorded, str) and isinstance(live, str):
-            if _is_url(recorded):
+            if is_address(recorded):
                 self.url(where, recorded, live)
             else:
                 self.text(where, recorded, live, name)
@@ -318,14 +319,14 @@ class Comparer:
     def _query(self, where: str, recorded: str, live: str, was: SplitResult, now: SplitResult) -> None:
         if was.query == now.query and not any(c.isdigit() for c in was.query):
             return
-        before, after = _pairs(was.query), _pairs(now.query)
+        before, after = query_pairs(was.query), query_pairs(now.query)
         place = place_of(was.path or self.path)
         if [k for k, _ in before] != [k for k, _ in after]:
             self.masked.compared += 1
             self._differs(where, recorded, live)
             return
         for (key, value), (_, other) in zip(before, after, strict=True):
-            if _is_url(value):
+            if is_address(value):
                 self.url(where, value, other)
             else:
                 self.text(where, value, other, key, f"query:{place}:{key}")
@@ -341,7 +342,7 @@ class Comparer:
         if len(recorded) == len(live):
             for index, (was, now) in enumerate(zip(recorded, live, strict=True)):
                 spot = f"{where}:{unit} {index + 1}"
-                if _is_url(was.strip()):
+                if is_address(was.strip()):
                     self.url(spot, was.strip(), now.strip())
                 else:
                     self.text(spot, was, now)
@@ -388,6 +389,12 @@ class Comparer:
         if len(recorded.forms) == len(live.forms):
             for index, (form, other) in enumerate(zip(recorded.forms, live.forms, strict=True)):
                 self._form(f"body:form {index + 1}", form, other)
+        if [name for name, _ in recorded.ids] == [name for name, _ in live.ids]:
+            for (name, number), (_, other_number) in zip(recorded.ids, live.ids, strict=True):
+                self.masked.compared += 1
+                role = f"column:{place_of(self.path)}:{name}"
+                if problem := self.bijection.bind_number(role, number, other_number):
+                    self._differs(f"body:column {name}", number, other_number, problem)
         self._lines("body", recorded.text, live.text, "text")
         if len(recorded.links) != len(live.links):
             self._lines("body", recorded.links, live.links, "link")
@@ -476,19 +483,3 @@ def _numeric(text: str) -> bool:
 
 def _number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_url(text: str) -> bool:
-    return (
-        len(text) > 1
-        and (text.startswith(("/", "http://", "https://")))
-        and not any(c.isspace() for c in text)
-        and len(text) < 4096
-        and TEMPORARY.match(text) is None
-    )
-
-
-def _pairs(query: str) -> list[tuple[str, str]]:
-    return [
-        (unquote_plus(k), unquote_plus(v)) for k, _, v in (part.partition("=") for part in query.split("&") if part)
-    ]

@@ -26,7 +26,7 @@ from assembler.shapes import (
     pieces,
 )
 from playback.builds import code_build, sayable
-from playback.signatures import signed_again
+from playback.signatures import payload, signed_again
 
 __all__ = ["Bijection", "Moment", "TextMatch"]
 
@@ -116,6 +116,10 @@ class Bijection:
             return
         if SECRET.fullmatch(recorded):
             self._forward.setdefault(("secret", recorded[-32:]), live)
+            return
+        if (signed := payload(recorded)) and (anew := payload(live)):
+            # A page may show it signed anew, a second later.
+            self.bind("payload", signed, anew)
             return
         if (was := counted_token(recorded)) and (now := counted_token(live)):
             self.pairs.add((was[1], now[1]))
@@ -303,6 +307,8 @@ class Bijection:
 
     def _bind_piece(self, piece: Piece, live: str) -> str | None:
         """Bind an id made at random; one that holds a number (`Book:7` in base64) as a counted id of its kind."""
+        if (signed := payload(piece.text)) and (anew := payload(live)):
+            return self.bind("payload", signed, anew)
         was, now = counted_token(piece.text), counted_token(live)
         if was is None:
             return self.bind(piece.kind, piece.text, live)
@@ -421,6 +427,8 @@ def _shape_of(piece: Piece) -> re.Pattern[str]:
     if piece.kind == "uuid":
         return re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
     if piece.kind == "opaque":
+        if ":" in piece.text:
+            return re.compile(r"\.?[\w-]{2,}(?:\.[\w-]+)?:[0-9A-Za-z]{6}:[\w-]{27,86}")
         size = len(piece.text)
         if re.fullmatch(r"[0-9a-fA-F]+", piece.text):
             return re.compile(rf"[0-9a-fA-F]{{{size}}}")

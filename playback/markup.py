@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from assembler.shapes import pieces
+from assembler.shapes import id_like, pieces
 
 __all__ = ["Field", "Form", "Page", "read_page"]
 
@@ -40,12 +40,15 @@ class Form:
 
 @dataclass
 class Page:
-    """The comparable content of a page, each list in document order. `islands` are its JSON documents, in scripts and attributes."""
+    """The comparable content of a page, each list in document order.
+
+    `islands` are its JSON documents, in scripts and attributes; `ids` are the numbers under a heading that says id."""
 
     text: list[str] = field(default_factory=list)
     forms: list[Form] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     islands: list[str] = field(default_factory=list)
+    ids: list[tuple[str, str]] = field(default_factory=list)
 
 
 def read_page(source: str) -> Page:
@@ -68,7 +71,28 @@ def read_page(source: str) -> Page:
     for node in tree.css('script[type="application/json"], script[type="application/ld+json"]'):
         page.islands.append(node.text())
     page.islands.extend(_documents_in_attributes(tree))
+    page.ids.extend(_numbers_headed_id(tree))
     return page
+
+
+def _numbers_headed_id(tree: LexborHTMLParser) -> Iterator[tuple[str, str]]:
+    """Heading and number of every cell that a table calls an id: in a column of that name, or beside its name."""
+    for table in tree.css("table"):
+        columns: list[str] = []
+        for row in table.css("tr"):
+            cells = [node for node in row.iter() if node.tag in ("td", "th")]
+            if cells and all(cell.tag == "th" for cell in cells):
+                columns = [_heading(cell) for cell in cells]
+                continue
+            headed = zip(columns, cells, strict=False) if len(columns) == len(cells) else zip([], [], strict=True)
+            beside = [(_heading(cells[0]), cells[1])] if len(cells) == 2 and cells[0].tag == "th" else []
+            for heading, cell in (*headed, *beside):
+                if id_like(heading) and (number := _folded(cell.text())).isdecimal():
+                    yield heading, number
+
+
+def _heading(cell: LexborNode) -> str:
+    return "_".join(_folded(cell.text()).lower().split())
 
 
 def _documents_in_attributes(tree: LexborHTMLParser) -> Iterator[str]:

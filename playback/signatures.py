@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-__all__ = ["signed_again"]
+__all__ = ["payload", "signed_again"]
 
 _SIGNED = re.compile(r"(.+)[.:][\w-]{6}[.:][\w-]{20,}")
 """Payload, time and signature, as itsdangerous (Flask) and Django write them; a JWT's middle part is longer."""
@@ -16,6 +16,12 @@ _DATED = re.compile(r"(\d{10}|\d{14})(\W{1,2})([0-9a-f]{32,128})")
 _JWT = re.compile(r"(eyJ[\w-]+)\.(eyJ[\w-]+)\.[\w-]{16,}")
 _MOVING_CLAIMS = {"iat", "exp", "nbf", "auth_time", "jti"}
 """Registered claims that differ from one token to the next for the same subject (RFC 7519, 4.1)."""
+
+
+def payload(token: str) -> str | None:
+    """What a token signs with the time it was signed at; None for a token of another build."""
+    match = _SIGNED.fullmatch(token)
+    return match[1] if match else None
 
 
 def signed_again(before: str, now: str) -> bool:

@@ -45,3 +45,21 @@ def test_a_number_that_the_label_says_is_no_id() -> None:
 def test_a_box_without_a_label_counts_nothing_by_itself() -> None:
     page = '<form action="/x"><input type="checkbox" name="agreed" value="{0}"></form>'
     assert differences(page.format(1), page.format(2)) != []
+
+
+TABLE = (
+    "<table><tr><th>ID</th><th>Qty</th></tr><tr><td>{0}</td><td>{1}</td></tr><tr><td>{2}</td><td>5</td></tr></table>"
+)
+
+
+def test_numbers_in_a_column_that_is_called_id() -> None:
+    assert differences(TABLE.format(3, 7, 4), TABLE.format(11, 7, 12)) == []
+    assert differences(TABLE.format(3, 7, 4), TABLE.format(11, 8, 12)) != []
+    assert differences(TABLE.format(3, 7, 4), TABLE.format(12, 7, 11)) != []
+    assert differences(TABLE.format(3, 7, 4), TABLE.format(11, 7, 11)) != []
+
+
+def test_a_number_beside_the_heading_id() -> None:
+    page = "<table><tr><th>Order id</th><td>{0}</td></tr><tr><th>Lines</th><td>{1}</td></tr></table>"
+    assert differences(page.format(3, 2), page.format(11, 2)) == []
+    assert differences(page.format(3, 2), page.format(3, 1)) != []

@@ -60,14 +60,27 @@ def test_a_code_that_the_client_sent_comes_back_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recorded", "live"), [("queued", "failed"), ("admin", "guest"), ("CLOSED", "OPENED"), ("Yes", "No")]
+    ("recorded", "live"),
+    [
+        ("queued", "failed"),
+        ("admin", "guest"),
+        ("CLOSED", "OPENED"),
+        ("Yes", "No"),
+        ("/tmp/inr2ymqlec", "/tmp/outn_ik60mo"),
+    ],
 )
 def test_one_word_taken_from_an_answer_is_not_another(recorded: str, live: str) -> None:
     assert not same_build(recorded, live)
 
 
 @pytest.mark.parametrize(
-    ("recorded", "live"), [("brave-otter", "mild-tiger"), ("notes_AbX", "notes_QzT"), ("PSNHZS", "ALGSGE")]
+    ("recorded", "live"),
+    [
+        ("brave-otter", "mild-tiger"),
+        ("notes_AbX", "notes_QzT"),
+        ("PSNHZS", "ALGSGE"),
+        ("/tmp/tmpr2ymqlec", "/tmp/tmpn_ik60mo"),
+    ],
 )
 def test_names_made_at_random_are_built_alike(recorded: str, live: str) -> None:
     assert same_build(recorded, live)

@@ -61,3 +61,32 @@ def test_a_secret_that_is_the_whole_of_a_value_may_be_built_of_anything() -> Non
     assert problem('["ada", [], true].awA0GA.x', '["ada", [], true].awA0GA.x') is None
     assert problem('["ada", [], true].awA0GA.x', '["bob", [], true].awA0GA.x') is not None
     assert Bijection().text(RECORDED, "", MOMENT).problem is not None
+
+
+def signed(payload: str, second: str, signature: str) -> str:
+    return f"/confirm/{payload}:{second}:{signature}/"
+
+
+def differs(*pairs: tuple[str, str], known: tuple[str, str] | None = None) -> bool:
+    bijection = Bijection()
+    if known is not None:
+        bijection.know(*(text.strip("/").rpartition("/")[2] for text in known))
+    return any(bijection.text(was, now, MOMENT).problem is not None for was, now in pairs)
+
+
+FIRST, AGAIN = signed("MQ", "1xUPSJ", SIGNATURE), signed("MQ", "1xUPTy", LATER)
+
+
+@pytest.mark.parametrize("known", [None, (FIRST, AGAIN)], ids=["met", "taken"])
+def test_a_value_signed_in_an_address_may_be_signed_anew(known: tuple[str, str] | None) -> None:
+    other = signed("OA", "1yABCD", SIGNATURE[::-1])
+    assert not differs((FIRST, AGAIN), (FIRST, signed("MQ", "1xUPUz", SIGNATURE[::-1])), known=known)
+    assert not differs((FIRST, other), (AGAIN, other))
+    assert not differs((signed("Mg", "1xUPSJ", SIGNATURE), other), (FIRST, AGAIN), known=known)
+
+
+def test_what_is_signed_stays_one_to_one() -> None:
+    other = signed("OA", "1yABCD", LATER)
+    assert differs((FIRST, AGAIN), (FIRST, other))
+    assert differs((FIRST, other), (signed("Mg", "1xUPSJ", SIGNATURE), signed("OA", "1xUPTy", LATER)))
+    assert differs((FIRST, FIRST.replace("/confirm/", "/refuse/")))

@@ -1,0 +1,51 @@
+"""A segment of an address that came to the client beside a random one: `/reset/Mg/c7k2…-81f0…/` in a mail.
+
+By itself `Mg` could be anything; the address that an answer held as a whole says that it was given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from assembler.extractors import Answer
+from assembler.profile import Extract
+from assembler.shapes import SECRET, looks_opaque, pieces
+from assembler.slots import Slot
+from assembler.sources import proved, urls_in
+
+__all__ = ["Found", "locate_beside", "stands_beside"]
+
+Found = tuple[Extract, str]
+_SEGMENT = r"[^/?#\s\"'<>]+"
+_CODE = re.compile(r"[A-Za-z0-9_=-]{1,12}")
+_WORD = re.compile(r"[a-z]{3,}|[A-Z]?[a-z]{4,}")
+
+
+def stands_beside(slot: Slot) -> bool:
+    """True for a short code, no word, with a random segment behind it in the same path."""
+    if slot.place != "path" or not _CODE.fullmatch(slot.value) or _WORD.fullmatch(slot.value) or slot.value.isdigit():
+        return False
+    behind = slot.follow
+    return bool(SECRET.fullmatch(behind)) or looks_opaque(behind) or any(p.kind == "uuid" for p in pieces(behind))
+
+
+def locate_beside(answer: Answer, slot: Slot) -> Found | None:
+    """An extractor for the code, from an address in the answer that goes on with the same random segment."""
+    role = unquote(slot.role)
+    whole = f"{role}{slot.value}/{slot.follow}"
+    constant = "".join(re.escape(p.text) if p.kind in ("text", "number") else _SEGMENT for p in pieces(role))
+    regex = rf"{constant}({_SEGMENT})/{_SEGMENT}"
+    for extract in _holding(answer, whole, regex):
+        if held := proved(extract, answer, slot.value):
+            return held, "an address of that answer held it beside the random segment that follows"
+    return None
+
+
+def _holding(answer: Answer, whole: str, regex: str) -> Iterator[Extract]:
+    for where, url in urls_in(answer):
+        if whole in url:
+            yield Extract(**where, regex=regex)
+    if whole in (answer.text or ""):
+        yield Extract(regex=regex)
