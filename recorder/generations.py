@@ -290,6 +290,8 @@ def _older(one: File, other: File) -> int:
     a, b = one.first, other.first
     if a is None or b is None:
         return (a is not None) - (b is not None)
+    if a.id.rstrip("+") == b.id.rstrip("+"):
+        return len(a.id) - len(b.id)
     if a.boot_id == b.boot_id and a.mono_ns != b.mono_ns:
         return -1 if a.mono_ns < b.mono_ns else 1
     return (a.timestamp > b.timestamp) - (a.timestamp < b.timestamp)

@@ -161,6 +161,7 @@ def test_a_position_outlives_rotation_compression_and_the_removal_of_its_file(tm
     rotate(writer.path)
     note(writer, "four")
     log = writer.path
+    assert messages(all_there_is(log, all_there_is(log)[-1][0])) == ["four"]  # which stands in two files
     assert messages(all_there_is(log, position)) == ["two", "three", "four"]
     packed = compressed(log.with_name(LOG_NAME + ".2"))
     compressed(log.with_name(LOG_NAME + ".1"))
