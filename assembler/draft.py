@@ -90,6 +90,12 @@ def build(
     if not steps:
         built.problems.append("The capture holds no answered request; there is nothing to replay.")
     _tell_other_runs(recording, steps, built)
+    if mode == "created" and creator is None:
+        built.problems.append(
+            f"The run {run_id!r} was there before the capture began and has no <config>.cfg, so a replay has nothing to clone. "
+            "Record its creation, too, or put what it begins with into seed/run/ and say `run: clone` in metadata; "
+            "where it is always there, record without RECORDER_RUN_PATTERN."
+        )
     document["comparisons"] = _comparisons(mode, baseline, built)
     if document["comparisons"] or baseline.seed:
         _take_secrets_out(KnownSecrets(recording, capture["_logs"]), document["comparisons"], built)

@@ -54,3 +54,13 @@ def test_the_first_client_among_the_steps_is_the_main_one(site: Deployment) -> N
     assert {step.client for step in profile.steps} == {"main"}
     assert profile.metadata.clients["main"].headers == {"user-agent": "browser"}
     assert profile.metadata.slug == SLUG
+
+
+def test_a_run_that_was_there_and_has_nothing_to_clone_is_a_problem(tmp_path: Path) -> None:
+    site = Deployment(tmp_path)
+    site.run("dry-creek", {"data.txt": "x"})
+    capture = site.start()
+    site.send("GET", "/runs/dry-creek/active/")
+    site.end(capture)
+    (problem,) = site.assemble().problems
+    assert problem.startswith("The run 'dry-creek' was there before the capture began and has no <config>.cfg")
