@@ -18,8 +18,9 @@ import orjson
 
 from recorder import snapshots
 from recorder.events import now, ulid
-from recorder.log import LOG_NAME, BadLine, read
+from recorder.log import LOG_NAME
 from recorder.manifest import FROM_ENVIRONMENT, OPEN, Capture, Manifest, Scope, State
+from recorder.replay import events_after
 from recorder.settings import Settings
 
 if TYPE_CHECKING:
@@ -362,11 +363,11 @@ def _root_of(path: Path) -> Path:
     log = path / "_logs" / LOG_NAME
     if (path / "logs.jsonl").exists():
         return path
+    for event in events_after(log):
+        if event.get("payload", {}).get("kind") == "log_opened":
+            return Path(event["payload"]["recorder_root"])
     if not log.exists():
         raise LookupError(f"{path} is neither a RECORDER_ROOT nor a run's directory: {log} is not there.")
-    for line in read(log):
-        if not isinstance(line, BadLine) and line.event["payload"].get("kind") == "log_opened":
-            return Path(line.event["payload"]["recorder_root"])
     return path
 
 

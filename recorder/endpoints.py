@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import mmap
 import os
 import sys
 import threading
@@ -12,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -21,8 +21,9 @@ import orjson
 from recorder import drafts, jobs
 from recorder.captures import Captures, ConflictError, Subject, check_slug
 from recorder.core import Recorder, Request
-from recorder.log import LOG_NAME, BadLine, read
+from recorder.log import LOG_NAME
 from recorder.manifest import Capture
+from recorder.replay import events_after
 from recorder.runs import Run
 
 __all__ = ["Answer", "Call", "Refusal", "split"]
@@ -276,31 +277,15 @@ def events(call: Call) -> Answer:
         raise Refusal(404, f"There is no run {subject.run_id!r}.")
     limit = _number(call, "limit", PAGE, 1, LARGEST_PAGE)
     found: list[dict[str, Any]] = []
-    path = log_dir / LOG_NAME
-    if path.exists():
-        for line in read(path, _offset_after(path, after)):
-            if isinstance(line, BadLine) or line.event["id"] == after:
-                continue
-            session = line.event.get("session")
+    try:
+        for event in islice(events_after(log_dir / LOG_NAME, after), limit):
+            session = event.get("session")
             if session and session.get("recorder_session") not in (None, call.session):
                 session["recorder_session"] = None  # the value of somebody else's cookie
-            found.append(line.event)
-            if len(found) >= limit:
-                break
+            found.append(event)
+    except LookupError as error:
+        raise Refusal(404, _sentence(error)) from None
     return Answer(200, {"events": found, "next": found[-1]["id"] if found else after})
-
-
-def _offset_after(path: Path, after: str | None) -> int:
-    """Where the record of this id begins. Raises Refusal when it is not in the log."""
-    if after is None:
-        return 0
-    if path.stat().st_size == 0:
-        raise Refusal(404, "This log is empty.")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        at = content.find(b'{"v":1,"id":"%b"' % after.encode("ascii", "replace"))
-    if at < 0:
-        raise Refusal(404, f"There is no event {after!r} in this log.")
-    return at
 
 
 def _kind_of(event: dict[str, Any]) -> bool:

@@ -23,8 +23,10 @@ import recorder.wsgi
 from recorder import endpoints
 from recorder.api import respond
 from recorder.core import Recorder, Request, get_recorder
+from recorder.log import LOG_NAME
 from recorder.settings import Settings
 from tests.apps.rq_tasks import add, fail, work
+from tests.recorder.rotating import compressed, rotate
 from tests.recorder.watching import events, exchanges, on_disk
 
 TOKEN = "operator-token-1234567890"
@@ -403,6 +405,24 @@ def test_the_log_is_read_page_by_page(own: Recorder, operator: Caller) -> None:
         after = f"&after={page['next']}"
     assert [event["payload"].get("message") for event in seen] == [None, 0, 1, 2, 3, 4]
     assert all(event["session"] is None or event["session"]["recorder_session"] is None for event in seen)
+
+
+def test_the_log_is_read_through_its_rotation(own: Recorder, operator: Caller, settings: Settings) -> None:
+    log = settings.root / "_logs" / LOG_NAME
+    seen, after = [], ""
+    for number in range(9):
+        own.emit("system_log", None, {"kind": "error", "message": number})
+        if number % 2:
+            rotate(log)
+        if number == 6:
+            compressed(log.with_name(LOG_NAME + ".2"))
+        if number > 3:
+            _, page = operator("GET", f"/events?limit=2{after}")
+            seen += page["events"]
+            after = f"&after={page['next']}"
+    assert [event["payload"].get("message") for event in seen] == [None, *range(9)]
+    assert operator("GET", f"/events?limit=2{after}")[1]["events"] == []
+    assert [event["payload"].get("message") for event in operator("GET", "/events")[1]["events"]] == [None, *range(9)]
 
 
 def test_the_log_of_a_run(own: Recorder, operator: Caller, settings: Settings) -> None:

@@ -17,6 +17,7 @@ from recorder.core import Recorder
 from recorder.log import LOG_NAME, BadLine, read
 from recorder.manifest import Capture
 from recorder.settings import Settings
+from tests.recorder.rotating import compressed, rotate
 
 SESSION = "s" * 22
 
@@ -322,6 +323,15 @@ def test_a_capture_is_closed_while_the_application_is_down(settings: Settings) -
     with pytest.raises(LookupError, match="neither a RECORDER_ROOT"):
         close_capture(settings.root.parent)
     assert list(boundaries(run_dir(settings) / "_logs").values()) == ["capture_started", "capture_ended"] * 2
+
+
+def test_a_capture_of_a_run_is_closed_after_its_log_was_rotated(settings: Settings) -> None:
+    captures = Captures(Recorder(settings))
+    log = run_dir(settings) / "_logs" / LOG_NAME
+    for slug in ("a", "b"):
+        capture = captures.start(slug, Subject("dry-creek"))
+        compressed(rotate(log))
+        assert close_capture(run_dir(settings))["capture_id"] == capture["capture_id"]
 
 
 def test_list_shows_all_or_those_of_a_run(captures: Captures, settings: Settings) -> None:
