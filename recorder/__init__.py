@@ -10,7 +10,7 @@
                  ▼
                recorder.events ──▶ recorder.log.Writer ──▶ _logs/profile.events.jsonl
                  ▲                                           │
-    recorder.rq ─┘ jobs, caused by the current operation     └──▶ recorder.log.read, recorder.tail ──▶ the assembler
+    recorder.rq ─┘ jobs, caused by the current operation     └──▶ recorder.reader, recorder.tail ──▶ the assembler
 
 `recorder.captures` marks the windows in which all this becomes a profile, `recorder.api` lets a browser open and close
 them. The formats are in docs/formats.md.
