@@ -92,11 +92,16 @@ class Assembly:
         """Take in what every log, or these, have gained. Returns the number of events seen."""
         self._discover()
         count, since = 0, None
+        # What others do while a capture goes on may be needed to understand it.
+        apart = None if any(captured.growing for captured in self._captured.values()) else self._of_operation
         for log in [log for path, log in self.logs.items() if logs is None or path in logs]:
-            for position, event in log.pull(rest=rest):
+            for position, event in log.pull(rest=rest, operations=apart):
                 since = since or self._since()
                 count += 1
-                self._take(log, position, event, since)
+                if isinstance(event, str):
+                    log.keep(position, event, since)
+                else:
+                    self._take(log, position, event, since)
         for captured in self._captured.values():
             captured.show()
         return count
@@ -136,7 +141,7 @@ class Assembly:
             captures = self._of_operation.get(event["parent_id"]) or self._of_operation.get(event["operation_id"])
             if not captures:
                 if event["category"] == "http_request":
-                    log.keep(position, event, since)
+                    log.keep(position, event["timestamp"], since)
                     for captured in self._captured.values():
                         captured.notice(event)
                 return
@@ -306,7 +311,7 @@ class Assembly:
         since = self._since()
         for event in captured.requests:
             log, position = captured.positions[event["id"]]
-            log.keep(position, event, since)
+            log.keep(position, event["timestamp"], since)
 
     def _forget_snapshots(self, capture: Mapping[str, Any]) -> None:
         """Remove the snapshots of earlier captures of this name, whose drafts are made."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
 import orjson
 
-from assembler.places import Place, records_at
+from assembler.places import Place, record_at, records_at
 from assembler.soundness import fault, is_path
 from recorder.events import VERSION
-from recorder.generations import Generations
+from recorder.generations import BrokenFileError, Generations
 from recorder.log import LOG_NAME, parse
 from recorder.reader import Reader, Seen
 
@@ -24,15 +24,17 @@ _KEPT = 5_000
 """Records of no capture that are kept of a log from before a window begins, to find the login that its cookies came
 from, and as many from after that."""
 _KEYS = {"operation_id", "parent_id", "writer", "sequence", "timestamp", "boot_id", "mono_ns", "stage", "capture_ids"}
-_ORDER = [
-    "v", "id", "operation_id", "parent_id", "writer", "sequence", "timestamp", "boot_id", "mono_ns", "category", "stage",
-    "payload", "session", "run_context", "capture_ids",
-]  # fmt: skip
-"""An event's keys, as the recorder writes them."""
 _TOLD = 3
 """Places of lines that were no events which a warning names."""
 _BITS = 48
 _OFFSET = (1 << _BITS) - 1
+_UNCAPTURED = b',"capture_ids":[]}'
+_OF_NOBODY = re.compile(
+    rb'\{"v":%d,"id":"\w{26}","operation_id":"(\w{26})","parent_id":(?:null|"(\w{26})"),"writer":"(\w{26})",'
+    rb'"sequence":(\d{1,15}),"timestamp":"([0-9T:.Z-]{27})","boot_id":"[\w-]{1,64}","mono_ns":\d{1,20},'
+    rb'"category":"http_request","stage":"(?:started|finished)","payload":\{' % VERSION
+)
+"""How the recorder begins a request's record; one of no capture ends with `_UNCAPTURED`."""
 
 
 class AssemblyError(ValueError):
@@ -55,13 +57,16 @@ class AuditLog:
         self._before: deque[tuple[int, str]] = deque(maxlen=_KEPT)
         self._during: deque[tuple[int, str]] = deque(maxlen=_KEPT)
 
-    def pull(self, *, rest: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+    def pull(
+        self, *, rest: bool = False, operations: Collection[str] | None = None
+    ) -> Iterator[tuple[int, dict[str, Any] | str]]:
         """The events that the log gained since the last call, each with its position, the oldest file first.
 
-        An unfinished last line waits, unless `rest`. A record that stands in two files comes once. A request of no
-        capture is only looked at as far as it is needed to tell that; `records` looks at all of it.
+        An unfinished last line waits, unless `rest`. A record that stands in two files comes once. With `operations`, a
+        request of no capture that belongs to none of them is not parsed, and comes as its timestamp alone: most of a log
+        are such, and `records` looks at those that are wanted.
         """
-        last, again, loads, order = self._seen.last, self._seen.again, orjson.loads, _ORDER
+        last, again, others = self._seen.last, self._seen.again, _OF_NOBODY.match
         for generation, lines in self._reader.blocks(rest=rest):
             number, offset = generation.number << _BITS, generation.offset
             try:
@@ -70,29 +75,16 @@ class AuditLog:
                     offset += len(line) + 1
                     if not line:
                         continue
-                    try:
-                        event = loads(line)
-                        v, _, operation, parent, writer, sequence, when, _, _, category, _, payload, _, _, captures = (
-                            event.values()
-                        )
-                        usual = (
-                            category == "http_request"
-                            and captures == []
-                            and [*event] == order
-                            and v == VERSION
-                            and type(sequence) is int
-                            and type(operation) is type(writer) is type(when) is str
-                            and (parent is None or type(parent) is str)
-                            and type(payload) is dict
-                        )
-                    except (ValueError, AttributeError):
-                        usual = False
-                    if not usual:
-                        event = _event(line)
-                        if isinstance(event, str):
-                            self._skip(event, start, generation.file.path)
+                    event: dict[str, Any] | str
+                    match = others(line) if operations is not None and line.endswith(_UNCAPTURED) else None
+                    if match and (not operations or _is_apart(match, operations)):
+                        writer, sequence, event = match[3].decode(), int(match[4]), match[5].decode()
+                    else:
+                        found = _event(line)
+                        if isinstance(found, str):
+                            self._skip(found, start, generation.file.path)
                             continue
-                        writer, sequence = event["writer"], event["sequence"]
+                        writer, sequence, event = found["writer"], found["sequence"], found
                     if last.get(writer) == sequence - 1:
                         last[writer] = sequence
                     elif again(writer, sequence):
@@ -105,13 +97,12 @@ class AuditLog:
         """Where the record at a position stands, whatever its file will be called."""
         return Place(self.path, position & _OFFSET, self._reader.generations[position >> _BITS].first.id)
 
-    def keep(self, position: int, event: dict[str, Any], since: str) -> None:
+    def keep(self, position: int, timestamp: str, since: str) -> None:
         """Keep a request of no capture. A window that began at `since` is not to push out what came before it."""
         if self._during and self._during[0][1] < since:
             kept, self._during = self._during, deque(maxlen=_KEPT)
             for entry in kept:
                 (self._before if entry[1] < since else self._during).append(entry)
-        timestamp = event["timestamp"]
         (self._before if timestamp < since else self._during).append((position, timestamp))
 
     def kept(self) -> Iterator[tuple[Place, dict[str, Any]]]:
@@ -128,13 +119,25 @@ class AuditLog:
             place = self.place(position)
             by_file.setdefault(place.generation, []).append(place)
         for places in by_file.values():
-            with contextlib.suppress(FileNotFoundError):
-                for place, record in records_at(places):
-                    why = fault(record)
-                    if why is None:
-                        yield place, record
-                    else:
-                        self._skip(f"foreign: {why}", place.offset, self.path)
+            for place, record in self._found(places):
+                why = fault(record)
+                if why is None:
+                    yield place, record
+                else:
+                    self._skip(f"foreign: {why}", place.offset, self.path)
+
+    def _found(self, places: list[Place]) -> Iterator[tuple[Place, dict[str, Any]]]:
+        """The records at places of one file; lines that were not parsed until now may be none."""
+        try:
+            yield from [*records_at(places)]
+        except FileNotFoundError:
+            return
+        except BrokenFileError:
+            for place in places:
+                try:
+                    yield place, record_at(place)
+                except BrokenFileError:
+                    self._skip("torn", place.offset, self.path)
 
     def skipped(self) -> str | None:
         """What was no event and was passed over, and which files could not be read whole."""
@@ -166,6 +169,12 @@ def _event(line: bytes) -> dict[str, Any] | str:
         return "foreign: not an event"
     why = fault(event)
     return event if why is None else f"foreign: {why}"
+
+
+def _is_apart(match: re.Match[bytes], operations: Collection[str]) -> bool:
+    """Whether a record is neither of one of the operations nor caused by one."""
+    parent = match[2]
+    return match[1].decode() not in operations and (parent is None or parent.decode() not in operations)
 
 
 def logs_listed(root: Path, offset: int) -> tuple[list[tuple[Path, str | None]], int]:
@@ -212,7 +221,7 @@ def locate(source: Path) -> tuple[Path, Path | None]:
         return source, None
     if any(file.live or file.first for file in Generations(log).look()):
         for _, event in AuditLog(log).pull(rest=True):
-            if event["payload"].get("kind") == "log_opened":
+            if not isinstance(event, str) and event["payload"].get("kind") == "log_opened":
                 return Path(event["payload"]["recorder_root"]).resolve(), log
         return source, log
     if (source / "profiles").is_dir() and (source / ".recorder").is_dir():

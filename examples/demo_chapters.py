@@ -86,7 +86,7 @@ class Chapters:
 
     def _await_draft(self, assembler: Guarded, recorded: Recorded) -> None:
         path = self._draft / "status.json"
-        while not path.exists():
+        while not path.exists() or json.loads(path.read_bytes())["state"] == "assembling":
             if assembler.poll() is not None or time.monotonic() - recorded.ended > DRAFT_WITHIN:
                 raise Unexpected(f"The assembler made no draft. It said:\n{self.site.said('assembler')}")
             time.sleep(0.002)
