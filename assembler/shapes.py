@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from assembler.spelling import misspelt
+
 __all__ = [
     "AGO",
     "SECRET",
@@ -158,6 +160,8 @@ def looks_opaque(token: str) -> bool:
         return digits >= 2 and digits < len(core) and len(core) >= 8
     if len(core) >= _LONGEST_WORD and core.isalpha():
         return _unspoken(core.lower())
+    if misspelt(core):
+        return True
     if all(_WORDY.fullmatch(part) and not _camel_noise(part) for part in re.split(r"[-_.]", core)):
         return False
     return any(_random(part) for part in re.split(r"[-_.]", core)) and _entropy(core) > 2.2

@@ -20,10 +20,22 @@ def same_build(recorded: str, live: str) -> bool:
         return recorded == live
     if skeleton(recorded) == skeleton(live) or (looks_opaque(recorded) and looks_opaque(live)):
         return True
+    if _both_random(recorded, live):
+        return True
     if TEMPORARY.fullmatch(recorded) and TEMPORARY.fullmatch(live):
         return recorded[:-8] == live[:-8]
     before, after = re.split(r"([^A-Za-z0-9])", recorded), re.split(r"([^A-Za-z0-9])", live)
     return len(before) == len(after) and all(map(_same_code, before, after))
+
+
+def _both_random(recorded: str, live: str) -> bool:
+    """One of two made at random may look like a name by chance (`MttCppeDRBsb`), but not like a plain word."""
+    if abs(len(recorded) - len(live)) > 1 or not all(
+        re.fullmatch(r"[\w-]+", text, re.ASCII) for text in (recorded, live)
+    ):
+        return False
+    words = [text for text in (recorded, live) if re.fullmatch(r"[A-Z]?[a-z]+|[A-Z]+", text) and sayable(text)]
+    return not words and (looks_opaque(recorded) or looks_opaque(live))
 
 
 def sayable(word: str) -> bool:
