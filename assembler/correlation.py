@@ -57,7 +57,7 @@ class Correlation:
         self.owners: list[Owner] = []
         self.answers: list[Answer] = []
         self.slots: list[list[Slot]] = []
-        self.filled: list[Filled] = []
+        self._filled: dict[int, Filled] = {}
         self.extractions: dict[int, dict[str, Extraction]] = defaultdict(dict)
         self._located: dict[tuple[int, str], Extraction | None] = {}
         self._first_request: dict[str, int] = {}
@@ -80,17 +80,25 @@ class Correlation:
         if exchange.captured:
             self._index_request(index)
         self._index_answer(index)
-        self.filled.append(self._fill(index))
+        if exchange.captured:
+            self.filled(index)
+
+    def filled(self, index: int) -> Filled:
+        """The request of an exchange with its varying values marked. Of those before the window only what is asked for is
+        worked out: there may be thousands, and few of them matter."""
+        if index not in self._filled:
+            self._filled[index] = self._fill(index)
+        return self._filled[index]
 
     def settle(self) -> None:
-        """Give the secrets that no answer gave their names. After that nothing is added any more."""
+        """Give the secrets that no answer gave their names. After that nothing is added or filled any more."""
         refused = refused_secrets(self.exchanges, self.answers, self.slots)
         names = SecretNames(refused)
-        for owner, filled in zip(self.owners, self.filled, strict=True):
+        for index, filled in sorted(self._filled.items()):
             for _, parts in filled.slots:
                 for position, part in enumerate(parts):
                     if isinstance(part, Unnamed):
-                        parts[position], unresolved = names.of(part, owner)
+                        parts[position], unresolved = names.of(part, self.owners[index])
                         filled.unresolved.extend(unresolved)
 
     # ------------------------------------------------------------------ indexes

@@ -60,6 +60,7 @@ def build(
     mode = "none" if run_id is None else "clone" if baseline.seeded else "created"
     creator = _creator(run_id, captured, correlation) if run_id else None
     before = prologue_of(captured, owners, correlation)
+    correlation.settle()
     polls = [
         p for p in collapse(exchanges, owners, correlation.answers, captured) if mode != "clone" or p.index != creator
     ]
@@ -80,7 +81,7 @@ def build(
         for name, c in clients.items()
         if c.agent and any(owners[i].client == name for i in ids)
     }
-    secrets = {p.name for i in ids for _, parts in correlation.filled[i].slots for p in parts if isinstance(p, Secret)}
+    secrets = {p.name for i in ids for _, parts in correlation.filled(i).slots for p in parts if isinstance(p, Secret)}
     document["prerequisites"] = _prerequisites(secrets, recording)
     if prologue:
         document["prologue"] = Noted(prologue, "From before the capture began: what its first requests already had.")

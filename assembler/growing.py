@@ -39,7 +39,6 @@ def correlated(recording: Recording, growing: Growing | None = None) -> Correlat
     correlation.exchanges[:] = recording.exchanges[:known]  # these have their jobs
     for exchange in recording.exchanges[known:]:
         correlation.add(exchange)
-    correlation.settle()
     return correlation
 
 

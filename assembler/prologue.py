@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from assembler.clients import Owner
 from assembler.correlation import Correlation
-from assembler.parts import Ref, Secret
+from assembler.parts import Ref, Unnamed
 from assembler.requests import canonical
 from assembler.shapes import SECRET
 from assembler.slots import Slot
@@ -22,7 +22,7 @@ def prologue_of(captured: Sequence[int], owners: Sequence[Owner], correlation: C
     while stack:
         index = stack.pop()
         wanted = [_login_before(n, owners, correlation) for n in owners[index].needs if n not in inside]
-        wanted += [p.source for _, parts in correlation.filled[index].slots for p in parts if isinstance(p, Ref)]
+        wanted += [p.source for _, parts in correlation.filled(index).slots for p in parts if isinstance(p, Ref)]
         wanted += [ref.source for ref in script_cookies(index, owners, correlation).values()]
         for source in wanted:
             if source >= 0 and source not in inside and source not in needed:
@@ -46,7 +46,7 @@ def _login_before(setter: int, owners: Sequence[Owner], correlation: Correlation
     client = owners[setter].client
     for index in range(setter, -1, -1):
         if owners[index].client == client and any(
-            isinstance(p, Secret) for _, parts in correlation.filled[index].slots for p in parts
+            isinstance(p, Unnamed) for _, parts in correlation.filled(index).slots for p in parts
         ):
             return index
     return setter

@@ -69,7 +69,7 @@ class StepWriter:
     def write(self, poll: Poll, previous: Exchange | None) -> Noted:
         """The step for one exchange. `previous` is the one before it, for the pause between them."""
         index = poll.index
-        exchange, filled = self.recording.exchanges[index], self.correlation.filled[index]
+        exchange, filled = self.recording.exchanges[index], self.correlation.filled(index)
         step: dict[str, Any] = {"id": self.ids[index]}
         if self.owners[index].client != "main":
             step["client"] = self.owners[index].client
@@ -280,7 +280,7 @@ class StepWriter:
         self._used: dict[int, set[str]] = {}
         """Answer to the names that some step takes from it."""
         for index in self.ids:
-            parts = [part for _, filled in self.correlation.filled[index].slots for part in filled]
+            parts = [part for _, filled in self.correlation.filled(index).slots for part in filled]
             for part in [*parts, *self._from_answers[index].values()]:
                 if isinstance(part, Ref):
                     self._used.setdefault(self._last(part.source), set()).add(part.name)
