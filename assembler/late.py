@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from assembler.disguises import values
 from assembler.erasing import erase
 from assembler.places import Place
 from assembler.recording import Bodies
@@ -23,11 +24,8 @@ from recorder.pseudonyms import Pseudonyms, load_key
 
 __all__ = ["Sighted", "mend"]
 
-_SHORTEST = 12
-_CANDIDATE = re.compile(rf"[A-Za-z0-9_.~+/=%!:$*-]{{{_SHORTEST},1024}}")
-_QUOTED = re.compile(rf"[\"'`>]([^\"'`<>\r\n]{{{_SHORTEST},1024}})[\"'`<]")
-
-_PARTED = re.compile(r"[/=:!]")
+_BY_NAME = re.compile(r"secret-(?!cookie-)[a-z]+-([0-9a-f]{32})")
+"""What stood under a secret's name or had a secret's shape, and in no cookie."""
 _PREFIX = 8
 """Bytes of a digest that are kept: two texts of one recording that agree in them are looked at once more."""
 _KNOWN = 1 << 16
@@ -56,7 +54,7 @@ class Sighted:
     def take(self, event: Mapping[str, Any], bodies: Bodies) -> None:
         """Hash what a record of a request holds. A record that is changed later has to be forgotten."""
         if event["category"] == "http_request":
-            found = {c for _, text in _texts(event, bodies) for c in _candidates(text)}
+            found = {c for _, text in _texts(event, bodies) for c in values(text)}
             self._digests[event["id"]] = b"".join({self._digest(candidate) for candidate in found})
 
     def _digest(self, candidate: str) -> bytes:
@@ -99,9 +97,9 @@ def mend(
     `places` says where each event (by id) stands. Returns the number of places mended. A log that cannot be written
     raises OSError: a draft must not be ready while a known secret is on the disk.
     """
-    sent, shown = _seen(events)
-    # Answers are tested for what only requests named; requests, for what anything named.
-    wanted = {"finished": sent - shown, "started": sent | shown}
+    sent, shown, by_name = _seen(events)
+    # A cookie that an answer sets may hold a word or an id, which pages show, too; what has a secret's name is one.
+    wanted = {"finished": (sent - shown) | by_name, "started": sent | shown}
     if not sent | shown:
         return 0
     prefixes = {stage: {_prefix(digest) for digest in digests} for stage, digests in wanted.items()}
@@ -111,44 +109,34 @@ def mend(
         if event["category"] != "http_request" or not unknown or not sighted.may_hold(event, prefixes[event["stage"]]):
             continue
         for _, text in _texts(event, bodies):
-            for candidate in _candidates(text):
+            for candidate in values(text):
                 digest = sighted.pseudonyms.digest(candidate)
                 if digest in unknown:
                     found[candidate] = f"secret-late-{digest}"
     return erase(events, found, places, bodies, tombstones, root)
 
 
-def _seen(events: Sequence[Mapping[str, Any]]) -> tuple[set[str], set[str]]:
-    """Pseudonyms (hex) that requests sent, and those that answers showed."""
+def _seen(events: Sequence[Mapping[str, Any]]) -> tuple[set[str], set[str], set[str]]:
+    """Pseudonyms (hex) that requests sent, those that answers showed, and those of both that were in no cookie."""
     sent: set[str] = set()
     shown: set[str] = set()
+    by_name: set[str] = set()
     for event in events:
         payload = event["payload"]
         if event["category"] != "http_request":
             continue
+        by_name.update(_named(payload, pattern=_BY_NAME))
         if event["stage"] == "started":
             sent.update(_named(payload.get("path"), payload.get("query"), payload["headers"]))
         else:
             sent.update(_named(payload.get("request_body")))
             shown.update(_named(payload.get("headers"), payload.get("body")))
-    return sent, shown
+    return sent, shown, by_name
 
 
-def _named(*parts: Any) -> list[str]:
+def _named(*parts: Any, pattern: re.Pattern[str] = SECRET) -> list[str]:
     text = orjson.dumps(parts)
-    return SECRET.findall(text.decode()) if b"secret-" in text else []
-
-
-def _candidates(text: str) -> set[str]:
-    """Stretches of a text that may be a value sent elsewhere, decoded as a form, a page or a script would."""
-    found = {*_CANDIDATE.findall(text), *_QUOTED.findall(text)}
-    for raw in [*found]:
-        stripped = raw.strip(".:;,=!")
-        if len(stripped) >= _SHORTEST:
-            found.add(stripped)
-        if _PARTED.search(raw):
-            found.update(cut for cut in _PARTED.split(raw) if len(cut) >= _SHORTEST)
-    return found
+    return pattern.findall(text.decode()) if b"secret-" in text else []
 
 
 def _texts(event: Mapping[str, Any], bodies: Bodies) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
@@ -22,11 +23,18 @@ from tests.support import Server
 SLUG = "work"
 READERS: dict[str, Callable[[str], str]] = {
     "script": lambda text: json.loads(text),
+    "slashes": lambda text: json.loads(text),
     "link": lambda text: unquote(text),
     "props": lambda text: json.loads(html.unescape(text))["t"],
     "field": lambda text: json.loads(html.unescape(text))["t"],
+    "attribute": lambda text: html.unescape(text),
+    "address": lambda text: json.loads(unquote(text))["t"],
+    "blob": lambda text: b64decode(text).decode(),
+    "state": lambda text: json.loads(b64decode(text))["t"],
 }
-SHOWN = re.compile(r'boot\((".*?")\)|\?t=([^&]*)&|data-\w+="(.*?)"|value="(.*?)"')
+OPAQUE = ("blob", "state")
+"""Base64, out of which no replay takes a value: there a person has to say where the token comes from."""
+SHOWN = re.compile(r'boot\((".*?")\)|\?t=([^&]*)&|data-\w+="(.*?)"|value="(.*?)"|\?state=([^"]*)"')
 
 
 def server(**env: str) -> Server:
@@ -69,6 +77,8 @@ def test_it_is_gone_and_the_draft_replays(tmp_path: Path, spelling: str) -> None
     assert len(set(tokens)) == 2, "each page shows another"
     left = everything(tmp_path)
     assert [form for token in tokens for form in forms(token) if form in left] == []
+    if spelling in OPAQUE:
+        return
     assert status.problems == ()
     promote(SLUG, tmp_path / "data")
     with server(RECORDER_ROOT=str(tmp_path / "fresh"), RECORDER_ENVIRONMENT="test") as running:

@@ -13,11 +13,26 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
+
+def entities(value: str) -> str:
+    """As templates escape that leave nothing but letters and digits."""
+    return "".join(c if c.isalnum() else f"&#{ord(c)};" if c in "+/" else f"&#x{ord(c):X};" for c in value)
+
+
+def in_base64(value: str) -> str:
+    return b64encode(value.encode()).decode()
+
+
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "script": lambda token: f"<script>boot({json.dumps(token)})</script>",
+    "slashes": lambda token: f"<script>boot({json.dumps(token).replace('/', chr(92) + '/')})</script>",
     "link": lambda token: f'<a href="?t={quote(token, safe="")}&amp;n=1">x</a>',
     "props": lambda token: f'<div data-props="{html.escape(json.dumps({"n": 1, "t": token}))}">x</div>',
     "field": lambda token: f'<input name="state" value="{html.escape(json.dumps({"t": token}))}">',
+    "attribute": lambda token: f'<div data-boot="{entities(token)}">x</div>',
+    "address": lambda token: f'<a href="?state={quote(json.dumps({"t": token}))}">x</a>',
+    "blob": lambda token: f'<div data-b="{in_base64(token)}">x</div>',
+    "state": lambda token: f'<div data-b="{in_base64(json.dumps({"n": 1, "t": token}))}">x</div>',
 }
 newest: dict[str, str] = {}
 

@@ -13,6 +13,7 @@ import pytest
 from assembler import assemble
 from recorder.core import Recorder
 from recorder.settings import Settings
+from tests.assembler.deployment import Deployment
 
 TOKEN = "IjA4ZmQyN2E5Y2U4NyI.Zx1kQw.q9vJ3mTtWb"
 
@@ -116,6 +117,19 @@ def test_a_rebuilt_draft_is_the_same(tmp_path: Path) -> None:
     after = {p.name: p.read_bytes() for p in again.directory.rglob("*") if p.is_file() and p.name != "status.json"}
     assert again.late_secrets == 0
     assert after == before
+
+
+@pytest.mark.parametrize("sent", [True, False], ids=["sent", "never sent"])
+def test_what_a_later_answer_names_is_gone_from_an_earlier_one(tmp_path: Path, sent: bool) -> None:
+    site = Deployment(tmp_path)
+    capture = site.start()
+    site.send("GET", "/", f"<script>boot('{TOKEN}')</script>")
+    site.send("GET", "/form", f'<input type="hidden" name="csrf_token" value="{TOKEN}">')
+    if sent:
+        site.form("/save", f"csrf_token={TOKEN}")
+    site.end(capture)
+    assert site.assemble().late_secrets == 1
+    assert TOKEN not in everything(tmp_path)
 
 
 def test_a_value_nobody_sent_as_a_secret_stays(tmp_path: Path) -> None:
