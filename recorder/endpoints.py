@@ -23,7 +23,7 @@ from recorder.captures import Captures, ConflictError, Subject, check_slug
 from recorder.core import Recorder, Request
 from recorder.log import LOG_NAME
 from recorder.manifest import Capture
-from recorder.replay import events_after
+from recorder.replay import events_after, lines_of
 from recorder.runs import Run
 
 __all__ = ["Answer", "Call", "Refusal", "split"]
@@ -225,19 +225,14 @@ def _shown(call: Call, capture: Capture) -> dict[str, Any]:
 def _count(captures: Captures, capture: Capture) -> int:
     """How many records belong to a capture, in all the logs of the deployment (in the first 256 MiB of them)."""
     needle, count, left = f'"{capture["capture_id"]}"'.encode(), 0, COUNTED
-    for log in _logs(captures):
-        with log.open("rb") as file:
-            for line in file:
-                left -= len(line)
-                at = line.rfind(b'"capture_ids":[')
-                count += at >= 0 and line.find(needle, at) > 0
-                if left < 0:
-                    return count
+    for log_dir in captures.log_dirs():
+        for line in lines_of(log_dir / LOG_NAME):
+            left -= len(line)
+            at = line.rfind(b'"capture_ids":[')
+            count += at >= 0 and line.find(needle, at) > 0
+            if left < 0:
+                return count
     return count
-
-
-def _logs(captures: Captures) -> list[Path]:
-    return [path for log_dir in captures.log_dirs() if (path := log_dir / LOG_NAME).exists()]
 
 
 # Events

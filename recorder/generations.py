@@ -12,6 +12,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from functools import cmp_to_key
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +29,8 @@ _HEAD = 64  # bytes at the beginning of a file; the id of its first record is am
 _SEARCHED = 8 << 20  # bytes in which a first record is looked for
 _SETTLED_NS = 100_000_000  # a folder that changed later than this before a look may change again within one tick
 _LOOKS = 10
+DOUBT_S = 60
+"""Files that began within as many seconds may be told to have done so in the wrong order."""
 
 
 class BrokenFileError(OSError):
@@ -41,6 +44,16 @@ class First(NamedTuple):
     timestamp: str
     boot_id: str
     mono_ns: int
+
+    def certainly_before(self, other: First) -> bool:
+        """Whether this is older by more than a writer may be stopped between making a record and writing it."""
+        if self.boot_id == other.boot_id:
+            return other.mono_ns - self.mono_ns > DOUBT_S * 10**9
+        try:
+            apart = datetime.fromisoformat(other.timestamp) - datetime.fromisoformat(self.timestamp)
+        except (ValueError, TypeError):
+            return False
+        return apart.total_seconds() > DOUBT_S
 
 
 class Stamp(NamedTuple):

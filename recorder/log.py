@@ -6,9 +6,9 @@ where the next record begins. No lock between processes and no background thread
 worker that leaves through `os._exit` would lose what waits in memory.
 
 A log may be renamed, compressed or removed under its writers (logrotate). A writer looks at the path after each record,
-not before: where another file stands, or none, it writes the record once more, to the file that belongs there. So no
-acknowledged record is lost with a file that was being compressed or removed just then. It may stand in two files, in the
-later one behind a space; `recorder.reader` takes it once.
+too, not only before: where another file stands, or none, it writes the record once more, to the file that belongs there.
+So no acknowledged record is lost with a file that was being compressed or removed just then. It may stand in two files,
+in the later one behind a space; `recorder.reader` takes it once.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ __all__ = ["LOG_NAME", "MAX_LINE", "BadLine", "Line", "Writer", "parse", "read"]
 LOG_NAME = "profile.events.jsonl"
 MAX_LINE = 64 << 20
 MAX_OPEN = 128  # descriptors that one process holds
+IDLE_NS = 50_000_000  # after which a writer looks whether its file was renamed before it writes, too
 
 
 class Writer:
@@ -54,6 +55,8 @@ class Writer:
         self._descriptor = -1
         self._file = (0, 0)
         """Device and inode of the open file."""
+        self._latest_ns = 0
+        """When the last record was made, by the monotonic clock."""
         self._sequence = 0
         self._unreported = 0
         self._reason = ""
@@ -74,6 +77,9 @@ class Writer:
             try:
                 if self._descriptor < 0:
                     self._open()
+                elif event["mono_ns"] - self._latest_ns > IDLE_NS and not self._in_place(self._file):
+                    self._reopened()
+                self._latest_ns = event["mono_ns"]
                 if self._unreported and self._write(self._lost_record()):
                     self._unreported = 0
                 return self._write(event)

@@ -113,17 +113,17 @@ class Reader:
             self._held = (live, _open(live.file))
 
     def resume(self, id: str, offset: int) -> None:
-        """Go on where an earlier reader was: at `offset` of the generation whose first record has this id.
+        """Go on where an earlier reader was: at `offset` of the generation of this identity.
 
-        What is older counts as read. When that generation has gone, reading begins with the one after it.
+        What is certainly older counts as read. When the generation has gone, all that is there is newer.
         """
         looked = self._look()
-        here = next((number for number, generation in enumerate(looked) if generation.first.id == id), None)
-        for number, generation in enumerate(looked):
-            if number < here if here is not None else generation.first.id < id:
+        here = next((generation for generation in looked if generation.first.id == id), None)
+        for generation in looked:
+            if here and generation.first.certainly_before(here.first):
                 generation.offset = _ALL
-            elif number == here:
-                generation.offset = offset
+        if here:
+            here.offset = offset
 
     def _look(self) -> list[Generation]:
         """The generations that are there, the oldest first."""
@@ -221,6 +221,9 @@ class Seen:
     def again(self, writer: object, sequence: object) -> bool:
         """Whether this record was taken before; takes it."""
         if not isinstance(writer, str) or not isinstance(sequence, int):
+            return False
+        if self.last.get(writer) == sequence - 1:
+            self.last[writer] = sequence
             return False
         stretches = self._stretches.setdefault(writer, [])
         last = self.last.pop(writer, None)

@@ -1,18 +1,22 @@
-"""The events of a log that follow a given one, in all the files it was rotated into."""
+"""What a log holds, in all the files it was rotated into, without following it further."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import dropwhile, islice
 from pathlib import Path
 
 from recorder.events import Event
 from recorder.log import BadLine, Line, read
+from recorder.reader import Reader, Seen
 from recorder.tail import tail
 
-__all__ = ["events_after"]
+__all__ = ["events_after", "lines_of"]
 
 _CHUNK = 1 << 20
+_HEAD = 300  # bytes; a record's writer and sequence are among its first
+_NUMBERED = re.compile(rb'"writer":"(\w+)","sequence":(\d+)')
 
 
 def events_after(log: Path, after: str | None = None) -> Iterator[Event]:
@@ -30,6 +34,16 @@ def events_after(log: Path, after: str | None = None) -> Iterator[Event]:
         if next(events, None) is None:
             raise LookupError(f"There is no event {after!r} in this log.")
     yield from events
+
+
+def lines_of(log: Path) -> Iterator[bytes]:
+    """Yield the line of each record of a log, as it stands there, in all its files. Raises OSError."""
+    seen = Seen()
+    for _, lines in Reader(log).blocks():
+        for line in lines:
+            numbered = _NUMBERED.search(line, 0, _HEAD)
+            if numbered and not seen.again(numbered[1].decode(), int(numbered[2])):
+                yield line
 
 
 def _offset_of(log: Path, id: str) -> int | None:

@@ -36,8 +36,9 @@ def tail(
     Begins with the oldest file of the log, or at `position`, wherever that file is by now. A line counts when its newline
     is there; the unfinished rest of a file that was rotated is reported as torn. A file that is not there yet is waited
     for. `stop` is asked each time there is nothing left to read; when it says True, the iteration ends:
-    `tail(path, stop=lambda: True)` reads what there is. An event comes once, and after resuming perhaps once more (the
-    same `id`). Raises OSError when the log exists and cannot be read.
+    `tail(path, stop=lambda: True)` reads what there is. An event comes once, and after resuming perhaps once more, with
+    the same `id`: files that began within a minute before that of `position` are read again. Raises OSError when the log
+    exists and cannot be read.
     """
     reader, seen, pause = Reader(Path(path), hold=True), Seen(), SHORTEST
     try:

@@ -58,7 +58,9 @@ def sequences(pulled: Iterable[tuple[int, dict[str, Any]]]) -> list[int]:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Log:
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Log:
+    """A log whose writer is busy: it learns of a rotation after it has written into the renamed file."""
+    monkeypatch.setattr("recorder.log.IDLE_NS", 1 << 60)
     return Log(tmp_path)
 
 

@@ -425,6 +425,16 @@ def test_the_log_is_read_through_its_rotation(own: Recorder, operator: Caller, s
     assert [event["payload"].get("message") for event in operator("GET", "/events")[1]["events"]] == [None, *range(9)]
 
 
+def test_the_records_of_a_capture_are_counted_in_every_file(
+    own: Recorder, operator: Caller, settings: Settings
+) -> None:
+    capture_id = operator("POST", "/captures/start", {"slug": "a"})[1]["capture_id"]
+    for _ in range(3):
+        compressed(rotate(settings.root / "_logs" / LOG_NAME))
+        own.emit("system_log", None, {"kind": "error"}, capture_ids=[capture_id])
+    assert operator("POST", "/captures/end", {})[1]["events"] == 5
+
+
 def test_the_log_of_a_run(own: Recorder, operator: Caller, settings: Settings) -> None:
     run = own.runs.of_path("/runs/dry-creek/")
     own.emit(

@@ -100,7 +100,13 @@ def test_a_log_that_was_removed_is_made_again(writer: Writer, tmp_path: Path) ->
     assert [record["payload"]["kind"] for record in events(tmp_path / "_logs")] == ["browser"]
 
 
-def test_a_log_that_was_renamed_is_begun_anew_and_the_sequence_goes_on(writer: Writer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("idle_ns", "in_the_old_one"), [(-1, [1, 2, 3]), (1 << 60, [1, 2, 3, 4])], ids=["idle", "busy"]
+)
+def test_a_log_that_was_renamed_is_begun_anew_and_the_sequence_goes_on(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, idle_ns: int, in_the_old_one: list[int]
+) -> None:
+    monkeypatch.setattr(log, "IDLE_NS", idle_ns)
     for kind in ("browser", "note"):
         writer.append(event(kind))
     old = rotate(writer.path)
@@ -108,6 +114,7 @@ def test_a_log_that_was_renamed_is_begun_anew_and_the_sequence_goes_on(writer: W
     assert writer.append(event("error"))
     fresh = events(tmp_path / "_logs")
     assert [record["sequence"] for record in fresh] == [4, 5]
+    assert [line.event["sequence"] for line in read(old) if isinstance(line, Line)] == in_the_old_one
     assert {record["writer"] for record in fresh} == {
         line.event["writer"] for line in read(old) if isinstance(line, Line)
     }

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import recorder.reader
-from recorder.events import envelope
+from recorder.events import encode, envelope
 from recorder.log import LOG_NAME, BadLine, Writer
 from recorder.tail import Position, tail
 from tests.recorder.rotating import compressed, rotate, writing
@@ -151,7 +151,11 @@ def test_what_several_rotations_between_two_looks_left_is_read(tmp_path: Path) -
     assert messages(found) == ["opened", "one", "two", "three", "four", "five"]
 
 
-def test_a_position_outlives_rotation_compression_and_the_removal_of_its_file(tmp_path: Path) -> None:
+def test_a_position_outlives_rotation_compression_and_the_removal_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recorder.log.IDLE_NS", 1 << 60)
+    monkeypatch.setattr("recorder.generations.DOUBT_S", 0)
     writer = Writer(tmp_path / "_logs", tmp_path)
     for text in ("one", "two"):
         note(writer, text)
@@ -168,6 +172,20 @@ def test_a_position_outlives_rotation_compression_and_the_removal_of_its_file(tm
     assert messages(all_there_is(log, position)) == ["two", "three", "four"]
     packed.unlink()
     assert messages(all_there_is(log, position)) == ["three", "four"]
+
+
+def test_resuming_rather_reads_a_file_again_than_misses_one_whose_age_is_in_doubt(tmp_path: Path) -> None:
+    """A writer was stopped between making a record and writing it: the younger file looks as if it were the older one."""
+    writer = Writer(tmp_path / "_logs", tmp_path)
+    note(writer, "one")
+    position, one = all_there_is(writer.path)[1]
+    assert isinstance(one, dict)
+    rotate(writer.path)
+    two = envelope("system_log", None, {"kind": "error", "message": "two"})
+    two |= {"writer": two["id"], "sequence": 1, "mono_ns": one["mono_ns"] - 10**9}
+    writer.path.write_bytes(b"\n%b\n" % encode(two))
+    rotate(writer.path)
+    assert messages(all_there_is(writer.path, position)) == ["two"]
 
 
 def test_a_compressed_file_that_breaks_off_gives_what_it_holds(tmp_path: Path) -> None:
