@@ -18,7 +18,7 @@ from assembler.correlation import canonical
 from assembler.profile import Ignore
 from assembler.shapes import clock, clock_of_parts, measured, pieces, validator_name
 from playback.addresses import is_address, query_pairs
-from playback.bijection import Bijection, Moment
+from playback.bijection import Bijection, Moment, long_id
 from playback.documents import read_json
 from playback.elements import Element, is_xml, read_elements
 from playback.ignoring import applies
@@ -229,6 +229,9 @@ class Comparer:
         elif (was := clock(repr(recorded))) and (now := clock(repr(live))) and abs(recorded) >= 1e9:
             if not self.moment.fits(was, now):
                 self._differs(where, recorded, live, "a time that did not move with the clock")
+        elif isinstance(recorded, int) and isinstance(live, int) and long_id(str(recorded), str(live)):
+            if problem := self.bijection.bind_number("long", str(recorded), str(live)):
+                self._differs(where, recorded, live, problem)
         elif isinstance(recorded, int) and isinstance(live, int):
             self._owe(where, recorded, live, [(str(recorded), str(live))])
         else:

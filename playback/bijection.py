@@ -28,8 +28,10 @@ from assembler.shapes import (
 from playback.builds import code_build, sayable
 from playback.signatures import payload, signed_again
 
-__all__ = ["Bijection", "Moment", "TextMatch"]
+__all__ = ["Bijection", "Moment", "TextMatch", "long_id"]
 
+_LONG_ID = 17
+"""Digits: one more than microseconds since 1970."""
 _DIGEST_LENGTHS = {32, 40, 56, 64, 96, 128}
 _INSTANTS = re.compile(r"^\s?(?:ms|µs|us|ns|msecs?|millis|milliseconds?|microseconds?|nanoseconds?)\b")
 _SECONDS = re.compile(r"^\s?(?:s|secs?|seconds?)\b")
@@ -281,6 +283,8 @@ class Bijection:
             # Milliseconds are measured; seconds are when the words before them say so.
             if _INSTANTS.match(after) or (_SECONDS.match(after) and _TIMED_BEFORE.search(before)):
                 result.masked.append("duration")
+            elif piece.kind == "int" and long_id(recorded, live):
+                result.problem = self.bind_number("long", recorded, live)
             elif piece.kind == "int":
                 result.owed.append((recorded, live))
             else:
@@ -460,6 +464,11 @@ def _clock_pattern(text: str) -> str:
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
         return r"\d+(?:\.\d+)?"
     return seconds
+
+
+def long_id(recorded: str, live: str) -> bool:
+    """True for two numbers so long that they count nothing but what a machine numbers by the clock (snowflakes)."""
+    return min(len(recorded), len(live)) >= _LONG_ID and abs(len(recorded) - len(live)) <= 1
 
 
 def _digest_shaped(token: str) -> bool:

@@ -151,3 +151,11 @@ def test_an_answer_that_is_a_number_alone_names_what_was_made(created: bool, dif
     comparer.body("application/json", b"4", b"11")
     comparer.settle()
     assert bool(comparer.mismatches) is differs
+
+
+@pytest.mark.parametrize("kind", [str, int], ids=["text", "number"])
+def test_numbers_too_long_to_count_anything_are_ids(kind: type[str] | type[int]) -> None:
+    replay, first, second = Replay(), 2123789475711549441, 2123789485803044865
+    assert replay.json("/x", {"serial": kind(first)}, {"serial": kind(second)}) == []
+    assert replay.json("/x", {"serial": kind(first)}, {"serial": kind(second + 1)}) != []
+    assert replay.json("/x", {"total": kind(21237894)}, {"total": kind(21237895)}) != []
