@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -19,17 +21,22 @@ from assembler.disguises import values
 from assembler.erasing import erase
 from assembler.places import Place
 from assembler.recording import Bodies
-from assembler.shapes import SECRET
 from recorder.pseudonyms import Pseudonyms, load_key
 
 __all__ = ["Sighted", "mend"]
 
-_BY_NAME = re.compile(r"secret-(?!cookie-)[a-z]+-([0-9a-f]{32})")
-"""What stood under a secret's name or had a secret's shape, and in no cookie."""
-_PREFIX = 8
-"""Bytes of a digest that are kept: two texts of one recording that agree in them are looked at once more."""
+_PSEUDONYM = re.compile(rb"secret-([a-z]+)-([0-9a-f]{32})")
 _KNOWN = 1 << 16
 """Texts of which the digest is remembered: pages repeat most of what they say."""
+
+
+class Names(NamedTuple):
+    """Pseudonyms (hex) in a record."""
+
+    sent: frozenset[str] = frozenset()
+    shown: frozenset[str] = frozenset()
+    by_name: frozenset[str] = frozenset()
+    """Those of both that stood under a secret's name or had a secret's shape, and were in no cookie."""
 
 
 class Sighted:
@@ -41,9 +48,11 @@ class Sighted:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._pseudonyms: Pseudonyms | None = None
-        self._known: dict[str, bytes] = {}
+        self._known: dict[str, int] = {}
         self._digests: dict[str, bytes] = {}
-        """For each record the beginnings of its texts' digests, one behind the other."""
+        """For each record the first eight bytes of its texts' digests, one behind the other: where they agree with those of
+        a secret, the record is looked at once more."""
+        self._names: dict[str, Names] = {}
 
     @property
     def pseudonyms(self) -> Pseudonyms:
@@ -55,9 +64,10 @@ class Sighted:
         """Hash what a record of a request holds. A record that is changed later has to be forgotten."""
         if event["category"] == "http_request":
             found = {c for _, text in _texts(event, bodies) for c in values(text)}
-            self._digests[event["id"]] = b"".join({self._digest(candidate) for candidate in found})
+            self._digests[event["id"]] = array("Q", {self._digest(candidate) for candidate in found}).tobytes()
+            self._names[event["id"]] = _names(event)
 
-    def _digest(self, candidate: str) -> bytes:
+    def _digest(self, candidate: str) -> int:
         digest = self._known.get(candidate)
         if digest is None:
             if len(self._known) >= _KNOWN:
@@ -69,19 +79,21 @@ class Sighted:
         """Do as if these records had not been seen."""
         for record in records:
             self._digests.pop(record, None)
+            self._names.pop(record, None)
 
-    def may_hold(self, event: Mapping[str, Any], unknown: Set[bytes]) -> bool:
+    def names(self, event: Mapping[str, Any]) -> Names:
+        """The pseudonyms in a record of a request."""
+        return self._names.get(event["id"]) or _names(event)
+
+    def may_hold(self, event: Mapping[str, Any], unknown: frozenset[int]) -> bool:
         """False when no text of the record has a digest that begins with one of these; True when one may."""
         digests = self._digests.get(event["id"])
-        if digests is None:
-            return True
-        if len(unknown) < len(digests) // _PREFIX:
-            return any(prefix in digests for prefix in unknown)
-        return any(digests[at : at + _PREFIX] in unknown for at in range(0, len(digests), _PREFIX))
+        return digests is None or not unknown.isdisjoint(memoryview(digests).cast("Q"))
 
 
-def _prefix(digest: str) -> bytes:
-    return bytes.fromhex(digest[: 2 * _PREFIX])
+def _prefix(digest: str) -> int:
+    """The beginning of a digest (hex), as `array.array("Q")` reads it."""
+    return int.from_bytes(bytes.fromhex(digest[:16]), sys.byteorder)
 
 
 def mend(
@@ -97,15 +109,16 @@ def mend(
     `places` says where each event (by id) stands. Returns the number of places mended. A log that cannot be written
     raises OSError: a draft must not be ready while a known secret is on the disk.
     """
-    sent, shown, by_name = _seen(events)
+    named = [sighted.names(event) for event in events if event["category"] == "http_request"]
+    sent, shown, by_name = (frozenset[str]().union(*part) for part in zip(_NONE, *named, strict=True))
     # A cookie that an answer sets may hold a word or an id, which pages show, too; what has a secret's name is one.
     wanted = {"finished": (sent - shown) | by_name, "started": sent | shown}
     if not sent | shown:
         return 0
-    prefixes = {stage: {_prefix(digest) for digest in digests} for stage, digests in wanted.items()}
+    prefixes = {stage: frozenset(map(_prefix, digests)) for stage, digests in wanted.items()}
     found: dict[str, str] = {}
     for event in events:
-        unknown = wanted.get(event["stage"] or "", set())
+        unknown = wanted.get(event["stage"] or "", _NONE.sent)
         if event["category"] != "http_request" or not unknown or not sighted.may_hold(event, prefixes[event["stage"]]):
             continue
         for _, text in _texts(event, bodies):
@@ -116,27 +129,25 @@ def mend(
     return erase(events, found, places, bodies, tombstones, root)
 
 
-def _seen(events: Sequence[Mapping[str, Any]]) -> tuple[set[str], set[str], set[str]]:
-    """Pseudonyms (hex) that requests sent, those that answers showed, and those of both that were in no cookie."""
-    sent: set[str] = set()
-    shown: set[str] = set()
-    by_name: set[str] = set()
-    for event in events:
-        payload = event["payload"]
-        if event["category"] != "http_request":
-            continue
-        by_name.update(_named(payload, pattern=_BY_NAME))
-        if event["stage"] == "started":
-            sent.update(_named(payload.get("path"), payload.get("query"), payload["headers"]))
-        else:
-            sent.update(_named(payload.get("request_body")))
-            shown.update(_named(payload.get("headers"), payload.get("body")))
-    return sent, shown, by_name
+def _names(event: Mapping[str, Any]) -> Names:
+    payload = event["payload"]
+    if event["stage"] == "started":
+        sent, shown = _pseudonyms(payload), []
+    else:
+        sent = _pseudonyms(payload.get("request_body"))
+        shown = _pseudonyms([payload.get("headers"), payload.get("body")])
+    if not sent and not shown:
+        return _NONE
+    by_name = frozenset(digest for kind, digest in (*sent, *shown) if kind != "cookie")
+    return Names(frozenset(digest for _, digest in sent), frozenset(digest for _, digest in shown), by_name)
 
 
-def _named(*parts: Any, pattern: re.Pattern[str] = SECRET) -> list[str]:
-    text = orjson.dumps(parts)
-    return pattern.findall(text.decode()) if b"secret-" in text else []
+_NONE = Names()
+
+
+def _pseudonyms(part: Any) -> list[tuple[str, str]]:
+    text = orjson.dumps(part)
+    return [(kind.decode(), digest.decode()) for kind, digest in _PSEUDONYM.findall(text)] if b"secret-" in text else []
 
 
 def _texts(event: Mapping[str, Any], bodies: Bodies) -> Iterator[tuple[str, str]]:
