@@ -135,7 +135,7 @@ class Generations:
         with file:
             stamp = _stamp(os.fstat(file.fileno()))
             head = os.pread(file.fileno(), _HEAD, 0)
-            if head != self._head or len(head) < _HEAD:
+            if head != self._head or len(head) < _HEAD or self._first is None:
                 self._head, self._first = head, _first(file)
         return File(self.log, stamp, live=True, first=self._first, problem=_problem(self._first, stamp))
 
