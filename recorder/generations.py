@@ -24,7 +24,7 @@ __all__ = ["CHUNK", "BrokenFileError", "File", "First", "Generations", "chunks",
 
 CHUNK = 256 << 10
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma"}
-"""The first bytes of a compressed file, and the module of the standard library that reads it."""
+"""The first bytes of a compressed file, and the module of the standard library that reads it. Names may lie."""
 _HEAD = 64  # bytes at the beginning of a file; the id of its first record is among them
 _SEARCHED = 8 << 20  # bytes in which a first record is looked for
 _SETTLED_NS = 100_000_000  # a folder that changed later than this before a look may change again within one tick
@@ -74,6 +74,7 @@ class File(NamedTuple):
     compression: str | None = None
     first: First | None = None
     problem: str | None = None
+    head: bytes = b""
 
     @property
     def rank(self) -> tuple[bool, bool, int]:
@@ -81,12 +82,16 @@ class File(NamedTuple):
         return self.live, self.compression is None, self.stamp.size
 
     def opened(self, mode: str = "rb") -> BinaryIO | None:
-        """The file, open at its text. None when another is at its path by now, or none at all."""
+        """The file, open at its text. None when another is at its path by now, or none at all.
+
+        The number of a file that was removed may be another's by now; what it begins with tells them apart.
+        """
         try:
             text = _opened(self.path, self.compression, mode)
         except FileNotFoundError:
             return None
-        if _stamp(os.fstat(text.fileno()))[:2] == self.stamp[:2]:
+        there = text.fileno()
+        if _stamp(os.fstat(there))[:2] == self.stamp[:2] and os.pread(there, len(self.head), 0) == self.head:
             return text
         text.close()
         return None
@@ -137,7 +142,8 @@ class Generations:
             head = os.pread(file.fileno(), _HEAD, 0)
             if head != self._head or len(head) < _HEAD or self._first is None:
                 self._head, self._first = head, _first(file)
-        return File(self.log, stamp, live=True, first=self._first, problem=_problem(self._first, stamp))
+        problem = _problem(self._first, stamp)
+        return File(self.log, stamp, live=True, first=self._first, problem=problem, head=head)
 
     def _siblings(self) -> list[File]:
         """The rotated files. The folder is listed only when it has changed since."""
@@ -203,14 +209,16 @@ def _identified(path: Path, stamp: Stamp, known: File | None) -> File | None:
     if known:
         return known._replace(path=path)
     try:
-        compression = _compression(path)
+        with path.open("rb") as raw:
+            head = raw.read(_HEAD)
+        compression = next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), None)
         with _opened(path, compression) as file:
             first = _first(file)
     except FileNotFoundError:
         return None
     except (OSError, ImportError) as error:
         return File(path, stamp, problem=_reason(error))
-    return File(path, stamp, False, compression, first, _problem(first, stamp))
+    return File(path, stamp, False, compression, first, _problem(first, stamp), head)
 
 
 def _problem(first: First | None, stamp: Stamp) -> str | None:
@@ -219,13 +227,6 @@ def _problem(first: First | None, stamp: Stamp) -> str | None:
 
 def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
-
-
-def _compression(path: Path) -> str | None:
-    """The compression of a file, by what it begins with: a name may lie."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    return next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), None)
 
 
 def _opened(path: Path, compression: str | None, mode: str = "rb") -> BinaryIO:
