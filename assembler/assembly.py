@@ -22,6 +22,7 @@ from assembler.drafts import SNAPSHOTS
 from assembler.erasing import remember
 from assembler.growing import Growing
 from assembler.late import mend
+from assembler.ledger import Ledger
 from assembler.live import LiveDraft
 from assembler.logs import AssemblyError, AuditLog, locate, logs_listed
 from assembler.places import Place
@@ -55,9 +56,10 @@ def assemble(source: Path, slug: str, data_root: Path, *, rebuild: bool = False)
 
 
 class Assembly:
-    """The logs below one RECORDER_ROOT, read as they grow. `slug` limits what is kept to one capture's name."""
+    """The logs below one RECORDER_ROOT, read as they grow. `slug` limits what is kept to one capture's name; `resume` goes
+    on where an earlier one was that saved its place."""
 
-    def __init__(self, source: Path, data_root: Path, slug: str | None = None) -> None:
+    def __init__(self, source: Path, data_root: Path, slug: str | None = None, *, resume: bool = False) -> None:
         self.root, first = locate(source)
         self.data_root = data_root
         self.slug = slug
@@ -70,6 +72,8 @@ class Assembly:
         self._tombstones: list[dict[str, Any]] = []
         self._windows = Windows()
         self._listed = 0
+        self._begun = Ledger.load(data_root, self.root) if resume else Ledger()
+        self._opened.update(self._begun.opened)
         for path in (self.root / "_logs" / LOG_NAME, first):
             if path is not None:
                 self._open(path)
@@ -122,6 +126,8 @@ class Assembly:
     def _open(self, path: Path) -> AuditLog:
         if path not in self.logs:
             self.logs[path] = AuditLog(path)
+            if path in self._begun.places:
+                self.logs[path].resume(self._begun.places[path])
             self._bodies.directories = sorted({log.parent / "profile.bodies" for log in self.logs})
         return self.logs[path]
 
@@ -151,6 +157,15 @@ class Assembly:
             self._captured[capture_id].take(event, log, position)
         if operation := event["operation_id"]:
             self._of_operation.setdefault(operation, set()).update(captures)
+
+    def save_place(self) -> None:
+        """Write down where reading has to begin again, for the next one that resumes. Raises OSError."""
+        first: dict[Path, int] = {}
+        for captured in self._captured.values():
+            for log, position in captured.positions.values():
+                first[log.path] = min(position, first.get(log.path, position))
+        places = {path: place for path, log in self.logs.items() if (place := log.needed_from(first.get(path)))}
+        Ledger(places, self._opened).save(self.data_root, self.root)
 
     # ------------------------------------------------------------------ captures
 
@@ -199,10 +214,10 @@ class Assembly:
     def watch(self, capture: Mapping[str, Any]) -> None:
         """Keep up with a capture that is open: its live draft, what can be worked out early, each run's configuration."""
         capture_id = str(capture["capture_id"])
-        captured = self._captured.setdefault(capture_id, Captured(self.root))
+        captured = self._captured[capture_id] = self._of(capture_id)
         if captured.growing is None:
-            earlier = [event for _, event in self._earlier(capture_id)]
-            captured.grow(Growing(capture_id, self._bodies), earlier, self._live_draft(capture))
+            live = self._live_draft(capture)
+            captured.grow(Growing(capture_id, self._bodies), [event for _, event in self._earlier(capture_id)], live)
             captured.show()
         self._keep_configurations(capture)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,8 @@ from assembler.places import Place
 from assembler.recording import Bodies
 
 __all__ = ["Captured"]
+
+logger = logging.getLogger("assembler")
 
 
 class Captured:
@@ -73,7 +76,12 @@ class Captured:
     def show(self) -> None:
         """Put what is new into the live draft."""
         if self.live is not None and self._fresh:
-            self.live.append(self._fresh)
+            try:
+                self.live.append(self._fresh)
+            except OSError as error:
+                logger.warning("The draft cannot be shown while it is recorded: %s", error)
+                self.live.close()
+                self.live = None
         self._fresh = []
 
     def work(self, bodies: Bodies, until: float) -> bool:

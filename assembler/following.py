@@ -22,6 +22,8 @@ logger = logging.getLogger("assembler")
 
 _SLICE = 0.01
 """Seconds of working ahead between two looks at the logs."""
+_SAVED = 10.0
+"""Seconds between two notes of how far the logs were read."""
 _LOOK = 0.05
 """Seconds between two looks for a RECORDER_ROOT that is not there yet."""
 
@@ -35,7 +37,7 @@ def follow(source: Path, data_root: Path, stop: threading.Event, tell: Callable[
     began = now()
     while not stop.wait(_LOOK):
         try:
-            assembly = Assembly(source, data_root)
+            assembly = Assembly(source, data_root, resume=True)
         except AssemblyError:
             continue
         for capture in assembly.captures():
@@ -44,6 +46,8 @@ def follow(source: Path, data_root: Path, stop: threading.Event, tell: Callable[
                 assembly.made.discard(capture["capture_id"])
         for status in _drafts(assembly, stop, None):
             tell(status)
+            _save_place(assembly)
+        _save_place(assembly)
 
 
 def follow_one(source: Path, slug: str, data_root: Path, stop: threading.Event) -> DraftStatus | None:
@@ -59,8 +63,11 @@ def follow_one(source: Path, slug: str, data_root: Path, stop: threading.Event) 
 def _drafts(assembly: Assembly, stop: threading.Event, slug: str | None) -> Iterator[DraftStatus]:
     """The drafts of captures as they end, in order. With a `slug`, of captures of that name, and errors are raised."""
     with News(stop) as news:
-        busy = False
+        busy, saved = False, time.monotonic()
         while not stop.is_set():
+            if slug is None and time.monotonic() - saved >= _SAVED:
+                _save_place(assembly)
+                saved = time.monotonic()
             changed = news.wait({path.parent for path in assembly.logs} | {assembly.root}, busy=busy)
             assembly.read(None if changed is None else {path for path in assembly.logs if path.parent in changed})
             for capture in assembly.captures():
@@ -72,8 +79,23 @@ def _drafts(assembly: Assembly, stop: threading.Event, slug: str | None) -> Iter
                     assembly.read(rest=True)
                     yield assembly.finish(capture, fresh=False) if slug else _finished(assembly, capture)
                 else:
-                    assembly.watch(capture)
+                    _watch(assembly, capture)
             busy = assembly.work(time.monotonic() + _SLICE)
+
+
+def _watch(assembly: Assembly, capture: Mapping[str, Any]) -> None:
+    """Keep up with an open capture. What cannot be written now is made of the log when it ends."""
+    try:
+        assembly.watch(capture)
+    except OSError as error:
+        logger.warning("The capture %s cannot be followed for the moment: %s", capture["slug"], error)
+
+
+def _save_place(assembly: Assembly) -> None:
+    try:
+        assembly.save_place()
+    except OSError as error:
+        logger.warning("How far the logs were read could not be written down, and will be read again: %s", error)
 
 
 def _finished(assembly: Assembly, capture: Mapping[str, Any]) -> DraftStatus:

@@ -56,10 +56,11 @@ class LiveDraft:
         return status.get("state") == _ASSEMBLING and other != capture_id and other in open_ones
 
     def append(self, events: Iterable[Mapping[str, Any]]) -> None:
-        """Add records; those that were there when the folder was found again are not added twice."""
+        """Add records; those that were there when the folder was found again are not added twice. Raises OSError."""
         fresh = [orjson.dumps(e) + b"\n" for e in events if not self._there or e["id"] not in self._there]
-        if fresh:
-            os.write(self._descriptor, b"".join(fresh))
+        rest = memoryview(b"".join(fresh))
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -97,6 +97,20 @@ class AuditLog:
         """Where the record at a position stands, whatever its file will be called."""
         return Place(self.path, position & _OFFSET, self._reader.generations[position >> _BITS].first.id)
 
+    def resume(self, place: Place) -> None:
+        """Begin reading at a place. What is older counts as read."""
+        self._reader.resume(place.generation, place.offset)
+
+    def needed_from(self, captured: int | None) -> Place | None:
+        """Where reading would have to begin to know again what is kept, and what is `captured` from this position on; None
+        while nothing was read."""
+        if not self._reader.generations:
+            return None
+        newest = self._reader.generations[-1]
+        positions = [newest.number << _BITS | newest.offset]
+        positions += [kept[0][0] for kept in (self._before, self._during) if kept]
+        return self.place(min(positions if captured is None else [*positions, captured]))
+
     def keep(self, position: int, timestamp: str, since: str) -> None:
         """Keep a request of no capture. A window that began at `since` is not to push out what came before it."""
         if self._during and self._during[0][1] < since:

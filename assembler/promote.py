@@ -43,7 +43,9 @@ def promote(
     status = json_object(draft / "status.json")
     if status.get("state") != "ready":
         raise NotPromotable(
-            f"The draft {slug} is not ready: {draft / 'status.json'} does not say so. Run `wctl assemble` again."
+            f"The draft {slug} is still being recorded: end its capture first."
+            if status.get("state") == "assembling"
+            else f"The draft {slug} is not ready: {draft / 'status.json'} does not say so. Run `wctl assemble` again."
         )
     profile = load_profile(draft / "profile.yaml")
     if profile.metadata.slug != slug:
