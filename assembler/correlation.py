@@ -108,7 +108,7 @@ class Correlation:
         for slot in self.slots[index]:
             for atom in _atoms(slot.value):
                 self._first_request.setdefault(atom, index)
-            wanted = Wanted(slot.place, slot.role, slot.name, slot.value, self.exchanges[index].path)
+            wanted = Wanted(slot.place, slot.role, _spoken(slot), slot.value, self.exchanges[index].path)
             self._first_role.setdefault(_mark(wanted), index)
             self._first_named.setdefault((slot.name, slot.value), index)
 
@@ -373,10 +373,10 @@ class Correlation:
         return any(value == str(leaf) for leaf in _leaf_values(answer) if not isinstance(leaf, bool))
 
     def _number(self, slot: Slot, value: str, role: str, index: int) -> Ref | None:
-        if slot.place == "header":
+        if slot.place == "header" and not id_like(slot.name):
             # A Referer repeats an address that was asked for: whatever stood there stands here.
             return self._visited.get((role, value))
-        wanted = Wanted(slot.place, role, slot.name, value, self.exchanges[index].path, slot.follow)
+        wanted = Wanted(slot.place, role, _spoken(slot), value, self.exchanges[index].path, slot.follow)
         client = self.owners[index].client
         if ref := self._evident(wanted, slot, index):
             if wanted.is_id:
@@ -425,6 +425,11 @@ class Correlation:
             name, count = f"{wanted}_{count}", count + 1
         taken[name] = Extraction(name, extract, evidence)
         return taken[name]
+
+
+def _spoken(slot: Slot) -> str:
+    """The name of a slot as applications say it elsewhere: `X-Order-Id` is `order-id`."""
+    return slot.name.removeprefix("x-") if slot.place == "header" else slot.name
 
 
 def _unnamed(slot: Slot, pseudonym: str) -> Unnamed:

@@ -23,6 +23,7 @@ from assembler.polling import Poll
 from assembler.prologue import script_cookies
 from assembler.recording import Exchange, Recording
 from assembler.requests import canonical
+from assembler.shapes import looks_opaque
 from assembler.slots import query_slots, rejoin
 from assembler.sources import locate
 
@@ -461,6 +462,7 @@ def step_id(exchange: Exchange, taken: dict[str, int], run_id: str | None, confi
             or segment in (run_id, config, "runs")
             or re.search(r"\d{2,}|^\d+$", segment)
             or len(segment) > 40
+            or looks_opaque(segment)
         ):
             continue
         words.append(re.sub(r"[^A-Za-z0-9]+", "-", segment).strip("-").lower())
