@@ -20,7 +20,7 @@ def same_build(recorded: str, live: str) -> bool:
         return recorded == live
     if skeleton(recorded) == skeleton(live) or (looks_opaque(recorded) and looks_opaque(live)):
         return True
-    if _both_random(recorded, live):
+    if _both_random(recorded, live) or _same_layout(recorded, live):
         return True
     if TEMPORARY.fullmatch(recorded) and TEMPORARY.fullmatch(live):
         return recorded[:-8] == live[:-8]
@@ -36,6 +36,18 @@ def _both_random(recorded: str, live: str) -> bool:
         return False
     words = [text for text in (recorded, live) if re.fullmatch(r"[A-Z]?[a-z]+|[A-Z]+", text) and sayable(text)]
     return not words and (looks_opaque(recorded) or looks_opaque(live))
+
+
+def _same_layout(recorded: str, live: str) -> bool:
+    """`BP3R-VME6-HRSE` and `HFS8-WAER-S6S2`: letters and digits of one alphabet, in parts as long as before."""
+    if _layout(recorded) != _layout(live) or len(recorded) < 4 or recorded.islower() != live.islower():
+        return False
+    words = [text for text in (recorded, live) if text.isalpha() and sayable(text)]
+    return not words and any(c.isdigit() for c in recorded + live) and recorded.isupper() == live.isupper()
+
+
+def _layout(text: str) -> str:
+    return re.sub(r"[A-Za-z0-9]", "x", text)
 
 
 def sayable(word: str) -> bool:

@@ -67,6 +67,9 @@ def test_a_code_that_the_client_sent_comes_back_as_it_is() -> None:
         ("CLOSED", "OPENED"),
         ("Yes", "No"),
         ("/tmp/inr2ymqlec", "/tmp/outn_ik60mo"),
+        ("Qgyj7mI7", "finished"),
+        ("K7Q2MX", "FAILED"),
+        ("PMNR-SBUN", "E9AR-Z4X"),
     ],
 )
 def test_one_word_taken_from_an_answer_is_not_another(recorded: str, live: str) -> None:
@@ -80,6 +83,8 @@ def test_one_word_taken_from_an_answer_is_not_another(recorded: str, live: str) 
         ("notes_AbX", "notes_QzT"),
         ("PSNHZS", "ALGSGE"),
         ("/tmp/tmpr2ymqlec", "/tmp/tmpn_ik60mo"),
+        ("Qgyj7mI7MkH_", "MttCppeDRBsb"),
+        ("PMNR-SBUN-ARXE", "E9AR-Z4X4-QWK3"),
     ],
 )
 def test_names_made_at_random_are_built_alike(recorded: str, live: str) -> None:
