@@ -15,6 +15,7 @@ from assembler.draft import Built
 from assembler.live import finished_capture
 from assembler.readme import preview, readme
 from assembler.schema import place
+from assembler.sizes import to_review
 from assembler.storage import manifest_of, replace_tree
 
 __all__ = ["DraftStatus", "draft_folder", "previous_folder", "write_draft"]
@@ -49,6 +50,8 @@ def write_draft(
     """Write the draft of a capture, whole or not at all. `late` secrets were found; `began` is a `time.monotonic`."""
     directory = draft_folder(data_root, capture["slug"])
     files: dict[str, Path | bytes] = dict(built.files)
+    sizes = {name: len(f) if isinstance(f, bytes) else f.stat().st_size for name, f in files.items()}
+    built.warnings.extend(f"{sentence}; promoting it asks for --reviewed." for sentence in to_review(sizes))
     files["profile.yaml"] = dump(
         built.document,
         head=f"Profile {capture['slug']}, drafted from a recording. Every value beside a # comment was worked out; edit what is wrong.",
