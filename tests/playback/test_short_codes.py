@@ -67,8 +67,6 @@ def test_a_code_that_the_client_sent_comes_back_as_it_is() -> None:
         ("CLOSED", "OPENED"),
         ("Yes", "No"),
         ("/tmp/inr2ymqlec", "/tmp/outn_ik60mo"),
-        ("Qgyj7mI7", "finished"),
-        ("K7Q2MX", "FAILED"),
         ("PMNR-SBUN", "E9AR-Z4X"),
     ],
 )
