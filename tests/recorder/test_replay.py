@@ -50,8 +50,22 @@ def test_an_event_is_found_wherever_pieces_of_a_large_file_meet(tmp_path: Path) 
         with writer.path.open("ab") as file:
             file.write(b"x" * (filler % (1 << 20)))
         last = note(writer, "last")
-        assert messages(writer.path, last) == []
-        assert messages(writer.path, str(next(events_after(writer.path))["id"]))[-1] == "last"
+        note(writer, "end")
+        assert messages(writer.path, last) == ["end"]
+
+
+def test_what_followed_in_the_file_before_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event stands in two files, and another writer's is behind it in the first."""
+    monkeypatch.setattr("recorder.log.IDLE_NS", 1 << 60)
+    writer, other = Writer(tmp_path / "_logs", tmp_path), Writer(tmp_path / "other", tmp_path)
+    for each in (writer, other):
+        note(each, "one")
+    old = rotate(writer.path)
+    after = note(writer, "two")
+    note(writer, "three")
+    with old.open("ab") as file:
+        file.write(other.path.read_bytes())
+    assert messages(writer.path, after) == ["opened", "one", "three"]
 
 
 def test_an_event_that_is_in_no_file_is_named(tmp_path: Path) -> None:
