@@ -21,8 +21,9 @@ from assembler.extractors import Answer
 from assembler.kinds import Kinds
 from assembler.links import locate_beside, stands_beside
 from assembler.mentions import mentioned, sought
+from assembler.naming import name_of
 from assembler.numbers import ID_ENDING, STRENGTHS, Strength, Wanted, locate_choice, locate_name, locate_number, noun_of
-from assembler.parts import Extraction, Filled, Part, Ref, Unnamed
+from assembler.parts import Extraction, Filled, Generated, Part, Ref, Unnamed, minted
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
 from assembler.refusals import refused_secrets
@@ -42,6 +43,9 @@ _ID_LIST = re.compile(r"\d{1,18}(?:,\d{1,18})+")
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _NEVER_ESCAPED = re.compile(r"[\w.~-]+", re.ASCII)
 """What stands in a page, an address and a document as it is."""
+_MINTED = re.compile(r"(?:x-)?idempotency-key")
+"""Headers whose value a client makes up so that the server can tell a request from its repetition (the IETF's draft
+"The Idempotency-Key HTTP Header Field"). Sent again by another run, it would be answered from memory."""
 _CHOICES = 20
 """Pages back to which a control is looked for: what somebody chose stood on a page seen lately."""
 
@@ -68,6 +72,8 @@ class Correlation:
         self._visited: dict[tuple[str, str], Ref] = {}
         self._kinds = Kinds()
         self._anchors: list[str] = []
+        self._made: dict[str, tuple[str, Generated]] = {}
+        """Values that a client minted, with the header they were sent in."""
 
     def add(self, exchange: Exchange) -> None:
         """Take in the next exchange. Its `index` is its place in the order."""
@@ -186,7 +192,7 @@ class Correlation:
         filled.slots.extend(self._alike(filled, index))
         for slot in self.slots[index]:
             if (
-                slot.place in ("form", "multipart", "json")
+                slot.place in ("form", "multipart", "json", "xml")
                 and not slot.number
                 and 3 <= len(slot.value) <= 80
                 and not _varying(slot.value)
@@ -224,6 +230,9 @@ class Correlation:
             return [whole]
         if SECRET.fullmatch(value):
             return [_unnamed(slot, value)]
+        if slot.place == "header" and _MINTED.fullmatch(slot.name):
+            quote = '"' if len(value) > 2 and value[0] == value[-1] == '"' else ""
+            return [quote, self._minted(slot, value.strip(quote)), quote] if quote else [self._minted(slot, value)]
         if slot.place not in ("path", "text") and (address := self._address(value, index)) is not None:
             return address
         parts: list[Part] = []
@@ -243,6 +252,13 @@ class Correlation:
             found = found or ref is not None
             parts.append(ref if ref is not None else piece)
         return parts if found else None
+
+    def _minted(self, slot: Slot, value: str) -> Generated:
+        """What the server must see as new in each run, and as the same where the client sent it again."""
+        if value not in self._made:
+            count = 1 + sum(name == slot.name for name, _ in self._made.values())
+            self._made[value] = (slot.name, minted(slot.name, count, is_uuid=_UUID.fullmatch(value) is not None))
+        return self._made[value][1]
 
     def _name_parts(self, slot: Slot, index: int) -> list[Part] | None:
         """The name of a field with an id in it (`quantity_17`), as the page that offered the field had it."""
@@ -415,7 +431,7 @@ class Correlation:
         return Ref(number, extraction.name) if extraction else None
 
     def _named(self, number: int, extract: Extract, evidence: str, slot: Slot) -> Extraction:
-        wanted = _name(extract, slot)
+        wanted = name_of(extract, slot)
         taken = self.extractions[number]
         for known in taken.values():
             if known.extract == extract:
@@ -470,29 +486,3 @@ def _leaf_values(answer: Answer) -> Iterator[object]:
 
 def _evidence(extract: Extract, exchange: Exchange) -> str:
     return f"first stood in the answer to {exchange.method} {exchange.path}, and came back in later requests"
-
-
-def _name(extract: Extract, slot: Slot) -> str:
-    """A readable name: the JSON key, cookie, header or field it comes from, else the slot that receives it."""
-    source = ""
-    if extract.json_:
-        keys = re.findall(r"[A-Za-z_][A-Za-z0-9_]*", re.sub(r"\[\?.*?\]", "", extract.json_))
-        source = keys[-1] if keys else ""
-    elif extract.cookie:
-        source = extract.cookie
-    elif extract.header and extract.header not in ("location", "link"):
-        source = extract.header
-    elif extract.css and (named := re.search(r'name="([^"]+)"', extract.css)):
-        source = named[1]
-    if not source or (id_like(source) and len(source) <= 3):
-        nearby = re.sub(r"[^A-Za-z0-9]+$", "", slot.role).rsplit("/", 1)[-1] if slot.place == "path" else slot.name
-        if nearby and not _varying(nearby):
-            counted = slot.value.isdigit() and not id_like(nearby)
-            source = f"{_singular(nearby)}_{source or 'id'}" if source or counted else nearby
-    name = re.sub(r"[^A-Za-z0-9]+", "_", source).strip("_").lower()
-    name = name or "id"
-    return name[:40] if not name[0].isdigit() else f"value_{name}"[:40]
-
-
-def _singular(word: str) -> str:
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word

@@ -10,7 +10,7 @@ anything (`assembler.numbers` decides); what is not filed could prove nothing. A
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,6 +18,7 @@ from assembler.extractors import Answer
 from assembler.numbers import ANY_NOUN, HANDLES, ID_ENDING, VENDOR, Wanted, documents, noun_of, nouns_of, stems_of
 from assembler.shapes import id_like
 from assembler.sources import json_leaves, urls_in
+from assembler.xml_texts import is_xml, leaves
 
 __all__ = ["mentioned", "sought"]
 
@@ -45,6 +46,8 @@ def mentioned(answer: Answer, source_path: str) -> Iterator[Mention]:
         yield from _in_address(url)
     if answer.is_html:
         yield from _in_page(answer)
+    if is_xml(answer.media_type, answer.text or ""):
+        yield from _in_xml(answer.text or "", source_path)
     for base, document in documents(answer) if answer.json is not None or _carries_json(answer) else ():
         yield from _in_document(document, source_path if base is None else "")
 
@@ -136,24 +139,32 @@ def _in_document(document: Any, source_path: str) -> Iterator[Mention]:
         # An answer that is nothing but the number it made.
         yield from ((word, str(document)) for word in (*elsewhere, "@" + source_path.rstrip("/"), "+"))
     for path, leaf in json_leaves(document):
-        if not path or isinstance(leaf, bool) or not isinstance(leaf, (int, str)) or not isinstance(path[-1], str):
-            continue
-        number, key = str(leaf), path[-1]
-        if not number.isdigit() or len(number) > 18:
-            continue
-        stem = noun_of(ID_ENDING.sub("", key))
-        is_id = id_like(key)
-        if is_id or stem in HANDLES:
-            yield "name:" + _plain_name(key), number
-        if is_id:
-            yield "@" + source_path.rstrip("/"), number
-        if is_id and stem:
-            yield stem, number
-        elif is_id:
-            for part in path[:-1]:
-                if isinstance(part, str):
-                    yield from ((noun, number) for noun in nouns_of(part))
-            yield from ((noun, number) for noun in elsewhere)
+        if path and isinstance(leaf, (int, str)) and not isinstance(leaf, bool) and isinstance(path[-1], str):
+            yield from _of_leaf([part for part in path if isinstance(part, str)], str(leaf), source_path, elsewhere)
+
+
+def _in_xml(text: str, source_path: str) -> Iterator[Mention]:
+    elsewhere = [noun_of(segment) for segment in source_path.split("/") if segment]
+    for leaf in leaves(text):
+        yield from _of_leaf([*leaf.around, leaf.name], leaf.value, source_path, elsewhere)
+
+
+def _of_leaf(names: Sequence[str], number: str, source_path: str, elsewhere: Sequence[str]) -> Iterator[Mention]:
+    """`names` are the keys or elements around the leaf, and its own."""
+    if not number.isdigit() or len(number) > 18:
+        return
+    stem = noun_of(ID_ENDING.sub("", names[-1]))
+    is_id = id_like(names[-1])
+    if is_id or stem in HANDLES:
+        yield "name:" + _plain_name(names[-1]), number
+    if is_id:
+        yield "@" + source_path.rstrip("/"), number
+    if is_id and stem:
+        yield stem, number
+    elif is_id:
+        for name in names[:-1]:
+            yield from ((noun, number) for noun in nouns_of(name))
+        yield from ((noun, number) for noun in elsewhere)
 
 
 def _plain_name(name: str) -> str:

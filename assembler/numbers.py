@@ -19,6 +19,7 @@ from assembler.extractors import Answer
 from assembler.profile import Extract
 from assembler.shapes import id_like, looks_opaque, pieces
 from assembler.sources import form_fields, json_leaves, json_offers, proved, quoted, row_around, urls_in
+from assembler.xml_texts import is_xml, leaves
 
 __all__ = [
     "ANY_NOUN", "HANDLES", "ID_ENDING", "STRENGTHS", "VENDOR", "WRAPPERS", "Strength", "Wanted", "documents", "locate_choice",
@@ -75,7 +76,7 @@ class Wanted:
         if self.place == "path":
             return noun_of(self.role.rstrip("/").rsplit("/", 1)[-1])
         return noun_of(ID_ENDING.sub("", self.name)) or noun_of(
-            self.role.rsplit("/", 1)[-1] if self.place == "json" else ""
+            self.role.rsplit("/", 1)[-1] if self.place in ("json", "xml") else ""
         )
 
     @property
@@ -141,12 +142,15 @@ def _sure(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[st
             if _same_thing(path, wanted, source_path if base is None else ""):
                 for extract in json_offers(path, document, anchors):
                     yield _within(base, extract), f"the answer's {path[-1]} is an id, and its place says of what"
+    for path, extract in _xml_places(answer, wanted.value):
+        if _same_thing(path, wanted, source_path):
+            yield extract, f"the answer's {path[-1]} is an id, and its place says of what"
 
 
 def _named(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:
     if wanted.place == "query":
         yield from _linked(answer, wanted, None, anchors)
-    if wanted.place in ("form", "multipart", "query", "json") and answer.is_html:
+    if wanted.place != "path" and answer.is_html:
         yield from _fields(answer, wanted)
     if wanted.place == "path":
         return
@@ -155,6 +159,9 @@ def _named(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[s
             if path[-1] == wanted.name and (id_like(wanted.name) or (wanted.fresh and wanted.noun in HANDLES)):
                 for extract in json_offers(path, document, anchors):
                     yield _within(base, extract), f"the answer's {path[-1]} held it"
+    for path, extract in _xml_places(answer, wanted.value):
+        if path[-1] == wanted.name and (id_like(wanted.name) or (wanted.fresh and wanted.noun in HANDLES)):
+            yield extract, f"the answer's {path[-1]} held it"
 
 
 def _guessed(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:
@@ -173,6 +180,9 @@ def _guessed(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence
             ):
                 for extract in json_offers(path, document, anchors):
                     yield _within(base, extract), f"the answer's {path[-1]} is an id, and the path says of what"
+    for path, extract in _xml_places(answer, wanted.value):
+        if id_like(path[-1]) and _on_the_way(path, wanted, source_path):
+            yield extract, f"the answer's {path[-1]} is an id, and the path says of what"
 
 
 Strength = Literal["sure", "named", "guessed"]
@@ -414,6 +424,19 @@ def _places(document: Any, value: str) -> Iterator[list[Any]]:
     for path, leaf in json_leaves(document):
         if not isinstance(leaf, bool) and str(leaf) == value and path and isinstance(path[-1], str):
             yield path
+
+
+def _xml_places(answer: Answer, value: str) -> Iterator[tuple[list[str], Extract]]:
+    """Where a number stands as a whole text or attribute of an answer in XML: the names around it, and what picks it."""
+    if not is_xml(answer.media_type, answer.text or ""):
+        return
+    for leaf in leaves(answer.text or ""):
+        if leaf.value == value:
+            path = [*leaf.around, leaf.name]
+            tag, name = re.escape(path[-2] if leaf.attribute else path[-1]), re.escape(leaf.name)
+            begun = rf"<(?:[\w.-]+:)?{tag}(?=[\s>])"
+            inside = rf"[^>]*?\s(?:[\w.-]+:)?{name}\s*=\s*[\"']" if leaf.attribute else r"[^>]*>\s*(?:<!\[CDATA\[)?\s*"
+            yield path, Extract(regex=rf"{begun}{inside}(\d+)(?![\w.])")
 
 
 def _same_thing(path: Sequence[Any], wanted: Wanted, source_path: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from assembler.profile import Extract
 from assembler.slots import Slot
 
-__all__ = ["Extraction", "Filled", "Generated", "Part", "Ref", "Secret", "Unnamed", "generated"]
+__all__ = ["UUID_ENDING", "Extraction", "Filled", "Generated", "Part", "Ref", "Secret", "Unnamed", "generated", "minted"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,16 @@ class Unnamed:
 def generated(cookie: str) -> Generated:
     """The value that a client makes for a cookie of its own."""
     return Generated(re.sub(r"[^A-Za-z0-9_]", "_", cookie))
+
+
+def minted(name: str, count: int, *, is_uuid: bool) -> Generated:
+    """The `count`-th value of a header that the client makes anew for each request it means."""
+    base = re.sub(r"[^a-z0-9]+", "_", name) + (f"_{count}" if count > 1 else "")
+    return Generated(base + UUID_ENDING if is_uuid else base)
+
+
+UUID_ENDING = "_uuid"
+"""How a name ends whose generated value is a UUID."""
 
 
 @dataclass

@@ -11,6 +11,7 @@ from assembler.graphql import graphql_slots
 from assembler.recording import Bodies, Exchange
 from assembler.shapes import SECRET
 from assembler.slots import Slot, name_slots, path_slots, query_slots, url_slots
+from assembler.xml_texts import is_xml, xml_slots
 
 __all__ = ["canonical", "request_slots"]
 
@@ -59,6 +60,8 @@ def request_slots(exchange: Exchange, bodies: Bodies) -> Iterator[Slot]:
         yield from query_slots(text, "form")
     elif media_type.endswith("json") or text.lstrip()[:1] in "{[":
         yield from graphql_slots(text)
+    elif is_xml(media_type, text):
+        yield from xml_slots(text)
     else:
         yield Slot("text", "", text, 0, len(text))
 

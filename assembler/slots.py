@@ -6,6 +6,7 @@ the slots, the request is what the profile stores. What holds no template keeps 
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ class Slot:
     """One place in a request. `value` is decoded; `start` and `end` are offsets in the raw text it stands in."""
 
     place: str
-    """`path`, `query`, `header`, `form`, `multipart`, `json`, `text`."""
+    """`path`, `query`, `header`, `form`, `multipart`, `json`, `xml`, `text`."""
     name: str
     """Field, parameter, header or key; for a path segment the segment before it."""
     value: str
@@ -146,6 +147,7 @@ _ENCODERS: dict[str, Callable[[str], str]] = {
     "path": lambda v: quote(v, safe="!$&'()*+,:@-._~"),
     "query": quote_plus,
     "json": _json_text,
+    "xml": lambda v: html.escape(v, quote=True),
 }
 
 

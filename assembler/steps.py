@@ -24,7 +24,7 @@ from assembler.prologue import script_cookies
 from assembler.recording import Exchange, Recording
 from assembler.requests import canonical
 from assembler.shapes import looks_opaque
-from assembler.slots import query_slots, rejoin
+from assembler.slots import Slot, query_slots, rejoin
 from assembler.sources import locate
 
 __all__ = ["StepWriter", "step_id"]
@@ -167,7 +167,7 @@ class StepWriter:
         media_type = (body.get("media_type") or "").partition(";")[0].strip().lower()
         if text is None:
             self._stored_body(step, body)
-        elif len(text) > _LONGEST_TEXT and not any(filled.of(place) for place in ("form", "name", "json", "text")):
+        elif len(text) > _LONGEST_TEXT and not any(filled.of(place) for place in ("form", "name", "json", "xml", "text")):
             step["body"] = self._file(f"seed/bodies/{step['id']}.{_EXTENSIONS.get(media_type, 'bin')}", text.encode())
         elif (
             media_type == "application/x-www-form-urlencoded" and text and all("=" in pair for pair in text.split("&"))
@@ -176,7 +176,8 @@ class StepWriter:
         elif media_type.endswith("json"):
             step["json"] = self._templated(text, filled, "json")
         else:
-            step["text"] = self._templated(text, filled, "json" if filled.of("json") else "text")
+            slots = [slot for place in ("json", "xml", "text") for slot in filled.of(place)]
+            step["text"] = self._with_templates(text, slots)
 
     def _stored_body(self, step: dict[str, Any], body: Mapping[str, Any]) -> None:
         """A body that is no text: sent from a file, when it was stored."""
@@ -340,7 +341,9 @@ class StepWriter:
     # ------------------------------------------------------------------ templates
 
     def _templated(self, text: str, filled: Filled, place: str, name: str | None = None) -> str:
-        slots = filled.of(place, name)
+        return self._with_templates(text, filled.of(place, name))
+
+    def _with_templates(self, text: str, slots: Sequence[tuple[Slot, list[Part]]]) -> str:
         if not slots:
             return _literal(canonical(text))
         return rejoin(

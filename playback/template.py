@@ -10,7 +10,9 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from uuid import uuid4
 
+from assembler.parts import UUID_ENDING
 from playback.errors import BadProfile
 
 __all__ = ["Scope", "Unknown", "fill", "names_in"]
@@ -47,7 +49,7 @@ class Scope:
         if head == "secrets" and rest in self.secrets:
             return self.secrets[rest]
         if head == "generated" and rest:
-            return self.generated.setdefault(rest, secrets.token_urlsafe(24))
+            return self.generated.setdefault(rest, str(uuid4()) if rest.endswith(UUID_ENDING) else secrets.token_urlsafe(24))
         if head == "env" and rest:
             if f"{ENV_ALLOWED}{rest}" in self.environ:
                 return self.environ[f"{ENV_ALLOWED}{rest}"]

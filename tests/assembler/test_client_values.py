@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 from assembler.document import load_profile
+from playback.template import Scope
 from tests.assembler.deployment import Deployment
 from tests.assembler.recorded import JSON, Call, api, form, get, profile_of
 
@@ -62,3 +64,27 @@ def test_a_name_the_client_chose_stays_literal_though_the_answer_repeats_it(tmp_
     assert profile.steps[1].form == [("name", "brave-otter")]
     assert all(not step.extract for step in profile.steps)
     assert load_profile(tmp_path / "data/profiles/_drafts/draft/profile.yaml") == profile
+
+
+def test_what_tells_a_request_from_its_repetition_is_minted_anew(tmp_path: Path) -> None:
+    """A key sent by an earlier replay would be answered from memory; one that was sent again must be the same again."""
+    key, other, quoted = "0b7f5c1e-2222-4333-8444-555566667777", "kQz81xPm4Vt0aa7LwYd2", '"9c7f5c1e-2222-4333-8444-555566667777"'
+    posts = [
+        Call("POST", "/pay", '{"ok": true}', kind=JSON, sent=[("idempotency-key", value)], body="x")
+        for value in (key, key, other, quoted)
+    ]
+    sent = [step.headers["idempotency-key"] for step in profile_of(tmp_path, posts).steps]
+    assert sent == [
+        "{{ generated.idempotency_key_uuid }}",
+        "{{ generated.idempotency_key_uuid }}",
+        "{{ generated.idempotency_key_2 }}",
+        '"{{ generated.idempotency_key_3_uuid }}"',
+    ]
+
+
+def test_a_minted_value_has_the_shape_of_the_recorded_one() -> None:
+    scope = Scope()
+    first = scope.get("generated.idempotency_key_uuid")
+    assert str(UUID(first)) == first == scope.get("generated.idempotency_key_uuid")
+    assert Scope().get("generated.idempotency_key_uuid") != first
+    assert len(scope.get("generated.idempotency_key")) >= 24

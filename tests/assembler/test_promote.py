@@ -131,13 +131,16 @@ def test_a_profile_is_the_old_or_the_new_one_when_promotion_is_killed(site: Depl
 # ---------------------------------------------------------------------------------------------------- refusals
 
 
-@pytest.mark.parametrize("status", [None, "{", "[]", '{"state": "assembling"}'])
-def test_a_draft_that_is_not_ready(site: Deployment, status: str | None) -> None:
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(None, "is not ready"), ("{", "is not ready"), ("[]", "is not ready"), ('{"state": "assembling"}', "is still being recorded")],
+)
+def test_a_draft_that_is_not_ready(site: Deployment, status: str | None, said: str) -> None:
     path = draft_of(site) / "status.json"
     path.unlink()
     if status is not None:
         path.write_text(status)
-    assert "The draft work is not ready" in refusal(site)
+    assert f"The draft work {said}" in refusal(site)
 
 
 def test_a_name_that_no_draft_has(site: Deployment) -> None:
