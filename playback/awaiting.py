@@ -136,7 +136,7 @@ class Awaiting:
                 where = f"wait:{wait.endpoint} {wait.field}"
                 outcome.mismatches.append(Mismatch(where, wait.success_state, state, f"last seen after {spent:.1f} s"))
                 return
-            time.sleep(pause)
+            self.cancelled.wait(pause)
             pause = min(wait.interval or _LONGEST_PAUSE, pause * 1.4)
 
     def _endpoint(self, endpoint: str) -> str:
@@ -169,7 +169,7 @@ class Awaiting:
                 where = f"file:{path or '*.log'}"
                 outcome.mismatches.append(Mismatch(where, phrase or "exists", "not found", f"after {limit:g} s"))
                 return
-            time.sleep(pause)
+            self.cancelled.wait(pause)
             pause = min(_LONGEST_PAUSE, pause * 1.4)
 
 

@@ -19,6 +19,7 @@ from assembler.document import BadDocument
 from assembler.profile import Profile
 from assembler.secrets import needed, resolve
 from playback import catalogue, results, validation
+from playback.cancelling import on_cancel
 from playback.clone import clone
 from playback.commands import Commands
 from playback.enqueue import Enqueuer
@@ -34,6 +35,7 @@ from playback.session import Session
 from playback.target import check_target, refuse_production
 from playback.template import Scope
 from playback.trash import discard
+from playback.underway import claim_folder, run_root
 from playback.unsent import listing
 from playback.wire import Request, authorities
 
@@ -66,9 +68,12 @@ def replay(
     progress: Progress = lambda event: None,
     cancelled: threading.Event | None = None,
     witness: Witness | None = None,
+    run_id: str | None = None,
 ) -> Report:
     """Replay the promoted profile `slug` and return its report, also written below `profiles/results/<slug>/`.
 
+    `run_id`, 32 hexadecimal digits, names the workspace; without it one is made up. When `cancelled` is set the replay
+    ends within a second or two as `interrupted`, and its workspace goes.
     Raises `UnknownProfile`, `BadProfile` or `TargetRefused` before anything is sent; everything after that is in the report.
     """
     path = catalogue.find(slug, data_root)
@@ -79,14 +84,15 @@ def replay(
     if problems:
         raise BadProfile(problems[0] + (f" ({len(problems) - 1} more: wctl validate {slug})" if problems[1:] else ""))
     return _Replay(
-        slug, profile, path.parent, data_root, options, environ, progress, cancelled or threading.Event(), witness
-    ).run()
+        slug, profile, path.parent, data_root, options, environ, progress, cancelled or threading.Event(), witness,
+        run_id or uuid.uuid4().hex,
+    ).run()  # fmt: skip
 
 
 class _Replay:
     def __init__(
         self, slug: str, profile: Profile, folder: Path, data_root: Path, options: Options,
-        environ: Mapping[str, str], progress: Progress, cancelled: threading.Event, witness: Witness | None = None,
+        environ: Mapping[str, str], progress: Progress, cancelled: threading.Event, witness: Witness | None, run_id: str,
     ) -> None:  # fmt: skip
         self.slug, self.folder, self.data_root, self.options = slug, folder, data_root, options
         self.environ, self.progress, self.cancelled, self.witness = environ, progress, cancelled, witness
@@ -98,9 +104,10 @@ class _Replay:
             raise BadProfile(unfit)
         self.target = check_target(self.base_url, environ.get("PROFILE_PLAYBACK_INTERNAL_URL"), environ)
         self.mode = self.profile.metadata.run or ("clone" if self._run_seed.is_dir() else "none")
-        self.hex = uuid.uuid4().hex
+        self.hex = run_id
         self.run_id = f"profile;;tmp;;{self.hex}" if self.mode == "clone" else None
         self.run_dir: Path | None = None
+        self.holding = contextlib.ExitStack()
         self.pictures = data_root / "playback_runs" / f".pictures-{self.hex}"
         self.report = Report(
             slug,
@@ -177,14 +184,16 @@ class _Replay:
             with httpx.Client(verify=authorities(), trust_env=False) as http:
                 refuse_production(self.target, http, self.environ.get("RECORDER_PREFIX", "/recorder"))
                 session = self._session(http)
-                self._steps(session)
+                with on_cancel(self.cancelled, session.hang_up):
+                    self._steps(session)
                 if not self.report.failing_step or self.options.keep_going:
                     self._compare(session)
         except (Unjudgeable, BadProfile, TargetRefused) as error:
             if isinstance(error, TargetRefused) and not self.report.steps:
                 self._clean_up(passed=True)
                 raise
-            self.report.result, self.report.error = "error", str(error)
+            if not self.cancelled.is_set():  # else it is the cancellation that cut the connection
+                self.report.result, self.report.error = "error", str(error)
         except KeyboardInterrupt:
             self.cancelled.set()
         finally:
@@ -193,10 +202,11 @@ class _Replay:
         return self._conclude(session, began)
 
     def _workspace(self) -> Path:
-        root = Path(self.environ.get("PROFILE_PLAYBACK_RUN_ROOT") or self.data_root / "playback_runs")
+        root = run_root(self.data_root, self.environ.get("PROFILE_PLAYBACK_RUN_ROOT"))
         root.mkdir(parents=True, exist_ok=True)
         target = root / self.hex
         clone(self._run_seed, target)
+        self.holding.enter_context(claim_folder(target))
         return target
 
     def _session(self, http: httpx.Client) -> Session:
@@ -246,6 +256,8 @@ class _Replay:
         path = status_path(self.profile, self.target, self.environ)
 
         def ask(job_id: str) -> httpx.Response:
+            if self.cancelled.is_set():
+                raise httpx.ReadError("the run was cancelled")
             request = Request("GET", path.replace("{job_id}", job_id), "", [("accept", "application/json")], {})
             return session.client(next(iter(session.clients), "main")).send(request)
 
@@ -316,13 +328,13 @@ class _Replay:
             self.witness(session, report)
         secrets = session.secrets_seen() if session is not None else set()
         redacted(report, secrets)
-        # A workspace in which nothing happened helps nobody.
+        # A workspace in which nothing happened helps nobody, nor does one in which nobody saw the end.
         untouched = all(step.result == "skipped" for step in report.steps) and not self.options.keep
         if untouched:
             report.run_dir = None
         results.write(report, self.data_root, self._attachments(session, secrets))
         shutil.rmtree(self.pictures, ignore_errors=True)
-        self._clean_up(passed=report.result == "passed" or untouched)
+        self._clean_up(passed=report.result in ("passed", "interrupted") or untouched)
         self.progress(
             {
                 "event": "run_finished",
@@ -364,6 +376,7 @@ class _Replay:
         return files
 
     def _clean_up(self, *, passed: bool) -> None:
+        self.holding.close()
         if self.run_dir is not None and passed and not self.options.keep:
             with contextlib.suppress(OSError):
                 discard(self.run_dir)

@@ -266,7 +266,7 @@ class Session:
                 state = state_of(wait.until, answer)
                 outcome.mismatches.append(Mismatch(f"wait:{shown(wait.until)}", wanted(wait.until), state, reason))
                 return response, answer
-            time.sleep(pause)
+            self.cancelled.wait(pause)
             pause = min(longest, pause * 1.5)
 
     def _settle(
@@ -288,7 +288,7 @@ class Session:
             if not mismatches or time.monotonic() >= deadline or self.cancelled.is_set():
                 break
             self.bijection.restore(learnt)
-            time.sleep(pause)
+            self.cancelled.wait(pause)
             pause = min(_LONGEST_PAUSE, pause * 1.4)
             response, answer = self._send(step, client, request, outcome)
             outcome.wait_ms = round((time.monotonic() - began) * 1000, 1)
@@ -433,6 +433,11 @@ class Session:
         phrase = step.expect.contains if step.expect else None
         if phrase is not None and phrase not in finished.output:
             outcome.mismatches.append(Mismatch("output", f"contains {phrase!r}", finished.output[-2000:]))
+
+    def hang_up(self) -> None:
+        """Cut every connection, from another thread: whoever waits for an answer learns at once that none comes."""
+        for client in list(self.clients.values()):
+            client.hang_up()
 
     def close(self) -> None:
         """Close every connection."""

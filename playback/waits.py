@@ -17,7 +17,7 @@ from recorder import jobs
 
 __all__ = ["Waited", "failed_state", "limit_of", "outcome_of", "wait_for"]
 
-_LONG_POLL = 5.0
+_LONG_POLL = 1.0
 """Seconds one look may block, so that a cancelled run is noticed."""
 _GRACE = 2.0
 """Seconds in which a job that was just enqueued must become visible."""

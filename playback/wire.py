@@ -6,15 +6,18 @@ Cookies, Host, Origin and Referer belong to the public origin; the bytes go wher
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import secrets
+import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import httpx
@@ -196,6 +199,7 @@ class Client:
         self.jar = Jar()
         self._headers = headers
         self._timeout = timeout
+        self._connection: Any = None
         # Not an httpx.Client: cookies, redirects and credentials are ours, and its own handling costs as much as sending.
         self._transport = httpx.HTTPTransport(verify=authorities(), trust_env=False)
 
@@ -225,6 +229,7 @@ class Client:
                 "target": request.target.encode("ascii", "replace"),
                 "sni_hostname": self.target.tls_name,
                 "timeout": httpx.Timeout(timeout or self._timeout).as_dict(),
+                "trace": self._see,
             },
         )
         if "transfer-encoding" in message.headers:
@@ -238,6 +243,18 @@ class Client:
             response.close()
         self.jar.receive(url, response.headers.get_list("set-cookie"))
         return response
+
+    def _see(self, event: str, told: Mapping[str, Any]) -> None:
+        """Keep the connection that bytes go over (httpcore: the request extension `trace`)."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._connection = told["return_value"]
+
+    def hang_up(self) -> None:
+        """Cut the connection under whoever waits for an answer; may be called from any thread."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                # Not the socket's own method: that of a TLS socket forgets its keys while the other thread reads.
+                socket.socket.shutdown(self._connection.get_extra_info("socket"), socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._transport.close()
