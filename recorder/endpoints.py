@@ -344,7 +344,8 @@ def job(call: Call) -> Answer:
         for connection in connections:
             if connection.exists(f"rq:job:{job_id}", jobs.children_key(job_id)):
                 found = jobs.wait(job_id, connection, min(seconds, LONGEST_WAIT) if waiting else 0)
-                return Answer(200, found | {"aggregate": jobs.aggregate(found), "settled": jobs.is_settled(found)})
+                more = {"aggregate": jobs.aggregate(found), "settled": jobs.is_settled(found)}
+                return Answer(200, _without_secrets(call.recorder, found) | more)
     except Exception as error:
         if type(error).__module__ != "redis.exceptions":
             raise
@@ -353,6 +354,13 @@ def job(call: Call) -> Answer:
         if waiting:
             WAITERS.release()
     raise Refusal(404, f"Redis holds no job {job_id!r}: it has expired, was deleted, or never was.")
+
+
+def _without_secrets(recorder: Recorder, found: jobs.Tree) -> jobs.Tree:
+    """A tree as the log would tell it: results and tracebacks hold what the application put there."""
+    redactor = recorder.redactor()
+    tree: jobs.Tree = orjson.loads(redactor.render(redactor.scan(orjson.dumps(found).decode(), "json"))[0])
+    return tree
 
 
 def _connections() -> list[Any]:

@@ -17,12 +17,30 @@ from typing import Any
 
 import orjson
 
-__all__ = ["CHILDREN_TTL", "Tree", "Watch", "aggregate", "children_key", "is_settled", "nodes", "tree", "wait"]
+from recorder.events import jsonable
+from recorder.workers import is_scheduled, listening, living
+
+__all__ = [
+    "CHILDREN_TTL",
+    "Tree",
+    "Watch",
+    "absent",
+    "aggregate",
+    "children_key",
+    "is_settled",
+    "nodes",
+    "tree",
+    "wait",
+]
 
 Tree = dict[str, Any]
-"""`{id, status, function, queue, created_at, enqueued_at, started_at, ended_at, exc_info, abandoned, children}`.
-Times are ISO-8601 UTC or null. `status` is RQ's, or `gone`: Redis holds no such job (expired, deleted, or never there).
-`exc_info` is at most the last 4 kB. `abandoned`: a deferred job that no dependency will release any more."""
+"""`{id, status, function, queue, created_at, enqueued_at, started_at, ended_at, exc_info, abandoned, lacks, tagged, parent,
+depends_on, kept, runs, repeats_left, children}`, and `result` where it is known. Times are ISO-8601 UTC or null. `status` is
+RQ's, or `gone`: Redis holds no such job (expired, deleted, or never there). `exc_info` is at most the last 4 kB.
+`abandoned`: a deferred job that no dependency will release any more, or one whose worker is gone. `lacks`, told once a wait
+is over: why a job still waits to be run, `worker` (none listens on its queue) or `scheduler`. `tagged`: the recorder
+saw it enqueued; `parent` is then the id of the job that did, null for a request. `kept` is false for a `result_ttl` of 0.
+`runs` counts the results that are kept (RQ keeps ten); `repeats_left` is null unless the job has a Repeat."""
 
 CHILDREN_TTL = 86_400  # seconds
 ENDED_BADLY = ("failed", "stopped", "canceled")
@@ -30,8 +48,13 @@ SEVERITY = (*ENDED_BADLY, "started", "queued", "deferred", "scheduled", "created
 TERMINAL = frozenset({*ENDED_BADLY, "gone", "finished"})
 TIMES = ("created_at", "enqueued_at", "started_at", "ended_at")
 DEPENDENCY = ("dependency_ids", "allow_dependency_failures")
-FIELDS = ("status", "origin", "description", "meta", "exc_info", "result_ttl", *TIMES, *DEPENDENCY)
+FIELDS = (
+    "status", "origin", "description", "meta", "exc_info", "result_ttl", "worker_name", "repeats_left", *TIMES, *DEPENDENCY,
+)  # fmt: skip
 EXC_LIMIT = 4096  # bytes of a traceback, counted from its end
+RESULT_LIMIT = 65_536  # bytes of a packed result; a longer one is not told
+LOST = "Moved to FailedJobRegistry, due to AbandonedJobError"  # what RQ says of a job whose worker it missed
+CONFIRMED = 1.0  # seconds for which what looks abandoned must look so: it may be on its way from one state to the next
 TREE_LIMIT = 10_000  # jobs; a tree that grows beyond is cut, not followed for ever
 STATUS_PAUSE = 0.5, 1.0  # seconds between status checks, first and longest: what writes no result is noticed this late
 IMPATIENT = 1.0  # seconds; a connection whose reads time out earlier (redis-py 8: 5 s unless told) is polled instead
@@ -65,6 +88,11 @@ def aggregate(found: Tree) -> str:
     return next((status for status in SEVERITY if status in present), "gone")
 
 
+def absent(job_id: str) -> Tree:
+    """The tree of a job that nobody knows."""
+    return _blank(job_id, "gone")
+
+
 def is_settled(found: Tree) -> bool:
     """Whether waiting longer can change nothing: each job has ended or is abandoned."""
     return all(node["status"] in TERMINAL or node["abandoned"] for node in nodes(found))
@@ -81,6 +109,7 @@ class Watch:
         self._results: dict[str, str] = {}  # job id → id of its newest result, from where XREAD goes on
         self._seen: dict[str, Tree] = {}
         self._raw: dict[str, dict[str, Any]] = {}  # job id → the fields of its hash, while there is one
+        self._suspected: dict[str, float] = {}  # job id → since when it has looked abandoned
 
     def look(self) -> Tree:
         """The tree as it is now."""
@@ -90,6 +119,7 @@ class Watch:
                 found[job_id] = node
             below = {child: None for job_id in level for child in sorted(self._children[job_id])}
             level = [child for child in below if child not in found]
+        self._mark_lost(found)
         self._mark_abandoned(found)
         self._seen = found
         return self._assemble(self.job_id, found, set())
@@ -101,7 +131,10 @@ class Watch:
         while True:
             found = self.look()
             left = deadline - time.monotonic()
-            if left <= 0 or is_settled(found):
+            if is_settled(found):
+                return found
+            if left <= 0:
+                self._explain(found)
                 return found
             self._sleep_until_result(found, min(left, pause))
             pause = min(longest, pause * 1.1)
@@ -114,10 +147,13 @@ class Watch:
             pipe.smembers(children_key(job_id))
             pipe.smembers(f"rq:job:{job_id}:dependents")
             pipe.xrevrange(f"rq:results:{job_id}", count=1)
+            pipe.xlen(f"rq:results:{job_id}")
         replies = pipe.execute()
-        return [self._node(job_id, *replies[4 * i : 4 * i + 4]) for i, job_id in enumerate(job_ids)]
+        return [self._node(job_id, *replies[5 * i : 5 * i + 5]) for i, job_id in enumerate(job_ids)]
 
-    def _node(self, job_id: str, values: list[Any], children: Any, dependents: Any, results: list[Any]) -> Tree:
+    def _node(
+        self, job_id: str, values: list[Any], children: Any, dependents: Any, results: list[Any], runs: int
+    ) -> Tree:
         names = FIELDS if job_id in self._functions else (*FIELDS, "data")
         raw = dict(zip(names, values, strict=True))
         known = self._children.setdefault(job_id, set())
@@ -128,18 +164,31 @@ class Watch:
             return self._missing(job_id)
         if "data" in raw:
             self._functions[job_id] = _function(raw["data"], raw["description"])
-        named = _plain(raw["meta"])
-        named = named.get("children") if isinstance(named, dict) else None
+        meta = _plain(raw["meta"])
+        meta = meta if isinstance(meta, dict) else {}
+        named, tag = meta.get("children"), meta.get("recorder")
         if isinstance(named, list):
             known.update(child for child in named if isinstance(child, str))
         self._raw[job_id] = raw
         status = _text(raw["status"])
-        return _blank(job_id, status) | {
-            "function": self._functions[job_id],
-            "queue": _text(raw["origin"]) or None,
-            **{name: _text(raw[name]) or None for name in TIMES},
-            "exc_info": _exc_info(raw["exc_info"], results) if status in ("failed", "stopped") else None,
-        }
+        exc_info = _exc_info(raw["exc_info"], results) if status in ("failed", "stopped") else None
+        return (
+            _blank(job_id, status)
+            | {
+                "function": self._functions[job_id],
+                "queue": _text(raw["origin"]) or None,
+                **{name: _text(raw[name]) or None for name in TIMES},
+                "exc_info": exc_info,
+                "abandoned": status == "failed" and (exc_info or "").startswith(LOST),
+                "tagged": isinstance(tag, dict),
+                "parent": tag.get("parent_job") if isinstance(tag, dict) else None,
+                "depends_on": orjson.loads(raw["dependency_ids"] or b"[]"),
+                "runs": runs,
+                "kept": _text(raw["result_ttl"]) != "0",
+                "repeats_left": int(raw["repeats_left"]) if raw["repeats_left"] else None,
+            }
+            | (_result(results) if status == "finished" else {})
+        )
 
     def _missing(self, job_id: str) -> Tree:
         last = self._seen.get(job_id) or _blank(job_id, "gone")
@@ -150,11 +199,38 @@ class Watch:
             status = "finished" if status == "started" or unkept else "gone"
         return last | {"status": status, "abandoned": False, "children": []}
 
+    def _mark_lost(self, found: dict[str, Tree]) -> None:
+        """Mark the started jobs whose worker is gone. RQ lets a worker's key expire when its heartbeats fail."""
+        workers = {
+            node["id"]: _text(self._raw[node["id"]]["worker_name"])
+            for node in found.values()
+            if node["status"] == "started"
+        }
+        alive = living({name for name in workers.values() if name}, self.connection) if workers else {}
+        for job_id, name in workers.items():
+            found[job_id]["abandoned"] = self._confirmed(job_id, bool(name) and name not in alive)
+
+    def _confirmed(self, job_id: str, suspected: bool) -> bool:
+        if not suspected:
+            self._suspected.pop(job_id, None)
+            return False
+        return time.monotonic() - self._suspected.setdefault(job_id, time.monotonic()) >= CONFIRMED
+
+    def _explain(self, found: Tree) -> None:
+        """Say of jobs that still wait to be run what it is that they lack."""
+        waiting = [node for node in nodes(found) if node["status"] in ("queued", "scheduled")]
+        served = listening(self.connection) if waiting else set()
+        for node in waiting:
+            if node["queue"] not in served:
+                node["lacks"] = "worker"
+            elif node["status"] == "scheduled" and not is_scheduled(node["queue"], self.connection):
+                node["lacks"] = "scheduler"
+
     def _mark_abandoned(self, found: dict[str, Tree]) -> None:
         deferred = [node for node in found.values() if node["status"] == "deferred"]
         if not deferred:
             return
-        causes = {node["id"]: orjson.loads(self._raw[node["id"]]["dependency_ids"] or b"[]") for node in deferred}
+        causes = {node["id"]: node["depends_on"] for node in deferred}
         outside = sorted({cause for ids in causes.values() for cause in ids} - found.keys())
         pipe = self.connection.pipeline(transaction=False)
         for name in outside:
@@ -167,7 +243,9 @@ class Watch:
             for node in deferred:
                 tolerant = _text(self._raw[node["id"]]["allow_dependency_failures"]) == "1"
                 blocking = {"stopped", "canceled", "abandoned"} | (set() if tolerant else {"failed"})
-                if not node["abandoned"] and any(status.get(cause) in blocking for cause in causes[node["id"]]):
+                states = {status.get(cause) for cause in causes[node["id"]]}
+                forgotten = self._confirmed(node["id"], "" in states or "gone" in states)
+                if not node["abandoned"] and (forgotten or states & blocking):
                     node["abandoned"] = spread = True
                     status[node["id"]] = "abandoned"
 
@@ -190,8 +268,9 @@ class Watch:
 
 
 def _blank(job_id: str, status: str) -> Tree:
-    empty = dict.fromkeys(("function", "queue", *TIMES, "exc_info"))
-    return {"id": job_id, "status": status, **empty, "abandoned": False, "children": []}
+    empty = dict.fromkeys(("function", "queue", *TIMES, "exc_info", "lacks", "parent", "repeats_left"))
+    known = {"abandoned": False, "tagged": False, "depends_on": [], "kept": True, "runs": 0, "children": []}
+    return {"id": job_id, "status": status, **empty, **known}
 
 
 def _exc_info(stored: bytes | None, results: list[Any]) -> str | None:
@@ -209,6 +288,28 @@ def _exc_info(stored: bytes | None, results: list[Any]) -> str | None:
     except (zlib.error, ValueError):
         return None
     return text[-EXC_LIMIT:].decode(errors="replace")
+
+
+def _result(results: list[Any]) -> dict[str, Any]:
+    """What a job returned, under `result`; nothing where it is not plain values or was not kept."""
+    newest = {_text(key): value for key, value in results[0][1].items()} if results else {}
+    packed = newest.get("return_value") or b""
+    if _text(newest.get("type")) != "1" or not 0 < len(packed) <= RESULT_LIMIT:
+        return {}
+    try:
+        packed = base64.b64decode(packed)
+        value = _PlainUnpickler(io.BytesIO(packed)).load() if packed[:1] == pickle.PROTO else orjson.loads(packed)
+    except Exception:  # as in `_plain`
+        return {}
+    return {"result": jsonable(value)} if _is_plain(value) else {}
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return all(map(_is_plain, value))
+    if type(value) is dict:
+        return all(type(key) is str and _is_plain(inner) for key, inner in value.items())
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def _function(packed: bytes | None, description: bytes | None) -> str | None:
