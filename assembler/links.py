@@ -1,4 +1,4 @@
-"""A segment of an address that came to the client beside a random one: `/reset/Mg/c7k2…-81f0…/` in a mail.
+"""Addresses that hold something random: `/reset/Mg/c7k2…-81f0…/` in a mail.
 
 By itself `Mg` could be anything; the address that an answer held as a whole says that it was given.
 """
@@ -15,7 +15,7 @@ from assembler.shapes import SECRET, looks_opaque, pieces
 from assembler.slots import Slot
 from assembler.sources import proved, urls_in
 
-__all__ = ["Found", "locate_beside", "stands_beside"]
+__all__ = ["constant_start", "locate_beside", "stands_beside", "within_random"]
 
 Found = tuple[Extract, str]
 _SEGMENT = r"[^/?#\s\"'<>]+"
@@ -49,3 +49,27 @@ def _holding(answer: Answer, whole: str, regex: str) -> Iterator[Extract]:
             yield Extract(**where, regex=regex)
     if whole in (answer.text or ""):
         yield Extract(regex=regex)
+
+
+def constant_start(url: str, position: int) -> str:
+    """What follows in an address up to the next thing that may vary, in 40 characters at most."""
+    start, constant = 0, ""
+    for piece in pieces(url):
+        end = start + len(piece.text)
+        if end > position:
+            if piece.kind != "text":
+                break
+            constant += piece.text[max(0, position - start) :]
+        start = end
+    return re.split(r"[?#\d]", constant)[0][:40]
+
+
+def within_random(url: str, position: int) -> bool:
+    """True where what ends there is part of something random: the `2` of `/key/2-dicifz-f42020b2…` counts nothing by itself."""
+    start = 0
+    for piece in pieces(url):
+        end = start + len(piece.text)
+        if start < position < end:
+            return piece.kind == "opaque"
+        start = end
+    return False

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from assembler.extractors import Answer
+from assembler.links import constant_start, within_random
 from assembler.profile import Extract
 from assembler.shapes import id_like, looks_opaque, pieces
 from assembler.sources import form_fields, json_leaves, json_offers, proved, quoted, row_around, urls_in
@@ -226,21 +227,10 @@ def _continued(answer: Answer, wanted: Wanted, anchors: Sequence[str]) -> Iterat
     sought = re.compile(rf"{re.escape(role)}{re.escape(wanted.value)}(?![A-Za-z0-9_])")
     group = "".join(re.escape(p.text) if p.kind in ("text", "number") else r"[^/?#\s\"'<>]+" for p in pieces(role))
     for where, url in urls_in(answer):
-        if (match := sought.search(url)) and not _within_random(url, match.end()):
-            follow = re.escape(re.split(r"[?#\d]", url[match.end() :])[0])[:40]
+        if (match := sought.search(url)) and not within_random(url, match.end()):
+            follow = re.escape(constant_start(url, match.end()))
             regex = rf"{group}(\d+){follow}"
             yield from _offered(answer, where, url, regex, anchors, f"that answer links to {url[:60]}")
-
-
-def _within_random(url: str, position: int) -> bool:
-    """True where what ends there is part of something random: the `2` of `/key/2-dicifz-f42020b2…` counts nothing by itself."""
-    start = 0
-    for piece in pieces(url):
-        end = start + len(piece.text)
-        if start < position < end:
-            return piece.kind == "opaque"
-        start = end
-    return False
 
 
 def _beside(answer: Answer, wanted: Wanted) -> Iterator[Found]:

@@ -52,3 +52,11 @@ def test_a_number_that_begins_something_random_is_no_id(tmp_path: Path) -> None:
         tmp_path, [mail(f"http://127.0.0.1:8000/key/{secret}/"), redirect, get("/key/2-set/", "<p>ok</p>")]
     )
     assert profile.steps[2].path == f"/key/{{{{ steps.{profile.steps[1].id}.key }}}}-set/"
+
+
+def test_what_follows_an_id_in_an_address_ends_where_something_random_begins(tmp_path: Path) -> None:
+    session = "session-d1f579ae-8a30-4b17-a283-c622d8875041"
+    begun = Call("POST", "/blobs", status=202, headers=[("location", f"/blobs/put/2/{session}")])
+    first = profile_of(tmp_path, [begun, Call("PATCH", f"/blobs/put/2/{session}", body="abc")]).steps[0]
+    live = Answer(202, [("location", f"/blobs/put/11/{session.replace('d1f5', '07c2')}")], "")
+    assert [evaluate(e, live) for e in first.extract.values()] == ["11", session.replace("d1f5", "07c2")]
