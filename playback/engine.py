@@ -24,11 +24,12 @@ from playback.clone import clone
 from playback.commands import Commands
 from playback.enqueue import Enqueuer
 from playback.errors import BadProfile, TargetRefused, Unjudgeable
+from playback.evidence import Evidence
 from playback.fetched import unfetched
 from playback.job_sources import AppStatus, JobSource, RecorderJobs, RedisJobs, connect, status_path
 from playback.login import admin_steps, form_login
 from playback.overlays import overlaid
-from playback.redact import hide, redacted
+from playback.redact import Redaction, redacted
 from playback.report import Report, StepOutcome
 from playback.run_files import RunFiles
 from playback.session import Session
@@ -332,7 +333,7 @@ class _Replay:
         untouched = all(step.result == "skipped" for step in report.steps) and not self.options.keep
         if untouched:
             report.run_dir = None
-        results.write(report, self.data_root, self._attachments(session, secrets))
+        results.write(report, self.data_root, self._evidence(session, secrets))
         shutil.rmtree(self.pictures, ignore_errors=True)
         self._clean_up(passed=report.result in ("passed", "interrupted") or untouched)
         self.progress(
@@ -345,35 +346,12 @@ class _Replay:
         )
         return report
 
-    def _attachments(self, session: Session | None, secrets: set[str]) -> dict[str, bytes | str | Path]:
-        files: dict[str, bytes | str | Path] = {}
-        for comparison in self.report.comparisons:
-            for number, picture in enumerate(comparison.pictures):
-                name = f"pictures/{Path(picture).parent.name}-{Path(picture).name}"
-                files[name], comparison.pictures[number] = Path(picture), name
-        failure = session.failures.get(self.report.failing_step or "") if session is not None else None
-        if failure is None:
-            return files
-        sent = [
-            f"{failure.request.method} {failure.request.target}",
-            *(f"{n}: {v}" for n, v in failure.request.headers),
-            "",
-        ]
-        if failure.request.content:
-            sent.append(failure.request.content.decode("utf-8", "replace"))
-        files["request.txt"] = hide("\n".join(sent), secrets).encode("utf-8", "backslashreplace")
-        if failure.answer is not None:
-            head = [
-                f"HTTP {failure.answer.status_code}",
-                *(f"{k}: {v}" for k, v in failure.answer.headers.multi_items() if k != "set-cookie"),
-                "",
-            ]
-            files["answer.txt"] = hide(
-                "\n".join(head) + "\n" + failure.answer.content.decode("utf-8", "replace"), secrets
-            )
-        if failure.expected is not None:
-            files["expected.txt"] = failure.expected
-        return files
+    def _evidence(self, session: Session | None, secrets: set[str]) -> Evidence:
+        evidence = Evidence(Redaction(secrets), components=self.profile.prerequisites.components)
+        if session is not None:
+            evidence.look_at(self.report, list(session.trail.exchanges), session.bijection.known)
+        evidence.look_at_files(self.report, self.baseline, self.run_dir)
+        return evidence
 
     def _clean_up(self, *, passed: bool) -> None:
         self.holding.close()

@@ -90,6 +90,8 @@ class Report:
     failing_step: str | None = None
     error: str | None = None
     diagnostics: str | None = None
+    page: str | None = None
+    """The report as a page for people."""
     masked: Masked = field(default_factory=Masked)
     steps: list[StepOutcome] = field(default_factory=list)
     comparisons: list[ComparisonOutcome] = field(default_factory=list)

@@ -1,56 +1,45 @@
-"""Where verdicts are kept: `profiles/results/<slug>/<timestamp>/` with `report.json`, `junit.xml` and, unless all went
-well, `diagnostics/`; `profiles/results/latest.json` is the newest report of all. Documents are replaced atomically.
+"""Where verdicts are kept: `profiles/results/<slug>/<timestamp>/` with `report.json`, `report.html`, `junit.xml` and, unless
+all went well, `diagnostics/`; `profiles/results/latest.json` is the newest report of all. Documents are replaced atomically.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import platform
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from importlib import metadata
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from assembler.profile import slug_problem
 from assembler.storage import write_text
+from playback import bundle
+from playback.evidence import Evidence
+from playback.html_report import page
 from playback.jsontext import dumps
 from playback.junit import junit
 from playback.report import ComparisonOutcome, JobOutcome, Masked, Mismatch, Report, StepOutcome
-from playback.summary import render
 
 __all__ = ["find", "history", "last", "parse", "recent", "short_id", "write"]
 
 RESULTS = Path("profiles/results")
-LOG_LIMIT = 4 << 20  # bytes kept of one log, from its end
-LOG_COUNT = 50
-PACKAGES = ("profile-test-engine", "fastapi", "httpx", "numpy", "pydantic", "rasterio", "redis", "rq", "selectolax")
 
 
-def write(report: Report, data_root: Path, attachments: Mapping[str, bytes | str | Path] | None = None) -> Path:
-    """Keep the report and return its directory; `report.diagnostics` is set when there are any.
+def write(report: Report, data_root: Path, evidence: Evidence | None = None) -> Path:
+    """Keep the report and return its directory; `report.page`, and `report.diagnostics` when there are any, are set.
 
-    `attachments` are files for the diagnostics, by name: content, or a path to copy from. Also there: the logs that
-    the run wrote below `report.run_dir`, and the versions of what took part. Raises OSError.
+    `evidence` is what explains the verdict. Raises OSError.
     """
     if problem := slug_problem(report.profile):
         raise ValueError(problem)
+    evidence = evidence or Evidence()
     folder = _new_folder(data_root / RESULTS / report.profile, report.started_at)
-    if report.result != "passed" or attachments:
-        diagnostics = folder / "diagnostics"
-        diagnostics.mkdir()
-        _attach(diagnostics, attachments or {})
-        if report.run_dir:
-            _copy_logs(Path(report.run_dir), diagnostics / "logs", _seconds(report.started_at))
-        write_text(diagnostics / "versions.json", _json(_versions()))
-        report.diagnostics = str(diagnostics)
-        write_text(diagnostics / "report.json", _json(report.as_json()))
-        write_text(diagnostics / "summary.txt", render(report) + "\n")
+    report.page = str(folder / "report.html")
+    if report.result != "passed":
+        report.diagnostics = str(folder / "diagnostics")
+        bundle.write(folder / "diagnostics", report, evidence)
+    write_text(folder / "report.html", page(report, evidence))
     write_text(folder / "junit.xml", junit([report]))
-    document = _json(report.as_json())
+    document = dumps(report.as_json(), indent=2) + "\n"
     write_text(folder / "report.json", document)
     write_text(data_root / RESULTS / "latest.json", document)
     return folder
@@ -122,60 +111,6 @@ def _new_folder(parent: Path, started_at: str) -> Path:
             continue
         return folder
     raise FileExistsError(f"{parent} holds a thousand runs that began at {started_at}")
-
-
-def _attach(folder: Path, attachments: Mapping[str, bytes | str | Path]) -> None:
-    for name, content in attachments.items():
-        inside = PurePosixPath(name)
-        if inside.is_absolute() or ".." in inside.parts or not inside.parts:
-            raise ValueError(f"{name!r} does not name a file below the diagnostics")
-        if isinstance(content, Path):
-            content = content.read_bytes()
-        write_text(folder / inside, content)
-
-
-def _copy_logs(workspace: Path, folder: Path, since: float) -> None:
-    """Copy logs below `workspace` that were written after `since` (POSIX seconds); links are not followed."""
-    for path in _logs(workspace, since):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            size = os.fstat(descriptor).st_size
-            file.seek(max(0, size - LOG_LIMIT))
-            content = file.read(LOG_LIMIT)
-        write_text(folder / path.relative_to(workspace), content)
-
-
-def _logs(workspace: Path, since: float) -> list[Path]:
-    found = []
-    for parent, folders, files in os.walk(workspace):
-        folders.sort()
-        if Path(parent) == workspace / "_logs":
-            folders.clear()  # bodies and snapshots: not for reading
-        for name in sorted(files):
-            path = Path(parent, name)
-            if name.endswith(".log") or path.parent == workspace / "_logs":
-                seen = path.lstat()
-                if stat.S_ISREG(seen.st_mode) and seen.st_mtime >= since:
-                    found.append(path)
-    return found[:LOG_COUNT]
-
-
-def _seconds(started_at: str) -> float:
-    return float(int(datetime.fromisoformat(started_at).timestamp()))
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "system": platform.platform()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def _json(document: Mapping[str, Any]) -> str:
-    return dumps(document, indent=2) + "\n"
 
 
 def _known(kind: Any, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,15 +25,17 @@ from playback.awaiting import Awaiting
 from playback.bijection import Bijection, Moment
 from playback.builds import same_build
 from playback.commands import Commands
+from playback.curl import curl
 from playback.enqueue import Enqueuer
 from playback.errors import TargetRefused, Unjudgeable
 from playback.job_sources import JobSource
 from playback.report import Masked, Mismatch, StepOutcome
 from playback.target import Target
 from playback.template import Scope, Unknown, names_in
+from playback.trail import Exchange, Trail
 from playback.untils import holds, shown, state_of, stopped, wanted
 from playback.waits import limit_of
-from playback.wire import Client, Request, compose, curl
+from playback.wire import Client, Request, compose
 
 __all__ = ["Session"]
 
@@ -45,15 +47,6 @@ _LONGEST_QUIET = 10.0
 """Seconds that a request which acts waits at most for work that nobody asked about."""
 _UNSENDABLE = "a value from an earlier answer or from the profile makes a request that cannot be sent"
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
-
-
-@dataclass
-class Failure:
-    """What a failing step sent and got, for the diagnostics."""
-
-    request: Request
-    answer: httpx.Response | None
-    expected: bytes | None
 
 
 @dataclass
@@ -73,7 +66,7 @@ class Session:
     cancelled: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[dict[str, Any]], None] = lambda event: None
     masked: Masked = field(default_factory=Masked)
-    failures: dict[str, Failure] = field(default_factory=dict)
+    trail: Trail = field(default_factory=Trail)
     notes: list[str] = field(default_factory=list)
     answers: dict[str, tuple[httpx.Response, Moment]] | None = None
     """The last answer to each step, by its id, and when it came; None: they are not kept."""
@@ -174,7 +167,24 @@ class Session:
                 )
             )
         outcome.result = "failed" if outcome.mismatches else "passed"
+        if outcome.mismatches:
+            outcome.curl = self._curl(step)
+            self.trail.end()
         return outcome
+
+    def _curl(self, step: Step) -> str | None:
+        """What `step` sent, as a line for a person."""
+        request = self.trail.request_of(step.id)
+        if request is None:
+            return None
+        client = self.client(step.client)
+        return curl(
+            self.target,
+            request,
+            standing=client.headers,
+            secrets=self.scope.secrets,
+            cookies=bool(client.jar),
+        )
 
     # ------------------------------------------------------------------ HTTP
 
@@ -195,7 +205,6 @@ class Session:
         outcome.path = request.target
         self.bijection.own(request.own)
         client = self.client(step.client)
-        outcome.curl = curl(self.target, client, request)
         polls = step.wait is not None and step.wait.type == "poll"
         response: httpx.Response | None = None
         try:
@@ -228,10 +237,10 @@ class Session:
             if isinstance(error, httpx.LocalProtocolError):
                 why = _UNSENDABLE
             outcome.mismatches.append(Mismatch("connection", "an answer", reason, why))
+        finally:
+            self.trail.follow(Exchange.of(step, request, response, self._expected_path(step)))
         if self.answers is not None and response is not None:
             self.answers[step.id] = (response, self.moment(step))
-        if outcome.mismatches:
-            self.failures[step.id] = Failure(request, response, self._expected_body(step))
 
     def _send(
         self, step: Step, client: Client, request: Request, outcome: StepOutcome
@@ -355,9 +364,11 @@ class Session:
         comparer.settle()
 
     def _expected_body(self, step: Step) -> bytes | None:
-        if step.expect is None or step.expect.body is None:
-            return None
-        return (self.folder / step.expect.body).read_bytes()
+        path = self._expected_path(step)
+        return path.read_bytes() if path is not None else None
+
+    def _expected_path(self, step: Step) -> Path | None:
+        return self.folder / step.expect.body if step.expect is not None and step.expect.body is not None else None
 
     def moment(self, step: Step | None = None) -> Moment:
         """When `step` was answered in the recording (without one: when the recording ended), and the time now."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from playback.report import ComparisonOutcome, JobOutcome, Mismatch, Report, StepOutcome
 
-__all__ = ["headline", "render", "step_lines", "visible"]
+__all__ = ["advice", "headline", "render", "shown", "step_lines", "visible"]
 
 WIDTH = 72  # characters of one value
 KEPT = 16  # characters shown before the first difference of two long values
@@ -92,23 +92,24 @@ def _remarks(report: Report) -> Iterator[str]:
             + (f": {reasons}" if reasons else "")
         )
     if report.result != "passed":
+        if report.page:
+            remarks.append(f"Report: {visible(report.page)}")
         if report.diagnostics:
             remarks.append(f"Diagnostics: {visible(report.diagnostics)}")
         if report.run_dir:
             remarks.append(f"Workspace: {visible(report.run_dir)}")
-        remarks += [f"Next: {advice}" for advice in _advice(report)]
+        remarks += [f"Next: {sentence}" for sentence in advice(report)]
     if remarks:
         yield ""
         yield from remarks
 
 
-def _advice(report: Report) -> Iterator[str]:
+def advice(report: Report, *, curl: bool = True) -> Iterator[str]:
+    """What to do next, a sentence each; with `curl` the failing request as a command is among it."""
     skipped = sum(step.result == "skipped" for step in report.steps)
     if report.result == "failed":
-        curl = next((step.curl for step in report.steps if step.id == report.failing_step and step.curl), None)
-        if curl and len(curl) <= CURL:
-            theirs = " (cookies.txt: those of a session of your own)" if "-b cookies.txt" in curl else ""
-            yield f"send the request again{theirs}: {visible(curl)}"
+        if curl and (again := _again(report)):
+            yield f"send the request again{again}"
         if skipped:
             yield f"{_count(skipped, 'step')} did not run; --keep-going replays them too"
         left = (
@@ -122,6 +123,17 @@ def _advice(report: Report) -> Iterator[str]:
         yield "nothing was judged; put right what stands above and run it again"
 
 
+def _again(report: Report) -> str | None:
+    """The failing step's request: the command where it fits a line, else where it lies."""
+    line = next((step.curl for step in report.steps if step.id == report.failing_step and step.curl), None)
+    if line is None:
+        return None
+    theirs = " (cookies.txt: those of a session of your own)" if "-b cookies.txt" in line else ""
+    if len(line) <= CURL and line.isprintable():
+        return f"{theirs}: {line}"
+    return f"{theirs}: cd {visible(report.diagnostics)} && sh curl.sh" if report.diagnostics else None
+
+
 def _may_be_left(report: Report) -> bool:
     """True when traces of an earlier replay would look the same: the profile writes, and not only into its own run."""
     if all(step.method in ("GET", "HEAD", "OPTIONS") for step in report.steps):
@@ -132,14 +144,14 @@ def _may_be_left(report: Report) -> bool:
 
 def _mismatch(mismatch: Mismatch) -> str:
     in_json = mismatch.where.startswith("body:/")
-    expected, actual = _pair(_text(mismatch.expected, in_json), _text(mismatch.actual, in_json))
+    expected, actual = _pair(shown(mismatch.expected, in_json=in_json), shown(mismatch.actual, in_json=in_json))
     difference = "" if mismatch.expected is None and mismatch.actual is None else f"expected {expected}, got {actual}"
     message = (mismatch.message or "").strip().rpartition("\n")[2]  # of a traceback, what was raised
     parts = [part for part in (visible(message).rstrip("."), difference) if part]
     return f"{visible(mismatch.where)}: {'; '.join(parts) or 'differs'}"
 
 
-def _text(value: Any, in_json: bool) -> str:
+def shown(value: Any, *, in_json: bool) -> str:
     """A value as JSON on one line, with nothing unprintable in it; outside of JSON there is no null."""
     if value is None and not in_json:
         return "nothing"

@@ -28,7 +28,7 @@ from playback.errors import TargetRefused
 from playback.target import Target
 from playback.template import Scope, fill
 
-__all__ = ["Client", "Request", "authorities", "compose", "curl"]
+__all__ = ["Client", "FileBody", "Multipart", "Request", "authorities", "compose"]
 
 _BLOCK = 1 << 18
 LARGEST = 128 << 20
@@ -72,8 +72,9 @@ class Multipart:
 
     def __init__(self, parts: Iterable[tuple[Part, str]], folder: Path) -> None:
         self.boundary = secrets.token_hex(16)
+        self.parts, self.folder = list(parts), folder
         self._pieces: list[bytes | Path] = []
-        for part, value in parts:
+        for part, value in self.parts:
             head = f'--{self.boundary}\r\nContent-Disposition: form-data; name="{_quoted(part.name)}"'
             if part.filename is not None:
                 head += f'; filename="{_quoted(part.filename)}"'
@@ -197,7 +198,7 @@ class Client:
     def __init__(self, target: Target, headers: Mapping[str, str | list[str]], timeout: float) -> None:
         self.target = target
         self.jar = Jar()
-        self._headers = headers
+        self.headers = headers
         self._timeout = timeout
         self._connection: Any = None
         # Not an httpx.Client: cookies, redirects and credentials are ours, and its own handling costs as much as sending.
@@ -208,7 +209,7 @@ class Client:
         url = f"{self.target.origin}{request.path}"
         headers: list[tuple[str, str]] = [("host", self.target.host)]
         given = {n.lower() for n, _ in request.headers}
-        for name, values in self._headers.items():
+        for name, values in self.headers.items():
             if name.lower() not in given:
                 headers.extend((name, v) for v in (values if isinstance(values, list) else [values]))
         headers += request.headers
@@ -270,21 +271,3 @@ def _read(response: httpx.Response, deadline: float) -> None:
         if time.monotonic() > deadline:
             raise httpx.ReadTimeout("the answer was not complete in time")
     response._content = bytes(content)  # what `Response.read` does; httpx has no bounded reader
-
-
-def curl(target: Target, client: Client, request: Request) -> str:
-    """The request as a `curl` line for a person; cookies and credentials are left for them to fill in."""
-    words = ["curl", "-i", "-X", request.method]
-    for name, value in request.headers:
-        shown = (
-            "…"
-            if name.lower() in ("authorization", "cookie") or "csrf" in name.lower() or "token" in name.lower()
-            else value
-        )
-        words += ["-H", f"{name}: {shown}"]
-    if request.content:
-        words += ["--data-binary", "@-" if len(request.content) > 2000 else request.content.decode("utf-8", "replace")]
-    if client.jar:
-        words += ["-b", "cookies.txt"]
-    words.append(f"{target.origin}{request.target}")
-    return " ".join(w if re.fullmatch(r"[\w@%+=:,./-]+", w) else "'" + w.replace("'", "'\\''") + "'" for w in words)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import xml.etree.ElementTree as ElementTree
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,14 @@ from tests.playback.reports import HOSTILE, failed, passed
 
 
 def test_a_passed_replay_leaves_a_report_and_no_diagnostics(tmp_path: Path) -> None:
-    folder = write(passed(), tmp_path, {})
+    report = passed()
+    folder = write(report, tmp_path)
     assert folder == tmp_path / "profiles/results/small-watershed/20261120T104106.123456Z"
-    assert sorted(path.name for path in folder.iterdir()) == ["junit.xml", "report.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["junit.xml", "report.html", "report.json"]
+    assert (report.page, report.diagnostics) == (str(folder / "report.html"), None)
     document = json.loads((folder / "report.json").read_bytes())
-    assert document == passed().as_json() == json.loads((tmp_path / "profiles/results/latest.json").read_bytes())
-    assert parse(document) == passed()
+    assert document == report.as_json() == json.loads((tmp_path / "profiles/results/latest.json").read_bytes())
+    assert parse(document) == report
 
 
 def test_what_was_written_can_be_read_again(tmp_path: Path) -> None:
@@ -31,55 +32,6 @@ def test_what_was_written_can_be_read_again(tmp_path: Path) -> None:
     document["a key of a later version"] = 1
     document["steps"][0]["another"] = 2
     assert parse(document) == report
-
-
-def test_a_failed_replay_leaves_what_explains_it(tmp_path: Path) -> None:
-    workspace = tmp_path / "run"
-    began = datetime.now(UTC)
-    for name in ("_logs/application.txt", "wepp/run.log", "wepp/old.log", "wepp/input.txt", "_logs/profile.bodies/ab"):
-        (workspace / name).parent.mkdir(parents=True, exist_ok=True)
-        (workspace / name).write_text(name)
-    long_ago = (began - timedelta(hours=1)).timestamp()
-    os.utime(workspace / "wepp/old.log", (long_ago, long_ago))
-    (tmp_path / "secret").write_text("outside")
-    (workspace / "wepp/link.log").symlink_to(tmp_path / "secret")
-    (tmp_path / "answer").write_bytes(b"\xff\x00")
-
-    report = failed(run_dir=str(workspace), started_at=began.isoformat())
-    folder = write(
-        report, tmp_path, {"request.http": "POST /", "steps/run-wepp/answer": tmp_path / "answer", "b": b"\0"}
-    )
-
-    diagnostics = folder / "diagnostics"
-    assert report.diagnostics == str(diagnostics)
-    found = sorted(str(path.relative_to(diagnostics)) for path in diagnostics.rglob("*") if path.is_file())
-    assert found == [
-        "b",
-        "logs/_logs/application.txt",
-        "logs/wepp/run.log",
-        "report.json",
-        "request.http",
-        "steps/run-wepp/answer",
-        "summary.txt",
-        "versions.json",
-    ]
-    assert (diagnostics / "steps/run-wepp/answer").read_bytes() == b"\xff\x00"
-    assert json.loads((diagnostics / "report.json").read_bytes())["diagnostics"] == str(diagnostics)
-    assert set(json.loads((diagnostics / "versions.json").read_bytes())) >= {"python", "system", "rq"}
-
-
-def test_only_the_end_of_a_huge_log_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("playback.results.LOG_LIMIT", 10)
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "x.log").write_text("beginning, middle, the end")
-    folder = write(failed(run_dir=str(tmp_path / "run"), started_at="2001-01-01T00:00:00Z"), tmp_path)
-    assert (folder / "diagnostics/logs/x.log").read_text() == "e, the end"
-
-
-@pytest.mark.parametrize("name", ["../escaped", "/etc/escaped", "a/../../b", ""])
-def test_attachments_stay_below_the_diagnostics(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="does not name a file below"):
-        write(failed(), tmp_path, {name: b""})
 
 
 def test_a_slug_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
