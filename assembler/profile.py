@@ -18,6 +18,7 @@ __all__ = [
     "Expect",
     "Extract",
     "Ignore",
+    "JobNode",
     "Metadata",
     "Misplaced",
     "Overlay",
@@ -122,6 +123,8 @@ class Wait(_Strict):
     """What is waited for; the keys below name the type they belong to."""
     job: str | None = None
     """`job`: the id, usually `{{ steps.<id>.<name> }}`; its whole tree must be finished."""
+    also: list[str] = []
+    """`job`: ids of further jobs that the step enqueued; their trees must be finished, too."""
     endpoint: str | None = None
     """`status_poll`: an address; a relative one is asked below the run's page."""
     success_state: str | None = None
@@ -156,6 +159,29 @@ class Wait(_Strict):
         return self
 
 
+class JobNode(_Strict):
+    """One job as it was recorded, beside its final status in `jobs`. What is absent was not known."""
+
+    queue: str | None = None
+    """The queue it was put on."""
+    parent: str | None = None
+    """The job of `jobs` that enqueued it; absent: the request did."""
+    depends_on: list[str] = []
+    """The jobs of `jobs` that it waited for."""
+    result: Any = None
+    """What it returned, if not null and at most 4 kB of JSON."""
+    exception: str | None = None
+    """What it raised: type and first line of the message."""
+    took: float | None = None
+    """Seconds it ran, for people: never compared."""
+    runs: int = 1
+    """How often it succeeded, for one that repeats (RQ's `Repeat`): so many runs are waited for."""
+    scheduled: bool = False
+    """True: it was enqueued for a later time, so a scheduler is needed."""
+    kept: bool = True
+    """False: Redis forgets it as soon as it has succeeded (`result_ttl=0`)."""
+
+
 class Expect(_Strict):
     """What the answer must be. `body` names a file under the profile that holds the recorded answer."""
 
@@ -174,7 +200,21 @@ class Expect(_Strict):
     contains: str | None = None
     """A text that the answer must hold."""
     jobs: dict[str, str] | None = None
-    """Recorded job trees: function (with #n for repeats) to final status."""
+    """Recorded job trees: function (with #n for repeats) to final status; one that says `queued`, `started`, `deferred`
+    or `scheduled` was not over when the recording ended, and its end is not compared."""
+    job_tree: dict[str, JobNode] | None = None
+    """More about those jobs, under the same names: then a job that is not named is one too many."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Expect:
+        known = self.jobs or {}
+        for name, node in (self.job_tree or {}).items():
+            for other in (name, *([node.parent] if node.parent else []), *node.depends_on):
+                if other not in known:
+                    near = difflib.get_close_matches(other, known, 1)
+                    hint = f"; did you mean {near[0]!r}" if near else ""
+                    raise ValueError(f"names {other!r} in job_tree, which is no job of `jobs`{hint}")
+        return self
 
 
 class Part(_Strict):

@@ -94,10 +94,13 @@ class Job:
     parent_id: str | None
     depends_on: list[str]
     status: str = "queued"
+    scheduled: bool = False
+    kept: bool = True
     duration_ms: float | None = None
     result: Any = None
     error: Any = None
     executions: list[str] = field(default_factory=list)
+    successes: int = 0
     children: list[Job] = field(default_factory=list)
     finished_ns: int | None = None
 
@@ -230,6 +233,8 @@ class Recording:
                     event["parent_id"],
                     list(payload.get("depends_on") or []),
                     payload.get("status") or "queued",
+                    payload.get("status") == "scheduled",
+                    payload.get("result_ttl") != 0,
                 )
                 self.jobs.setdefault(job.job_id, job)
                 by_operation[event["operation_id"]] = job
@@ -275,6 +280,7 @@ class Recording:
                 payload.get("error"),
             )
             job.finished_ns = event["mono_ns"]
+            job.successes += event["stage"] == "finished"
 
 
 def _in_order(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

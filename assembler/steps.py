@@ -6,6 +6,7 @@ Files that a step names (uploads, bodies, expected answers) are collected by the
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from assembler.clients import Owner, RecordedClient
 from assembler.cookies import SESSION_NAME
 from assembler.correlation import Correlation
 from assembler.document import Noted
+from assembler.job_trees import expected_jobs
 from assembler.parts import Extraction, Filled, Generated, Part, Ref, Secret, generated
 from assembler.polling import Poll
 from assembler.prologue import script_cookies
@@ -30,7 +32,7 @@ from assembler.sources import locate
 __all__ = ["StepWriter", "step_id"]
 
 _NOT_SENT = {
-    "host", "content-length", "cookie", "connection", "transfer-encoding", "accept-encoding", "keep-alive", "te", "upgrade",
+    "host", "content-length", "cookie", "connection", "accept-encoding", "keep-alive", "te", "upgrade",
     "proxy-connection", "x-recorder-request", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port",
     "x-real-ip", "forwarded", "via",
 }  # fmt: skip
@@ -39,7 +41,6 @@ _EXTENSIONS = {
     "text/html": "html", "application/json": "json", "text/csv": "csv", "text/plain": "txt", "application/xml": "xml",
     "text/xml": "xml", "text/css": "css", "image/png": "png", "image/tiff": "tif", "application/zip": "zip", "application/pdf": "pdf",
 }  # fmt: skip
-_ENDED = ("finished", "failed", "stopped", "canceled")
 _LONGEST_NAME = 120
 """Bytes of a file's name; file systems keep 255, encrypted ones 143."""
 _LONGEST_TEXT = 1 << 20
@@ -119,6 +120,8 @@ class StepWriter:
         for name, value in exchange.headers:
             if name in _NOT_SENT or (name == "user-agent" and value == agent) or (name == "content-type" and multipart):
                 continue
+            if name == "transfer-encoding" and not exchange.request_body:
+                continue
             # A validator from before the recording names a state that no fresh instance has.
             if name in _CONDITIONAL and not any(
                 isinstance(p, Ref) for _, parts in filled.of("header", name) for p in parts
@@ -167,7 +170,9 @@ class StepWriter:
         media_type = (body.get("media_type") or "").partition(";")[0].strip().lower()
         if text is None:
             self._stored_body(step, body)
-        elif len(text) > _LONGEST_TEXT and not any(filled.of(place) for place in ("form", "name", "json", "xml", "text")):
+        elif len(text) > _LONGEST_TEXT and not any(
+            filled.of(place) for place in ("form", "name", "json", "xml", "text")
+        ):
             step["body"] = self._file(f"seed/bodies/{step['id']}.{_EXTENSIONS.get(media_type, 'bin')}", text.encode())
         elif (
             media_type == "application/x-www-form-urlencoded" and text and all("=" in pair for pair in text.split("&"))
@@ -274,7 +279,7 @@ class StepWriter:
                     f"step {step}: the answer's body was not stored ({body.get('omitted') or 'missing'}) and is not compared."
                 )
         if exchange.jobs:
-            expect["jobs"] = _job_statuses(exchange)
+            expect |= expected_jobs(exchange.jobs)
         return expect
 
     def __post_init__(self) -> None:
@@ -323,20 +328,34 @@ class StepWriter:
                 if count > 1
                 else "found finished at once; another run may have to wait",
             )
+        names: list[str] = []
         for root in exchange.jobs:
             extract = locate(self.correlation.answers[exchange.index], root.job_id)
             if extract is None:
                 continue
-            known = self.correlation.extractions[exchange.index]
-            name = next((n for n, e in known.items() if e.extract == extract), "job_id")
-            extraction = known.get(name) or Extraction(name, extract, "the background job that this request enqueued")
+            known = {**self.correlation.extractions[exchange.index], **step.get("extract", {})}
+            alike = (n for n, e in self.correlation.extractions[exchange.index].items() if e.extract == extract)
+            free = (
+                n
+                for n in (f"job_id_{count}" if count > 1 else "job_id" for count in itertools.count(1))
+                if n not in known
+            )
+            name = next(alike, None) or next(free)
+            extraction = self.correlation.extractions[exchange.index].get(name) or Extraction(
+                name, extract, "the background job that this request enqueued"
+            )
             step.setdefault("extract", {}).setdefault(name, _noted(extraction))
-            ends = [job.finished_ns for job in root.tree() if job.finished_ns is not None]
-            wait = {"type": "job", "job": f"{{{{ steps.{step['id']}.{name} }}}}"}
-            if ends and exchange.finished_ns:
-                wait["recorded"] = round(max(0, max(ends) - exchange.finished_ns) / 1e9, 3)
-            return Noted(wait, f"enqueued {root.function}; its whole tree must end")
-        return None
+            names.append(f"{{{{ steps.{step['id']}.{name} }}}}")
+        if not names:
+            return None
+        wait = {"type": "job", "job": names[0]}
+        if names[1:]:
+            wait["also"] = names[1:]
+        ends = [job.finished_ns for root in exchange.jobs for job in root.tree() if job.finished_ns is not None]
+        if ends and exchange.finished_ns:
+            wait["recorded"] = round(max(0, max(ends) - exchange.finished_ns) / 1e9, 3)
+        functions = ", ".join(dict.fromkeys(root.function for root in exchange.jobs))
+        return Noted(wait, f"enqueued {functions}; {'their whole trees' if names[1:] else 'its whole tree'} must end")
 
     # ------------------------------------------------------------------ templates
 
@@ -415,21 +434,6 @@ def _pause(previous: Exchange | None, exchange: Exchange) -> float:
     if previous is None or previous.finished_ns is None or previous.boot != exchange.boot:
         return 0.0
     return (exchange.started_ns - previous.finished_ns) / 1e9
-
-
-def _job_statuses(exchange: Exchange) -> dict[str, str]:
-    """Function to final status of every job that came of a request; repeats are numbered. What had not ended when the
-    capture did is left out: nothing is known of it."""
-    statuses: dict[str, str] = {}
-    for root in exchange.jobs:
-        for job in root.tree():
-            if job.status not in _ENDED:
-                continue
-            name, count = job.function, 2
-            while name in statuses:
-                name, count = f"{job.function}#{count}", count + 1
-            statuses[name] = job.status
-    return statuses
 
 
 def _broken_off(body: Mapping[str, Any]) -> bool:

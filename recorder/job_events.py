@@ -56,6 +56,7 @@ class Intent(NamedTuple):
             "depends_on": list(job._dependency_ids),
             "status": status,
             "scheduled_for": when and when.replace("+00:00", "Z"),
+            "result_ttl": job.result_ttl,
         }
         cause = self.cause
         self.recorder.emit(

@@ -148,7 +148,7 @@ def test_the_payload_of_an_enqueue(queue: Queue, recording: Recorder) -> None:
     assert deferred["payload"] == {
         "job_id": "named", "queue": "default", "function": "tests.apps.rq_tasks.add", "args": [1],
         "kwargs": {"right": {"deep": [1.5, None]}}, "depends_on": [parent.id],
-        "status": "deferred", "scheduled_for": None,
+        "status": "deferred", "scheduled_for": None, "result_ttl": None,
     }  # fmt: skip
     assert scheduled["payload"]["scheduled_for"] == "2030-01-01T10:00:00.000000Z"
     assert scheduled["payload"]["args"] == [{"repr": "PosixPath('/x')", "type": "pathlib.PosixPath"}, 2]
