@@ -6,7 +6,7 @@ The assembler uses it to tell which cookies a recorded browser owed to the appli
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from email.message import Message
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from urllib.request import Request
@@ -55,6 +55,10 @@ class Jar:
                 0, name, value, None, False, domain, False, False, path, True, secure, None, True, None, None, {}, False
             )
         )
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Name and value of everything that is kept, wherever it would be sent."""
+        return ((cookie.name, cookie.value or "") for cookie in self._jar)
 
     def __bool__(self) -> bool:
         return len(self._jar) > 0

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote, quote_plus, unquote_plus, urlsplit
 
+from playback.redact import SHORTEST
 from playback.target import Target
 from playback.wire import FileBody, Multipart, Request
 from recorder.marks import merged, replaced
@@ -36,7 +37,6 @@ _NOISE = re.compile(
     r"accept-encoding|cache-control|connection|content-length|cookie|dnt|host|pragma|priority|sec-.*|te|upgrade-insecure-requests|"
     r"user-agent",
 )
-_SHORT = 4  # characters: shorter secrets occur by chance, and are only known as whole values
 _NAMES, _PSEUDONYMS = Names(), Pseudonyms(b"of what is hidden nothing is kept")
 
 
@@ -167,7 +167,7 @@ class _Line:
             place = chr(_FIRST + index)
             if text == value:
                 return place
-            if len(value) >= _SHORT:
+            if len(value) >= SHORTEST:
                 for spelled in dict.fromkeys(
                     (value, json.dumps(value)[1:-1], quote(value, safe=""), quote_plus(value))
                 ):

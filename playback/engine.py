@@ -29,7 +29,7 @@ from playback.fetched import unfetched
 from playback.job_sources import AppStatus, JobSource, RecorderJobs, RedisJobs, connect, status_path
 from playback.login import admin_steps, form_login
 from playback.overlays import overlaid
-from playback.redact import Redaction, redacted
+from playback.redact import Redaction, of_environment, redacted
 from playback.report import Report, StepOutcome
 from playback.run_files import RunFiles
 from playback.session import Session
@@ -327,7 +327,7 @@ class _Replay:
             report.result = "interrupted" if self.cancelled.is_set() else "failed" if bad else "passed"
         if self.witness is not None and session is not None:
             self.witness(session, report)
-        secrets = session.secrets_seen() if session is not None else set()
+        secrets = of_environment(self.environ) | (session.secrets_seen() if session is not None else set())
         redacted(report, secrets)
         # A workspace in which nothing happened helps nobody, nor does one in which nobody saw the end.
         untouched = all(step.result == "skipped" for step in report.steps) and not self.options.keep

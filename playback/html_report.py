@@ -15,8 +15,8 @@ from playback.evidence import Evidence
 from playback.html_parts import duration, facts, outcome, places, preformatted, table, unfold
 from playback.html_steps import failing_steps, jobs_table, steps_tables
 from playback.report import ComparisonOutcome, Report
-from playback.summary import advice, headline
-from playback.tags import Html, joined, tag
+from playback.summary import advice, sentence
+from playback.tags import Html, tag
 
 __all__ = ["page"]
 
@@ -55,12 +55,11 @@ def _sections(report: Report, evidence: Evidence) -> Iterator[Html]:
     yield tag(
         "header",
         tag("h1", tag("span", report.result, class_=f"verdict {report.result}"), _title(report)),
-        tag("p", headline(report), class_="soft"),
-        tag("p", report.error) if report.error else None,
+        tag("p", sentence(report), class_="said"),
         _facts(report),
         tag(
             "nav",
-            *[joined(tag("a", name, href=f"#{to}"), "  ") for to, name, there in links if there],
+            *[tag("a", name, href=f"#{to}") for to, name, there in links if there],
             aria_label="Sections",
         ),
     )
@@ -102,7 +101,7 @@ def _files(report: Report, evidence: Evidence) -> Iterator[Html]:
     if not report.comparisons:
         return
     rows = [(tag("code", file.target), file.method, outcome(file.result), file.summary) for file in report.comparisons]
-    yield table(("File", "Compared by", "Result", "Finding"), rows)
+    yield table(("File", "Compared by", "Result", "Finding"), rows, class_="files")
     budget = PICTURES
     for file in report.comparisons:
         if file.result == "passed":
@@ -123,7 +122,12 @@ def _details(file: ComparisonOutcome) -> Html | None:
         return unfold("Difference", preformatted(file.details, diff=True), open=True)
     if (found := _columns(file.details)) is not None:
         head, rows, rest = found
-        return unfold(f"{len(rows)} values", table(head, rows), *[tag("p", line) for line in rest], open=True)
+        return unfold(
+            "The worst differences" if head[0] == "where" else "The values",
+            table(head, rows),
+            *[tag("p", line) for line in rest],
+            open=True,
+        )
     return unfold("Details", preformatted(file.details), open=True)
 
 

@@ -14,6 +14,7 @@ __all__ = ["failing_steps", "jobs_table", "steps_tables"]
 
 FAILING = 20  # steps that are shown with everything
 MISMATCHES = 50
+SHORT = 12  # characters: shorter values are seen at a glance
 VALUE = 400  # characters of a value
 BEFORE = 60  # characters shown before the first difference of two long values
 BODY = 6000  # characters of a request or an answer; the diagnostics have more
@@ -57,7 +58,9 @@ def _card(number: int, step: StepOutcome, told: Told | None, evidence: Evidence)
             yield unfold(
                 "Difference of the bodies", preformatted(evidence.diff, diff=True), open=len(evidence.diff) <= 80
             )
-        yield from _exchange(told)
+        yield from _exchange(
+            told, open=step.status is None or (step.status >= 400 and step.status != step.expected_status)
+        )
 
 
 def _status(step: StepOutcome) -> str:
@@ -90,6 +93,8 @@ def _row(mismatch: Mismatch) -> tuple[object, ...]:
 
 def _marked(expected: str, actual: str) -> tuple[Html, Html]:
     """Both with what differs between their common beginning and end marked, and cut around that where they are long."""
+    if max(len(expected), len(actual)) <= SHORT:
+        return text(expected), text(actual)
     shortest = min(len(expected), len(actual))
     start = next((n for n in range(shortest) if expected[n] != actual[n]), shortest)
     end = next((n for n in range(shortest - start) if expected[-1 - n] != actual[-1 - n]), shortest - start)
@@ -121,12 +126,12 @@ def _failed_jobs(job: JobOutcome) -> Iterator[Html]:
         yield from _failed_jobs(child)
 
 
-def _exchange(told: Told) -> Iterator[Html]:
-    yield unfold("The request", _body(told.request, "request.txt"))
+def _exchange(told: Told, *, open: bool = True) -> Iterator[Html]:
     if told.answer is None:
         yield tag("p", "There was no answer.")
     else:
-        yield unfold(f"The answer ({told.size:,} bytes)", _body(told.answer, "answer.txt"))
+        yield unfold(f"The answer ({told.size:,} bytes)", _body(told.answer, "answer.txt"), open=open)
+    yield unfold("The request", _body(told.request, "request.txt"))
 
 
 def _body(written: str, name: str) -> Html:

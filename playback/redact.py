@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import json
 import secrets as random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -22,9 +22,11 @@ from recorder.names import Names
 from recorder.pseudonyms import PSEUDONYM, Pseudonyms
 from recorder.redaction import Redactor
 
-__all__ = ["HIDDEN", "Redaction", "hide", "redacted"]
+__all__ = ["HIDDEN", "SHORTEST", "Redaction", "hide", "of_environment", "redacted"]
 
 HIDDEN = "•••"
+SHORTEST = 4  # characters of a secret; shorter ones would hide half a text
+_SECRET_NAMES = ("ADMIN_PASSWORD", "RECORDER_TOKEN", "RECORDER_KEY", "PROFILE_PLAYBACK_TOKEN")
 _TELLING = 8  # characters from which on a value is also looked for in escapings that few use, base64 among them
 
 
@@ -93,6 +95,15 @@ class Redaction:
 
 def _is_hidden(text: str) -> bool:
     return PSEUDONYM.fullmatch(text) is not None or text.strip("\"'") == HIDDEN
+
+
+def of_environment(environ: Mapping[str, str]) -> set[str]:
+    """Every secret that a replay may read from its environment, sent or not: the application's logs may hold it."""
+    return {
+        value
+        for name, value in environ.items()
+        if (name.startswith("PROFILE_SECRET_") or name in _SECRET_NAMES) and len(value) >= SHORTEST
+    }
 
 
 def redacted(report: Report, secrets: set[str]) -> None:

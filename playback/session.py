@@ -29,6 +29,7 @@ from playback.curl import curl
 from playback.enqueue import Enqueuer
 from playback.errors import TargetRefused, Unjudgeable
 from playback.job_sources import JobSource
+from playback.redact import SHORTEST
 from playback.report import Masked, Mismatch, StepOutcome
 from playback.target import Target
 from playback.template import Scope, Unknown, names_in
@@ -36,6 +37,7 @@ from playback.trail import Exchange, Trail
 from playback.untils import holds, shown, state_of, stopped, wanted
 from playback.waits import limit_of
 from playback.wire import Client, Request, compose
+from recorder.names import Names
 
 __all__ = ["Session"]
 
@@ -46,6 +48,7 @@ _LONGEST_SETTLE = 30.0
 _LONGEST_QUIET = 10.0
 """Seconds that a request which acts waits at most for work that nobody asked about."""
 _UNSENDABLE = "a value from an earlier answer or from the profile makes a request that cannot be sent"
+_NAMES = Names()
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
@@ -457,11 +460,9 @@ class Session:
 
     def secrets_seen(self) -> set[str]:
         """Live values that no report may show: secrets that were sent, and cookies that were received."""
-        return {
-            v
-            for v in [*self.scope.secrets.values(), *self.scope.generated.values(), *self.bijection.secrets()]
-            if len(v) >= 4
-        }
+        sent = [*self.scope.secrets.values(), *self.scope.generated.values()]
+        cookies = [v for client in self.clients.values() for n, v in client.jar if _NAMES.credential_cookie(n)]
+        return {v for v in [*sent, *cookies, *self.bijection.secrets()] if len(v) >= SHORTEST}
 
 
 def _text(response: httpx.Response) -> str | None:

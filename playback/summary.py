@@ -12,7 +12,7 @@ from typing import Any
 
 from playback.report import ComparisonOutcome, JobOutcome, Mismatch, Report, StepOutcome
 
-__all__ = ["advice", "headline", "render", "shown", "step_lines", "visible"]
+__all__ = ["advice", "headline", "render", "sentence", "shown", "step_lines", "visible"]
 
 WIDTH = 72  # characters of one value
 KEPT = 16  # characters shown before the first difference of two long values
@@ -35,6 +35,52 @@ def headline(report: Report) -> str:
         counts.append(_count(len(report.comparisons), "file"))
     place = f" at step {visible(report.failing_step)}" if report.failing_step else ""
     return f"{report.result.upper()}{place}  {visible(report.profile)}  {', '.join(counts)}, {report.duration_s:.1f} s"
+
+
+def sentence(report: Report) -> str:
+    """The verdict as somebody would say it."""
+    if report.error:
+        return visible(report.error)
+    ran, of = sum(step.result != "skipped" for step in report.steps), len(report.steps)
+    files = [file for file in report.comparisons if file.result in BAD]
+    differ = f"{len(files)} of {_count(len(report.comparisons), 'file')} differ{'s' if len(files) == 1 else ''}"
+    if report.result == "passed":
+        compared = f" and {_count(len(report.comparisons), 'file')}" if report.comparisons else ""
+        return f"{_count(of, 'step')}{compared}: all as recorded."
+    if report.result == "interrupted":
+        return f"It was stopped after {ran} of {_count(of, 'step')}, so this is no verdict."
+    bad = [(number, step) for number, step in enumerate(report.steps, 1) if step.result in BAD]
+    if not bad:
+        return f"{_count(ran, 'step')} went as recorded, but {differ}."
+    number, step = bad[0]
+    named = f"Step {number} of {of}, {visible(step.id)}, {visible(step.method)} {_cut(visible(step.path), 0)}"
+    others = [f"{_count(len(bad) - 1, 'other step')} failed, too"] if bad[1:] else []
+    others += [f"{_count(of - ran, 'step')} did not run"] if of > ran else []
+    others += [differ] if files else []
+    return f"{named}: {_told(step)}.{f' {_sentence_of(others)}.' if others else ''}"
+
+
+def _told(step: StepOutcome) -> str:
+    """What is wrong with a step, in a few words."""
+    for mismatch in step.mismatches:
+        if mismatch.where == "status":
+            return f"answered {visible(str(mismatch.actual))} instead of {visible(str(mismatch.expected))}"
+        if mismatch.where.startswith("jobs:"):
+            return (
+                f"job {visible(mismatch.where.removeprefix('jobs:'))} is {visible(str(mismatch.actual or 'missing'))}"
+            )
+        if mismatch.where == "connection":
+            return visible(mismatch.message or "no answer")
+    if not step.mismatches:
+        return step.result
+    at = f"at {visible(step.mismatches[0].where)}"
+    many = len(step.mismatches) > 1
+    return f"{_count(len(step.mismatches), 'difference')}{', the first' if many else ''} {at}"
+
+
+def _sentence_of(parts: list[str]) -> str:
+    joined = "; ".join(parts)
+    return joined[:1].upper() + joined[1:]
 
 
 def render(report: Report) -> str:
