@@ -2,7 +2,8 @@
 
 With PROFILE_PLAYBACK_TOKEN set, whoever sends it (as a bearer, or as the password a browser asks for). Without it, only
 programs on this machine that name it by a loopback address: a page that reaches us by a rebound DNS name does not.
-A browser's request to change something must come from our own pages, whatever it carries.
+A browser's request to change something must come from our own pages, whatever it carries, and no browser may guess
+what an answer is.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import hmac
 import ipaddress
 from urllib.parse import urlsplit
 
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from playback.problems import problem
 
 __all__ = ["Access", "is_loopback"]
 
@@ -41,16 +43,27 @@ class Access:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it."""
-        if scope["type"] == "http" and scope["path"] != OPEN and (refusal := self._refusal(scope)):
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), (b"x-content-type-options", b"nosniff")]
+            await send(message)
+
+        if scope["path"] != OPEN and (refusal := self._refusal(scope)):
             status, sentence = refusal
             headers = {"WWW-Authenticate": CHALLENGE} if status == 401 else {}
-            await JSONResponse({"error": sentence}, status, headers)(scope, receive, send)
+            await problem(status, sentence, headers)(scope, receive, sent)
             return
-        await self.app(scope, receive, send)
+        await self.app(scope, receive, sent)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            return 403, "Send one Host header: which of several is meant cannot be told."
         if self.token is None:
             client = scope.get("client")
             if client is not None and not is_loopback(client[0]):
@@ -62,9 +75,15 @@ class Access:
                 )
         elif not hmac.compare_digest(_offered(headers.get("authorization", "")), self.token.encode()):
             return 401, "Send the value of PROFILE_PLAYBACK_TOKEN as 'Authorization: Bearer …'."
+        if scope["method"] in SAFE:
+            return None
+        # Fetch Metadata (W3C): what a browser says of a request, and no page can change.
+        site = headers.get("sec-fetch-site", "none")
+        if site not in ("same-origin", "none"):
+            return 403, f"A page of another origin ({site}) may not start or end anything here."
         origin = headers.get("origin")
-        if origin is not None and scope["method"] not in SAFE and _authority(origin) != host:
-            return 403, f"A page of {origin!r} may not start anything here."
+        if origin is not None and _authority(origin) != host:
+            return 403, f"A page of {origin!r} may not start or end anything here."
         return None
 
 

@@ -4,12 +4,13 @@
 |---|---|
 | drafts | 30 days after they were made, with a notice from the 23rd on |
 | replaced drafts, snapshots without a draft | after 30 days |
-| results of a profile | all but the last 20 |
-| workspaces of replays | after 7 days without a change |
+| results of a profile | after 7 days (PROFILE_PLAYBACK_KEEP_DAYS), but not the last 20 (PROFILE_PLAYBACK_KEEP_RUNS) |
+| workspaces of replays | after as many days without a change |
 | what a killed replay left half made | after a day |
 | discarded workspaces | at once |
 
-Only folders of these kinds in their own places are looked at; links are never followed.
+Only folders of these kinds in their own places are looked at; links are never followed. What belongs to a replay that
+is under way stays, whichever program replays.
 """
 
 from __future__ import annotations
@@ -21,26 +22,42 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from assembler import drafts
 from playback.errors import PlaybackError
 from playback.results import RESULTS
 from playback.trash import TRASH, delete
+from playback.underway import is_claimed, run_root
+from playback.whole_numbers import whole_number
 
-__all__ = ["Action", "AlreadyRunning", "housekeeping", "plan"]
+__all__ = ["Action", "AlreadyRunning", "Retention", "housekeeping", "plan"]
 
 NOTICE = 23
 DRAFTS = 30
-WORKSPACES = 7
 HALF_MADE = 1
 """Days."""
-KEPT_RESULTS = 20
 DAY = 86_400.0
 
 _WORKSPACE = re.compile(r"[0-9a-f]{32}")
 _HALF_MADE = re.compile(r"\.[0-9a-f]{32}\.cloning|\.pictures-[0-9a-f]{32}|\.artifacts")
 _RESULT = re.compile(r"\d{8}T\d{6}(?:\.\d+)?Z(?:-\d+)?")
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long stays what finished replays leave: `days`, and the last `runs` results of a profile whatever their age."""
+
+    runs: int = 20
+    days: int = 7
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Self:
+        """As PROFILE_PLAYBACK_KEEP_RUNS and PROFILE_PLAYBACK_KEEP_DAYS say. Raises BadSetting."""
+        return cls(
+            whole_number(environ, "PROFILE_PLAYBACK_KEEP_RUNS", cls.runs, least=1),
+            whole_number(environ, "PROFILE_PLAYBACK_KEEP_DAYS", cls.days),
+        )
 
 
 class AlreadyRunning(PlaybackError):
@@ -63,17 +80,18 @@ class Action:
 
 
 def housekeeping(
-    data_root: Path, environ: Mapping[str, str], now: float, *, dry_run: bool = False,
-    tell: Callable[[Action], None] = lambda action: None,
+    data_root: Path, environ: Mapping[str, str], now: float, *, dry_run: bool = False, keep: Retention | None = None,
+    drafts: bool = True, tell: Callable[[Action], None] = lambda action: None,
 ) -> int:  # fmt: skip
     """Take away what is due at `now` (seconds since 1970), telling each action; return how many things went.
 
-    Raises AlreadyRunning. `dry_run` changes nothing.
+    Raises AlreadyRunning, and BadSetting unless `keep` is given. `dry_run` changes nothing; without `drafts` only what
+    replays left is looked at.
     """
-    run_root = Path(environ.get("PROFILE_PLAYBACK_RUN_ROOT") or data_root / "playback_runs")
+    keep = keep or Retention.of(environ)
     gone = 0
     with contextlib.nullcontext() if dry_run else _alone(data_root):
-        for action in list(plan(data_root, run_root, now)):
+        for action in list(plan(data_root, environ, now, keep, drafts=drafts)):
             if action.kind == "remove" and not dry_run:
                 for path in action.paths:
                     delete(path)
@@ -82,13 +100,16 @@ def housekeeping(
     return gone
 
 
-def plan(data_root: Path, run_root: Path, now: float) -> Iterator[Action]:
+def plan(
+    data_root: Path, environ: Mapping[str, str], now: float, keep: Retention, *, drafts: bool = True
+) -> Iterator[Action]:
     """What is due at `now`, oldest drafts first."""
-    yield from _drafts(data_root, now)
-    yield from _replaced(data_root, now)
+    if drafts:
+        yield from _drafts(data_root, now)
+        yield from _replaced(data_root, now)
     for slug in _folders(data_root / RESULTS):
-        yield from _results(slug, now)
-    yield from _workspaces(run_root, now)
+        yield from _results(slug, now, keep)
+    yield from _workspaces(data_root, run_root(data_root, environ.get("PROFILE_PLAYBACK_RUN_ROOT")), now, keep)
 
 
 def _drafts(data_root: Path, now: float) -> Iterator[Action]:
@@ -117,20 +138,24 @@ def _replaced(data_root: Path, now: float) -> Iterator[Action]:
                     yield Action("remove", f"{what} {slug.name}/{capture.name}", _left(capture, now), (capture,))
 
 
-def _results(folder: Path, now: float) -> Iterator[Action]:
-    """The oldest results of one profile; a folder without a report may be one that is being written."""
+def _results(folder: Path, now: float, keep: Retention) -> Iterator[Action]:
+    """The old results of one profile; a folder without a report may be one that is being written."""
     runs = sorted((p for p in _folders(folder) if _RESULT.fullmatch(p.name)), reverse=True)
     whole = [p for p in runs if (p / "report.json").is_file()]
-    for path in whole[KEPT_RESULTS:]:
-        yield Action("remove", f"result {folder.name}/{path.name}", f"beyond the last {KEPT_RESULTS}", (path,))
+    for path in whole[keep.runs :]:
+        if _age(path, now) >= keep.days:
+            why = f"beyond the last {keep.runs} and {keep.days} days"
+            yield Action("remove", f"result {folder.name}/{path.name}", why, (path,))
     for path in runs:
         if path not in whole and _age(path, now) >= HALF_MADE:
             yield Action("remove", f"result {folder.name}/{path.name}", "it holds no report", (path,))
 
 
-def _workspaces(run_root: Path, now: float) -> Iterator[Action]:
+def _workspaces(data_root: Path, run_root: Path, now: float, keep: Retention) -> Iterator[Action]:
     for path in _folders(run_root):
-        if _WORKSPACE.fullmatch(path.name) and _age(path, now) >= WORKSPACES:
+        if is_claimed(data_root, path):
+            continue
+        if _WORKSPACE.fullmatch(path.name) and _age(path, now) >= keep.days:
             yield Action("remove", f"workspace {path.name}", _left(path, now), (path,))
         elif _HALF_MADE.fullmatch(path.name) and _age(path, now) >= HALF_MADE:
             yield Action("remove", f"leftover {path.name}", _left(path, now), (path,))

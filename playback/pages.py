@@ -40,8 +40,10 @@ def index(entries: Iterable[Entry], running: Iterable[Run]) -> str:
     rows = "".join(_row(entry) for entry in entries)
     head = "<tr><th>Profile</th><th>Steps</th><th>Tags</th><th>Last verdict</th></tr>"
     table = f"<table>{head}{rows}</table>" if rows else "<p>No profile has been promoted yet.</p>"
-    now = ", ".join(f"{escape(run.slug)} <small>since {escape(run.started_at[:19])}</small>" for run in running)
-    return _PAGE.format(style=STYLE, running=f"<p>Running: {now}</p>" if now else "", table=table)
+    now = ", ".join(
+        f"{escape(run.slug)} <small>{run.state} since {escape(run.started_at[:19])} UTC</small>" for run in running
+    )
+    return _PAGE.format(style=STYLE, running=f"<p>Now: {now}</p>" if now else "", table=table)
 
 
 def _row(entry: Entry) -> str:

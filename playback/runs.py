@@ -1,4 +1,8 @@
-"""Replays that the service has begun: each in a thread of its own, followed by any number of listeners."""
+"""Replays that the service was asked for: so many at once, each in a thread of its own, the others in a queue.
+
+A run is `queued`, `running`, and then one of `finished` (there is a verdict), `interrupted` (it was cancelled, or the
+service ended) and `refused` (nothing was sent, and why). Any number of listeners may follow it.
+"""
 
 from __future__ import annotations
 
@@ -8,49 +12,64 @@ import logging
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from playback import engine
+from playback import engine, results, underway
 from playback.engine import Options
 from playback.errors import PlaybackError
 from playback.logbook import PLAYBACK
+from playback.problems import status_of
 from playback.progress import line
 from playback.report import Report
 from playback.results import short_id
 from playback.summary import headline, render, visible
+from playback.underway import Claim, Entry
 
-__all__ = ["Run", "Runs"]
+__all__ = ["Run", "Runs", "State", "state_of"]
 
-KEPT = 100  # finished runs that can still be followed; their reports stay on the disk
+KEPT = 100  # ended runs that can still be followed; their reports stay on the disk
 QUIET = 15.0  # seconds without an event after which a listener gets a sign of life
+CANCELLED = "The run was cancelled while it was queued."
+
+State = Literal["queued", "running", "finished", "interrupted", "refused"]
 
 _log = logging.getLogger(PLAYBACK)
+
+
+def state_of(result: object) -> State:
+    """The state of a run with such a result."""
+    return "interrupted" if result == "interrupted" else "finished"
 
 
 class Run:
     """One replay: its events so far, and its report or the reason why there is none."""
 
-    def __init__(self, slug: str, options: Options, verbose: bool = False) -> None:
+    def __init__(self, slug: str, options: Options, environ: Mapping[str, str], verbose: bool = False) -> None:
         self.id = uuid.uuid4().hex
         self.slug = slug
         self.options = options
+        self.environ = environ
         self.verbose = verbose
-        self.started_at = datetime.now(UTC).isoformat()
+        self.started_at = underway.now()
+        """When it began; while it is queued, when it was asked for."""
+        self.queued = False
         self.events: list[dict[str, Any]] = []
         self.report: Report | None = None
         self.refusal: Exception | None = None
         self.ended = False
         self.cancelled = threading.Event()
         self._wakers: set[Callable[[], None]] = set()
-        self._thread: threading.Thread | None = None
+        self._claim: Claim | None = None
 
     @property
-    def state(self) -> str:
-        """`running`, `finished` (there is a report) or `refused` (there is none, and why)."""
-        return "running" if not self.ended else "finished" if self.report else "refused"
+    def state(self) -> State:
+        """Where it stands."""
+        if not self.ended:
+            return "queued" if self.queued else "running"
+        return state_of(self.report.result) if self.report else "refused"
 
     def as_json(self, *, whole: bool = True) -> dict[str, Any]:
         """The run as plain values; `whole` with its report."""
@@ -66,18 +85,53 @@ class Run:
             document["report"] = self.report.as_json() if self.report else None
         return document
 
-    def start(self, data_root: Path, environ: Mapping[str, str]) -> None:
-        """Begin the replay in a thread."""
-        self._thread = threading.Thread(
-            target=self._replay, args=(data_root, environ), name=f"run-{self.id}", daemon=True
-        )
-        self._thread.start()
+    def claim(self, data_root: Path) -> None:
+        """Leave word on the disk that it is under way, for a service that comes after this one was killed."""
+        with contextlib.suppress(OSError):  # a data root that cannot be written shows soon enough, at the first clone
+            self._claim = Claim(data_root, self._entry(data_root))
 
-    def stop(self, wait: float = 0.0) -> None:
-        """Ask the replay to end as `interrupted`, and give it `wait` seconds for that."""
-        self.cancelled.set()
-        if self._thread is not None and wait:
-            self._thread.join(wait)
+    def wait_behind(self, ahead: int) -> None:
+        """It is not its turn: `ahead` others come before."""
+        self.queued = True
+        self._tell({"event": "run_queued", "run_id": self.id, "ahead": ahead})
+
+    def replay(self, data_root: Path) -> None:
+        """Replay, from the first event to the last. Raises nothing."""
+        name = f"{visible(self.slug)} {self.id[:8]}"
+        self.queued, self.started_at = False, underway.now()
+        _log.info("[%s] begins", name)
+
+        def progress(event: dict[str, Any]) -> None:
+            if self.verbose:
+                _log.info("[%s] %s", name, line(event))
+            self._tell(event)
+
+        try:
+            report = engine.replay(
+                self.slug, data_root, self.options, self.environ, progress, self.cancelled, run_id=self.id
+            )
+        except PlaybackError as error:
+            _log.info("[%s] refused: %s", name, visible(str(error)))
+            self.refusal = error
+            self._tell({"event": "error", "message": str(error), "status": status_of(error)}, ended=True)
+        except Exception as error:
+            _log.exception("[%s] failed in the engine itself", name)
+            self.refusal = error
+            sentence = f"The engine failed: {type(error).__name__}: {error}. Its log has more."
+            self._tell({"event": "error", "message": sentence, "status": 500}, ended=True)
+        else:
+            text = render(report) if self.verbose or report.result != "passed" else headline(report)
+            for row in text.splitlines():
+                _log.info("[%s] %s", name, row)
+            self._end(report)
+
+    def give_up(self, data_root: Path) -> None:
+        """End it as interrupted before its turn came."""
+        report = underway.interrupted(self._entry(data_root), CANCELLED)
+        with contextlib.suppress(OSError):
+            results.write(report, data_root)
+        _log.info("[%s %s] cancelled while it was queued", visible(self.slug), self.id[:8])
+        self._end(report)
 
     async def follow(self, after: int = 0) -> AsyncGenerator[tuple[int, dict[str, Any]] | None]:
         """Yield (number from 1, event) for every event behind the first `after`, as they come, to the end of the run.
@@ -108,50 +162,31 @@ class Run:
             self._wakers.discard(wake)
 
     async def begun(self) -> None:
-        """Return when the first step begins or the run has ended: by then a refusal of profile or target is known."""
+        """Return when the run is queued, when its first step begins, or when it has ended.
+
+        Unless it is queued, a refusal of profile or target is known by then.
+        """
         async with contextlib.aclosing(self.follow()) as events:
             async for told in events:
                 if told is not None and told[1].get("event") != "run_started":
                     return
 
-    async def finished(self) -> None:
+    async def over(self) -> None:
         """Return when the run has ended."""
         async for _ in self.follow():
             pass
 
-    def _replay(self, data_root: Path, environ: Mapping[str, str]) -> None:
-        name = f"{visible(self.slug)} {self.id[:8]}"
-        _log.info("[%s] begins", name)
+    def _entry(self, data_root: Path) -> Entry:
+        root = underway.run_root(data_root, self.environ.get("PROFILE_PLAYBACK_RUN_ROOT"))
+        return Entry(self.id, self.slug, self.started_at, str(root.absolute()))
 
-        def progress(event: dict[str, Any]) -> None:
-            if self.verbose:
-                _log.info("[%s] %s", name, line(event))
-            self._tell(event)
-
-        try:
-            report = engine.replay(self.slug, data_root, self.options, environ, progress, self.cancelled)
-        except PlaybackError as error:
-            _log.info("[%s] refused: %s", name, visible(str(error)))
-            self.refusal = error
-            last: dict[str, Any] = {"event": "error", "message": str(error)}
-        except Exception as error:
-            _log.exception("[%s] failed in the engine itself", name)
-            self.refusal = error
-            last = {
-                "event": "error",
-                "message": f"The engine failed: {type(error).__name__}: {error}. Its log has more.",
-            }
-        else:
-            text = render(report) if self.verbose or report.result != "passed" else headline(report)
-            for row in text.splitlines():
-                _log.info("[%s] %s", name, row)
-            self.report = report
-            last = {"event": "report", "report": report.as_json()}
-        self._tell(last, ended=True)
+    def _end(self, report: Report) -> None:
+        self.report = report
+        self._tell({"event": "report", "report": report.as_json()}, ended=True)
 
     def _tell(self, event: dict[str, Any], *, ended: bool = False) -> None:
-        if run_id := event.get("run_id"):
-            self.id = short_id(run_id)  # the engine's own, which also stands in the report
+        if ended and self._claim is not None:
+            self._claim.release()
         self.events.append(event)
         self.ended = ended
         for wake in list(self._wakers):
@@ -159,31 +194,68 @@ class Run:
 
 
 class Runs:
-    """The runs of one service; the oldest finished ones are forgotten."""
+    """The runs of one service, `limit` of them at once; the oldest ended ones are forgotten."""
 
-    def __init__(self) -> None:
-        self._runs: list[Run] = []
+    def __init__(self, data_root: Path, limit: int) -> None:
+        self.data_root = data_root
+        self.limit = limit
+        self._lock = threading.Lock()
+        self._kept: list[Run] = []
+        self._waiting: deque[Run] = deque()
+        self._threads: dict[Run, threading.Thread] = {}
 
     def __iter__(self) -> Iterator[Run]:
         """All kept runs, newest first."""
-        return iter(self._runs[::-1])
-
-    def add(self, run: Run) -> Run:
-        """Keep `run` and return it."""
-        finished = [kept for kept in self._runs if kept.ended]
-        for old in finished[: max(0, len(finished) - KEPT)]:
-            self._runs.remove(old)
-        self._runs.append(run)
-        return run
+        return iter(self._kept[::-1])
 
     def get(self, run_id: str) -> Run | None:
         """The run with this id."""
         return next((run for run in self if run.id == short_id(run_id)), None)
 
+    def begin(self, run: Run) -> Run:
+        """Replay it, now or when its turn comes; returns it."""
+        run.claim(self.data_root)
+        with self._lock:
+            ended = [kept for kept in self._kept if kept.ended]
+            for old in ended[: max(0, len(ended) - KEPT)]:
+                self._kept.remove(old)
+            self._kept.append(run)
+            if len(self._threads) < self.limit:
+                self._start(run)
+            else:
+                run.wait_behind(len(self._waiting))
+                self._waiting.append(run)
+        return run
+
+    def cancel(self, run: Run) -> None:
+        """Ask it to end as `interrupted`; one that is queued has ended when this returns."""
+        with self._lock:
+            run.cancelled.set()
+            waits = run in self._waiting
+            if waits:
+                self._waiting.remove(run)
+        if waits:
+            run.give_up(self.data_root)
+
     def stop(self, wait: float = 0.0) -> None:
-        """Ask all running replays to end, and give them `wait` seconds for that."""
+        """Cancel all of them, and give those that run `wait` seconds to end."""
         end = time.monotonic() + wait
         for run in self:
-            run.stop()
-        for run in self:
-            run.stop(max(0.0, end - time.monotonic()))
+            if not run.ended:
+                self.cancel(run)
+        for thread in list(self._threads.values()):
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _start(self, run: Run) -> None:
+        thread = threading.Thread(target=self._work, args=(run,), name=f"run-{run.id}", daemon=True)
+        self._threads[run] = thread
+        thread.start()
+
+    def _work(self, run: Run) -> None:
+        try:
+            run.replay(self.data_root)
+        finally:
+            with self._lock:
+                del self._threads[run]
+                if self._waiting:
+                    self._start(self._waiting.popleft())

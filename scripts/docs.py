@@ -46,12 +46,22 @@ SERVICE = {
         "Replay it. Answers the report, 200 whatever the verdict; as lines of JSON while it runs with "
         "`Accept: application/x-ndjson`, as server-sent events with `text/event-stream`; with `background` "
         "202 and `{\"run_id\": …}`. 404: no such profile. 409: a target that may not be reached. 422: a profile or "
-        "body that cannot be read."
+        "body that cannot be read. Unless it is in the background, a caller who goes away takes the run along."
     ),
-    "GET /runs": "Replays that run, and the latest results.",
-    "GET /runs/{run_id}": "One replay: its state, and the report when there is one.",
-    "GET /runs/{run_id}/events": "Its progress, as server-sent events.",
-    "GET /runs/{run_id}/files/{path}": "The files of its result; without a path their names.",
+    "GET /runs": "Replays that wait or run, and the latest results.",
+    "GET /runs/{run_id}": (
+        "One replay: its report, when there is one, and its state: `queued` (PROFILE_PLAYBACK_RUNS others run), `running`, "
+        "`finished` (there is a verdict), `interrupted` (it was cancelled, or the service ended) or `refused` (nothing was sent)."
+    ),
+    "GET /runs/{run_id}/events": (
+        "Its progress from the first event on, as server-sent events, or as lines of JSON with `Accept: application/x-ndjson`. "
+        "`after=` or `Last-Event-ID` names the last event that was seen: its `id`, or `seq` in a line. 204: nothing is left to tell."
+    ),
+    "POST /runs/{run_id}/cancel": (
+        "End it as `interrupted`, and take its workspace away. Answers the run, when it has ended. 409: it had ended before."
+    ),
+    "GET /runs/{run_id}/files/": "The names of the files of its result.",
+    "GET /runs/{run_id}/files/{path}": "One of them, as a download.",
 }  # fmt: skip
 
 
@@ -273,7 +283,9 @@ def endpoints_page() -> str:
         spelled = f"`{route.method} {route.path}{query[0] if query else ''}`"
         page += row(spelled, ", ".join(sorted(route.roles)) or "—", cell(does[:1].upper() + does[1:]))
     page += "\n## The playback service\n\n`python -m playback.service`, port 8070. "
-    page += "With `PROFILE_PLAYBACK_TOKEN` set, everything but `/health` needs it.\n\n" + table("call", "does")
+    page += "With `PROFILE_PLAYBACK_TOKEN` set, everything but `/health` needs it. "
+    page += "`/openapi.json` describes everything. A refusal is a problem detail (RFC 9457), whose `detail` is one sentence.\n\n"
+    page += table("call", "does")
     paths = playback.service.create_app({}).openapi()["paths"]
     served = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     if served != SERVICE.keys():

@@ -62,10 +62,11 @@ class Service:
                     raise self._error(answer)
                 for line in answer.iter_lines():
                     event = json.loads(line) if line.strip() else {}
+                    event.pop("seq", None)
                     if event.get("event") == "report":
                         return results.parse(event["report"])
                     if event.get("event") == "error":
-                        raise Unjudgeable(str(event.get("message")))
+                        raise ERRORS.get(int(event.get("status") or 0), Unjudgeable)(str(event.get("message")))
                     if event:
                         progress(event)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -83,7 +84,7 @@ class Service:
 
     def _error(self, answer: httpx.Response) -> PlaybackError:
         try:
-            sentence = str(answer.json()["error"])
+            sentence = str(answer.json()["detail"])
         except (ValueError, KeyError, TypeError):
             sentence = f"{self.url} answered {answer.status_code}; is {SERVICE} a playback service?"
         return ERRORS.get(answer.status_code, Unjudgeable)(sentence)

@@ -58,11 +58,12 @@ class FakeEngine:
         environ: Mapping[str, str],
         progress: Progress = lambda event: None,
         cancelled: threading.Event | None = None,
+        run_id: str | None = None,
     ) -> Report:
         self.calls.append((slug, options, environ))
         if self.error:
             raise self.error
-        run_id = f"profile;;tmp;;{uuid.uuid4().hex}"
+        run_id = f"profile;;tmp;;{run_id or uuid.uuid4().hex}"
         progress({"event": "run_started", "run_id": run_id, "run_dir": "\x1b[31m"})
         if self.refusal:
             raise self.refusal

@@ -13,6 +13,8 @@ from playback import catalogue
 from playback.archive import NoReason, archive
 from playback.errors import UnknownProfile
 from playback.housekeeping import AlreadyRunning, housekeeping
+from playback.underway import Claim, Entry, claim_folder
+from playback.whole_numbers import BadSetting
 from tests.playback.serving import promote
 
 DAY = 86_400.0
@@ -75,11 +77,50 @@ def test_results(tmp_path: Path) -> None:
     put(folder / "notes/report.json", "{}")
     put(folder / "20261101T130000.000Z/diagnostics/x")
     put(tmp_path / "profiles/results/latest.json")
-    told = tidy(tmp_path)
-    assert [line.partition(",")[0].rpartition("/")[2] for line in told] == [names[1], names[0]]
-    assert sorted(p.name for p in folder.iterdir()) == sorted([*names[2:], "20261101T130000.000Z", "notes"])
+    assert tidy(tmp_path) == []
     assert len(tidy(tmp_path, later=2)) == 1, "a result without a report goes after a day"
+    assert tidy(tmp_path, later=6.9) == [], "the last days stay, however many results they have"
+    told = tidy(tmp_path, later=7.1)
+    assert [line.partition(",")[0].rpartition("/")[2] for line in told] == [names[1], names[0]]
+    assert tidy(tmp_path, later=4000) == [], "the last results stay, however old they are"
+    assert sorted(p.name for p in folder.iterdir()) == sorted([*names[2:], "notes"])
     assert (tmp_path / "profiles/results/latest.json").exists()
+
+
+def test_how_long_is_a_setting(tmp_path: Path) -> None:
+    names = [f"20261101T1200{n:02}.000Z" for n in range(5)]
+    for name in names:
+        put(tmp_path / "profiles/results/shop" / name / "report.json", "{}")
+    put(tmp_path / "playback_runs" / HEX / "main.cfg")
+    kept = {"PROFILE_PLAYBACK_KEEP_RUNS": "3", "PROFILE_PLAYBACK_KEEP_DAYS": "2"}
+    assert tidy(tmp_path, later=1.9, **kept) == []
+    assert [line.partition(",")[0] for line in tidy(tmp_path, later=2.1, **kept)] == [
+        f"removed result shop/{names[1]}",
+        f"removed result shop/{names[0]}",
+        f"removed workspace {HEX}",
+    ]
+    for wrong in ("0", "-1", "many", "²", "9" * 12):
+        with pytest.raises(BadSetting, match=r"PROFILE_PLAYBACK_KEEP_RUNS is .* whole number from 1 on, such as 20"):
+            tidy(tmp_path, PROFILE_PLAYBACK_KEEP_RUNS=wrong)
+
+
+def test_what_is_replayed_stays(tmp_path: Path) -> None:
+    """By the lock on the workspace, or by the file that a service keeps of its runs."""
+    held, asked, dead = HEX, HEX[::-1], "f" * 32
+    for run_id in (held, asked, dead):
+        put(tmp_path / "playback_runs" / run_id / "main.cfg")
+    put(tmp_path / f"playback_runs/.{asked}.cloning/main.cfg")
+    put(tmp_path / f"playback_runs/.pictures-{asked}/1.png")
+    claim = Claim(tmp_path, Entry(asked, "shop", "2026-11-20T10:41:06.123Z", str(tmp_path / "playback_runs")))
+    with claim_folder(tmp_path / "playback_runs" / held):
+        assert [line.partition(",")[0] for line in tidy(tmp_path, later=30)] == [f"removed workspace {dead}"]
+    assert [line.partition(",")[0] for line in tidy(tmp_path, later=30)] == [f"removed workspace {held}"]
+    claim.release()
+    assert [line.partition(",")[0] for line in tidy(tmp_path, later=30)] == [
+        f"removed leftover .{asked}.cloning",
+        f"removed leftover .pictures-{asked}",
+        f"removed workspace {asked}",
+    ]
 
 
 def test_workspaces(tmp_path: Path) -> None:

@@ -81,14 +81,14 @@ def test_a_request_that_cannot_be_meant(service: httpx.Client, fake: FakeEngine)
     for body, sentence in UNMEANT:
         answer = service.post("/run/small-watershed", json=body)
         assert answer.status_code == 422
-        assert sentence in answer.json()["error"]
+        assert sentence in answer.json()["detail"]
     assert fake.calls == []
 
 
 @pytest.mark.parametrize("content", ["{", "[" * 30_000])
 def test_a_body_that_is_no_json(service: httpx.Client, content: str) -> None:
     answer = service.post("/run/small-watershed", content=content)
-    assert (answer.status_code, answer.json()["error"][:20]) == (422, "The body is not JSON")
+    assert (answer.status_code, answer.json()["detail"][:20]) == (422, "The body is not JSON")
 
 
 ACCEPTED = ["*/*", "application/x-ndjson", "text/event-stream"]
@@ -105,16 +105,16 @@ def test_what_the_engine_refuses_is_a_status(service: httpx.Client, fake: FakeEn
     for (error, status), background, accept in itertools.product(REFUSED, [False, True], ACCEPTED):
         fake.error = error
         answer = service.post("/run/other", json={"background": background}, headers={"Accept": accept})
-        assert (answer.status_code, answer.json()) == (status, {"error": str(error)})
+        assert (answer.status_code, answer.json()["detail"]) == (status, str(error))
         fake.error, fake.refusal = None, error  # as for a target that turns out to be production
         answer = service.post("/run/other", json={"background": background}, headers={"Accept": accept})
-        assert (answer.status_code, answer.json()) == (status, {"error": str(error)})
+        assert (answer.status_code, answer.json()["detail"]) == (status, str(error))
 
 
 def test_an_unknown_profile_is_404_and_names_the_nearest(service: httpx.Client, fake: FakeEngine) -> None:
     for slug in ("..%2Fother", "nothing", "results"):
         assert service.post(f"/run/{slug}").status_code == 404
-    assert "did you mean 'small-watershed'?" in service.post("/run/small-watershet").json()["error"]
+    assert "did you mean 'small-watershed'?" in service.post("/run/small-watershet").json()["detail"]
     assert fake.calls == []
 
 
@@ -257,7 +257,7 @@ def test_profiles(service: httpx.Client, fake: FakeEngine, tmp_path: Path) -> No
     one = service.get("/profiles/other").json()
     assert one["document"]["steps"] == [{"id": "home", "path": "/"}]
     assert one["results"] == ["20261120T104106.123456Z"]
-    assert "did you mean 'other'?" in service.get("/profiles/othr").json()["error"]
+    assert "did you mean 'other'?" in service.get("/profiles/othr").json()["detail"]
 
 
 def test_the_page_escapes_and_may_load_nothing(service: httpx.Client, fake: FakeEngine) -> None:
@@ -309,7 +309,7 @@ def test_with_a_token_everything_but_health_needs_it(fake: FakeEngine, tmp_path:
         for method, path in (("GET", "/"), ("GET", "/profiles"), ("GET", "/openapi.json"), ("POST", "/run/other")):
             answer = httpx.request(method, url + path)
             assert answer.status_code == 401
-            assert "PROFILE_PLAYBACK_TOKEN" in answer.json()["error"]
+            assert "PROFILE_PLAYBACK_TOKEN" in answer.json()["detail"]
         for wrong in ("Bearer other", "Bearer", "Basic !", "s3cret"):
             assert httpx.get(f"{url}/profiles", headers={"Authorization": wrong}).status_code == 401
         assert httpx.get(f"{url}/profiles", headers={"Authorization": "Bearer s3cret"}).status_code == 200

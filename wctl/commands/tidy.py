@@ -40,8 +40,8 @@ def housekeeping(
 ) -> int:
     """Remove expired drafts, old results and the workspaces of old replays; never a promoted profile.
 
-    Drafts expire 30 days after they were made, with a notice from the 23rd day on. The last 20 results of each profile
-    stay; workspaces go after 7 days.
+    Drafts expire 30 days after they were made, with a notice from the 23rd day on. Results and workspaces go after 7 days
+    (PROFILE_PLAYBACK_KEEP_DAYS); the last 20 results of each profile stay (PROFILE_PLAYBACK_KEEP_RUNS), and what is replayed.
     """
     root, environ = data_root.absolute(), environment(data_root, env_file)
 
