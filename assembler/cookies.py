@@ -42,10 +42,14 @@ class Jar:
 
     def cookies(self, url: str) -> dict[str, str]:
         """Name to value of what would be sent to `url`, in order."""
+        return dict(self.pairs(url))
+
+    def pairs(self, url: str) -> list[tuple[str, str]]:
+        """The same as it is sent: a name may come twice, for a longer path and for a shorter one (RFC 6265, 5.4)."""
         if (request := _request(url)) is None:
-            return {}
+            return []
         self._jar.add_cookie_header(request)
-        return dict(parse_cookie(request.get_header("Cookie") or ""))
+        return parse_cookie(request.get_header("Cookie") or "")
 
     def put(self, name: str, value: str, host: str, *, path: str = "/", secure: bool = False) -> None:
         """Place a cookie that no answer set: one given by hand or made by a page's script."""

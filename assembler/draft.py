@@ -166,6 +166,7 @@ def _metadata(
         "run": mode,
         "run_page": _run_page(run_id, config, captured) if run_id else None,
         "recorded_with": {k: v for k, v in recorded.items() if v is not None},
+        "not_replayed": [*recording.not_replayed],
     }
 
 

@@ -362,6 +362,8 @@ class Metadata(_Strict):
     """Where the recording comes from."""
     clients: dict[str, Client] = {}
     """The browsers and programs that were recorded, by name."""
+    not_replayed: list[str] = []
+    """What was recorded beside the steps and is not sent again (websockets, endless event streams); every report says so."""
     data_repo: str | None = None
     """A folder below the data root in which seed and baseline are looked for, too."""
     seed_dir: str | None = None

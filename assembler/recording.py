@@ -202,6 +202,8 @@ class Recording:
         self.exchanges: list[Exchange] = []
         self.jobs: dict[str, Job] = {}
         self.notes: list[str] = []
+        self.not_replayed: dict[str, str] = {}
+        """What a browser did beside its requests and answers: its name, and a sentence about it."""
         self.runs: dict[str, str | None] = {}
         opened: dict[str, Exchange] = {}
         by_operation: dict[str, Job] = {}
@@ -241,7 +243,10 @@ class Recording:
             elif category == "rq_job":
                 progress.append(event)
             elif category == "system_log" and payload.get("kind") == "note":
-                self.notes.append(str(payload.get("message")))
+                if payload.get("websocket") is None:
+                    self.notes.append(str(payload.get("message")))
+                elif capture_id is None or capture_id in event["capture_ids"]:
+                    self.not_replayed.setdefault(f"the websocket {payload['websocket']}", str(payload.get("message")))
         for event in progress:  # the clock of a worker's machine may be behind that of the one that enqueued
             self._progress(event)
         by_execution = {operation: job for job in self.jobs.values() for operation in job.executions}
@@ -254,6 +259,9 @@ class Recording:
         for exchange in self.exchanges:
             if exchange.captured and (why := exchange.left_out):
                 self.notes.append(f"{exchange.method} {exchange.path} {why} and is left out.")
+                if exchange.media_type == "text/event-stream":
+                    self.not_replayed.setdefault(f"the event stream {exchange.path}", self.notes[-1])
+        self.notes.extend(s for s in self.not_replayed.values() if s not in self.notes)
         self.exchanges = [e for e in self.exchanges if not e.left_out]
         for index, exchange in enumerate(self.exchanges):
             exchange.index = index

@@ -118,6 +118,7 @@ class _Replay:
             0.0,
             self.target.origin,
             None,
+            notes=[f"Not replayed: {what}." for what in self.profile.metadata.not_replayed],
         )
 
     # ------------------------------------------------------------------ before anything is sent

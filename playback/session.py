@@ -254,7 +254,7 @@ class Session:
         except ValueError as error:  # a character that no header can carry
             raise httpx.LocalProtocolError(str(error)) from error
         outcome.duration_ms = round((time.monotonic() - began) * 1000, 2)
-        headers = [(key.lower(), value) for key, value in response.headers.multi_items()]
+        headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers.raw]
         return response, Answer(response.status_code, headers, _text(response))
 
     def _poll(

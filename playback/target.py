@@ -61,6 +61,12 @@ class Target:
         return urlsplit(self.origin).netloc
 
     @property
+    def forwarded(self) -> str | None:
+        """The public scheme where the bytes travel by another one: what the proxy that we stand for would say of it."""
+        public = urlsplit(self.origin).scheme
+        return public if public != urlsplit(self.internal_origin).scheme else None
+
+    @property
     def tls_name(self) -> str:
         """The name that the certificate must carry (httpx: the request extension `sni_hostname`)."""
         return urlsplit(self.internal_origin).hostname or ""

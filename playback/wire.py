@@ -13,6 +13,7 @@ import secrets
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -31,6 +32,7 @@ from playback.template import Scope, fill
 __all__ = ["Client", "FileBody", "Multipart", "Request", "authorities", "compose"]
 
 _BLOCK = 1 << 18
+_ZLIB = ("7801", "785e", "789c", "78da")  # how a deflated body begins (RFC 1950)
 LARGEST = 128 << 20
 """Bytes of one answer, decoded. No promoted profile expects more: its files end at 100 MiB."""
 
@@ -146,8 +148,24 @@ def compose(step: Step, scope: Scope, folder: Path, rewrite: Mapping[str, str]) 
         headers.append(("content-type", f"multipart/form-data; boundary={stream.boundary}"))
     elif step.body is not None:
         stream = FileBody(folder / step.body)
+    if coding := next((v.strip().lower() for n, v in headers if n.lower() == "content-encoding"), None):
+        content, stream = _encoded(coding, content, stream)
     cookies = {name: text(value) for name, value in step.cookies.items()}
     return Request(step.method, path, query, headers, cookies, content, stream, tuple(own))
+
+
+def _encoded(
+    coding: str, content: bytes | None, stream: Multipart | FileBody | None
+) -> tuple[bytes | None, Multipart | FileBody | None]:
+    """A body as its Content-Encoding says. The profile shows texts decoded; what is no text stands there as it was sent."""
+    window = {"gzip": 31, "x-gzip": 31, "deflate": 15}.get(coding)
+    if window is None or (content is None and stream is None):
+        return content, stream
+    plain = content if content is not None else b"".join(stream or ())
+    if (plain[:2] == b"\x1f\x8b") if window == 31 else (plain[:1] == b"\x78" and plain[:2].hex() in _ZLIB):
+        return content, stream
+    packing = zlib.compressobj(wbits=window)
+    return packing.compress(plain) + packing.flush(), None
 
 
 def _json_text(value: str) -> str:
@@ -214,18 +232,25 @@ class Client:
                 headers.extend((name, v) for v in (values if isinstance(values, list) else [values]))
         headers += request.headers
         headers.append(("accept-encoding", "gzip, deflate"))
-        cookies = {**self.jar.cookies(url), **request.cookies}
-        if cookies:
-            headers.append(("cookie", "; ".join(f"{n}={v}" for n, v in cookies.items())))
-        if request.stream is not None:
+        if self.target.forwarded and "x-forwarded-proto" not in given:
+            headers.append(("x-forwarded-proto", self.target.forwarded))
+        cookies = [pair for pair in self.jar.pairs(url) if pair[0] not in request.cookies]
+        if cookies := [*cookies, *request.cookies.items()]:
+            headers.append(("cookie", "; ".join(f"{n}={v}" for n, v in cookies)))
+        content: bytes | Iterator[bytes] | None = (
+            iter(request.stream) if request.stream is not None else request.content
+        )
+        if "transfer-encoding" in given:
+            content = iter((content,)) if isinstance(content, bytes) else content
+        elif request.stream is not None:
             headers.append(("content-length", str(request.stream.length)))
         elif request.content is not None or request.method in ("POST", "PUT", "PATCH"):
             headers.append(("content-length", str(len(request.content or b""))))
         message = httpx.Request(
             request.method,
             self.target.connect_origin,
-            headers=[(n.encode("latin-1", "replace"), v.encode("utf-8")) for n, v in headers],
-            content=iter(request.stream) if request.stream is not None else request.content,
+            headers=[(n.encode("latin-1", "replace"), _octets(v)) for n, v in headers],
+            content=content,
             extensions={
                 "target": request.target.encode("ascii", "replace"),
                 "sni_hostname": self.target.tls_name,
@@ -233,7 +258,8 @@ class Client:
                 "trace": self._see,
             },
         )
-        if "transfer-encoding" in message.headers:
+        message.method = request.method  # httpx writes it in capitals; methods are case-sensitive (RFC 9110, 9.1)
+        if "transfer-encoding" in message.headers and "transfer-encoding" not in given:
             del message.headers["transfer-encoding"]
         deadline = time.monotonic() + (timeout or self._timeout)
         response = self._transport.handle_request(message)
@@ -242,7 +268,7 @@ class Client:
             _read(response, deadline)
         finally:
             response.close()
-        self.jar.receive(url, response.headers.get_list("set-cookie"))
+        self.jar.receive(url, [v.decode("latin-1") for n, v in response.headers.raw if n.lower() == b"set-cookie"])
         return response
 
     def _see(self, event: str, told: Mapping[str, Any]) -> None:
@@ -259,6 +285,14 @@ class Client:
 
     def close(self) -> None:
         self._transport.close()
+
+
+def _octets(value: str) -> bytes:
+    """A header's value as it goes on the wire. What was recorded stands for one octet a character (RFC 9110, 5.5)."""
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode()
 
 
 def _read(response: httpx.Response, deadline: float) -> None:

@@ -39,7 +39,7 @@ _PIECE = 256 << 10
 
 
 class RecorderMiddleware:
-    """Records the HTTP requests of an ASGI application; lifespan and websockets pass it by.
+    """Records the HTTP requests of an ASGI application; lifespan and websockets pass it by, of those a note is left.
 
     Settings come from `RECORDER_*` when not given. Settings that cannot be meant fail the startup of the application:
     Starlette makes its middlewares within the first call, where servers take an exception for an application without
@@ -64,6 +64,8 @@ class RecorderMiddleware:
         if self._bad_setting is not None:
             await _refuse_to_start(self._bad_setting, scope, receive, send)
             return
+        if scope["type"] == "websocket" and self._enabled and "path" in scope:
+            self.recorder.passes_by(_raw_path(scope), _headers(scope.get("headers", ())), scope)
         if scope["type"] != "http" or not self._enabled or MARK in scope:
             await self.app(scope, receive, send)
             return

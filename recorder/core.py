@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeAlias
 import orjson
 
 from recorder.events import CLOCK, Category, Clock, Event, RunContext, Session, Stage, current_operation, envelope
-from recorder.exchange import Exchange, Headers, LogUnavailableError
+from recorder.exchange import Exchange, Headers, LogUnavailableError, subject
 from recorder.log import Writer
 from recorder.names import Names
 from recorder.pseudonyms import Pseudonyms
@@ -228,6 +228,26 @@ class Recorder:
             if self.settings.mode == "strict":
                 raise LogUnavailableError("The recorder failed; it runs in strict mode.") from error
         return exchange
+
+    def passes_by(self, path: str, headers: Headers, native: Native) -> None:
+        """Note that a websocket is opened, so that nobody takes a recording for whole that is not: what goes through it is
+        not recorded. The path alone is told."""
+        try:
+            run = self.runs.of_path(path)
+            session = self.session(dict(headers), native)
+            shown = self.redactor().known(path)
+            message = f"The websocket {shown} was opened; what went through it is not recorded and is not replayed."
+            self.emit(
+                "system_log",
+                None,
+                {"kind": "note", "message": message, "websocket": shown},
+                run_context=run.context if run is not None else None,
+                session=session,
+                capture_ids=self.captures.covering(*subject(run, session)),
+                log_dir=self.log_dir(run),
+            )
+        except Exception as error:
+            self.fault("passes_by", error)
 
     def wait_ready(self, run_id: str) -> None:
         """Block until the run's directory has been snapshotted."""

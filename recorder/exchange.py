@@ -22,7 +22,7 @@ from recorder.settings import Native
 if TYPE_CHECKING:
     from recorder.core import Recorder
 
-__all__ = ["Exchange", "Headers", "LogUnavailableError"]
+__all__ = ["Exchange", "Headers", "LogUnavailableError", "subject"]
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
 """Header fields in wire order; names in lower case, values decoded as latin-1."""
@@ -76,7 +76,7 @@ class Exchange:
             fields["cookie"] = "; ".join(value for name, value in headers if name == "cookie")
         self._method = method
         self._session = session = recorder.session(fields, native)
-        self._captures = tuple(recorder.captures.covering(*_subject(run, session)))
+        self._captures = tuple(recorder.captures.covering(*subject(run, session)))
         redacted_query = redactor.query(query)
         redacted = redactor.headers(headers)
         payload = {
@@ -289,6 +289,7 @@ def _length(value: str | None) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _LENGTH_DIGITS else None
 
 
-def _subject(run: Run | None, session: Session | None) -> tuple[str | None, str | None, Path | None]:
+def subject(run: Run | None, session: Session | None) -> tuple[str | None, str | None, Path | None]:
+    """What decides which captures cover something: the id of its run, its recorder session, the run's directory."""
     own = session["recorder_session"] if session is not None else None
     return (run.run_id, own, run.directory) if run is not None else (None, own, None)
