@@ -86,6 +86,7 @@ _PIECE = re.compile(
     r"|(?P<uuid>(?<![0-9a-fA-F-])[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![0-9a-fA-F-]))"
     r"|(?P<clock>(?<![\w:.-])(?:" + "|".join(_CLOCKS) + r")(?![\w:]))"
     rf"|(?P<signed>{_SIGNED})"
+    r"|(?P<port>(?:(?<=127\.0\.0\.1:)|(?<=localhost:)|(?<=\[::1\]:))[1-9]\d{3,4}(?!\d))"
     r"|(?P<opaque>(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]{8,}|W[yz][A-Za-z0-9]{2,5})(?:\.[A-Za-z0-9_-]{6,}){0,2}={0,2}(?![A-Za-z0-9_-]))"
     r"|(?P<number>(?<![\w.])-?\d+\.\d+(?:[eE][-+]?\d+)?(?![\w.]*\d))"
     r"|(?P<int>\d+)"
@@ -111,7 +112,8 @@ def pieces(text: str) -> Iterator[Piece]:
             start, stop = match.span()
             if kind == "folder":
                 kind, start, found = "opaque", stop - 8, found[-8:]
-            elif kind == "signed":
+            elif kind in ("signed", "port"):
+                # A port of this machine is another one wherever the same work runs anew (a Redis of its own, a test server).
                 kind = "opaque"
         if start > end:
             yield Piece("text", text[end:start])

@@ -24,6 +24,7 @@ from playback.elements import Element, is_xml, read_elements
 from playback.ignoring import applies
 from playback.keys import paired
 from playback.markup import Form, Page, read_page
+from playback.own_marks import KEY, is_mark, without_mark
 from playback.report import Masked, Mismatch
 from playback.roles import key_role, place_of
 from playback.unordered import matched, matched_text
@@ -171,6 +172,8 @@ class Comparer:
             self.value(where, recorded, live)
 
     def _object(self, where: str, recorded: dict[str, Any], live: dict[str, Any]) -> None:
+        if is_mark(recorded.get(KEY)) or is_mark(live.get(KEY)):
+            recorded, live = ({k: v for k, v in one.items() if k != KEY} for one in (recorded, live))
         missing = [k for k in recorded if k not in live]
         extra = [k for k in live if k not in recorded]
         renamed: dict[str, str] = {}
@@ -243,6 +246,7 @@ class Comparer:
         """Two texts with mapped values. `role` says what an id counts here, where its `name` does not.
         Returns True when they correspond so far."""
         self.masked.compared += 1
+        recorded, live = without_mark(recorded), without_mark(live)
         live = matched_text(name, recorded, live)
         if name and recorded.isdigit() and live.isdigit() and self.bijection.is_id(name):
             if problem := self.bijection.bind_number(role or self._role(where, name), recorded, live):

@@ -433,6 +433,8 @@ def _shape_of(piece: Piece) -> re.Pattern[str]:
     if piece.kind == "opaque":
         if ":" in piece.text:
             return re.compile(r"\.?[\w-]{2,}(?:\.[\w-]+)?:[0-9A-Za-z]{6}:[\w-]{27,86}")
+        if piece.text.isdigit():
+            return re.compile(r"[1-9]\d{3,4}")
         size = len(piece.text)
         if re.fullmatch(r"[0-9a-fA-F]+", piece.text):
             return re.compile(rf"[0-9a-fA-F]{{{size}}}")

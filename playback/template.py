@@ -49,7 +49,9 @@ class Scope:
         if head == "secrets" and rest in self.secrets:
             return self.secrets[rest]
         if head == "generated" and rest:
-            return self.generated.setdefault(rest, str(uuid4()) if rest.endswith(UUID_ENDING) else secrets.token_urlsafe(24))
+            return self.generated.setdefault(
+                rest, str(uuid4()) if rest.endswith(UUID_ENDING) else secrets.token_urlsafe(24)
+            )
         if head == "env" and rest:
             if f"{ENV_ALLOWED}{rest}" in self.environ:
                 return self.environ[f"{ENV_ALLOWED}{rest}"]

@@ -50,6 +50,14 @@ def test_what_is_in_the_folder_stays_and_so_does_its_prefix() -> None:
     assert Replay().json({"path": "/srv/shop/zju_bb3x"}, {"path": "/srv/shop/ab34wxyz"}) == ["body:/path"]
 
 
+def test_a_port_of_this_machine_is_another_in_each_instance() -> None:
+    replay, text = Replay(), "[0] redis://127.0.0.1:{0}, 5 jobs"
+    assert replay.json({"at": text.format(36349)}, {"at": text.format(6379)}) == []
+    assert replay.json({"at": text.format(36349)}, {"at": text.format(6380)}) == ["body:/at"]
+    assert Replay().json({"at": "localhost:36349 has 12000"}, {"at": "localhost:45587 has 12001"}) == ["body:/at"]
+    assert Replay().json({"at": "redis.example.org:6379"}, {"at": "redis.example.org:6380"}) == ["body:/at"]
+
+
 def test_numbers_in_base64_are_counted_ids() -> None:
     replay = Replay()
     links = '<a href="/row/{}/">a</a><a href="/row/{}/">b</a><p>row {} added</p>'
