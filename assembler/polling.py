@@ -231,6 +231,11 @@ def _terminal(answer: Answer) -> Until | None:
         name, path = key.lower(), prefix + (key if key.isidentifier() and key.isascii() else f'"{key}"')
         if name in _STATE_KEYS and isinstance(value, str) and value.lower() in _DONE_STATES:
             return Until(json_=path, equals=value, stop_on=[s for s in FAILED_STATES if s != value])
+        if name in _STATE_KEYS and value in FAILED_STATES and answer.status < 400:
+            # Work that had to fail may be under way when it is asked for the next time.
+            return Until(
+                json_=path, equals=value, stop_on=[s for s in (*sorted(_DONE_STATES), *FAILED_STATES) if s != value]
+            )
         if name in _DONE_KEYS and value is True:
             return Until(json_=path, equals=True)
         if name in _DONE_KEYS and isinstance(value, str) and clock(value) is not None:

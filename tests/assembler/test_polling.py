@@ -48,3 +48,19 @@ def test_posts_with_other_bodies_are_no_wait(tmp_path: Path) -> None:
         api("POST", "/rpc", json.dumps({"state": s}), json.dumps({"task": n})) for n, s in enumerate(("queued", "done"))
     ]
     assert steps(profile_of(tmp_path, calls)) == [("/rpc", None), ("/rpc", None)]
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "waits"),
+    [("finished", 200, True), ("failed", 200, True), ("paused", 200, False), ("error", 400, False)],
+)
+def test_a_single_read_waits_for_an_end_that_may_be_failure(
+    tmp_path: Path, state: str, status: int, waits: bool
+) -> None:
+    read = api("GET", "/jobs/a", json.dumps({"status": state}), status=status)
+    (step,) = profile_of(tmp_path, [read]).steps
+    assert (step.wait is not None) is waits
+    if step.wait is not None and step.wait.until is not None:
+        assert step.wait.until.equals == state
+        assert state not in step.wait.until.stop_on
+        assert {"finished", "failed"} - {state} <= set(step.wait.until.stop_on)
