@@ -149,7 +149,11 @@ class _Line:
             name, _, value = pair.partition("=")
             covered = self._named(unquote_plus(name), unquote_plus(value))
             if not _PLACE.search(covered):
-                plain.append(pair if covered == unquote_plus(value) else f"{name}={quote(covered)}")
+                plain.append(
+                    pair
+                    if covered == unquote_plus(value)
+                    else f"{name}={_ELLIPSIS.join(map(quote_plus, covered.split(_ELLIPSIS)))}"
+                )
                 continue
             if plain:
                 yield from ("--data-raw", "&".join(plain))
