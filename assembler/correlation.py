@@ -64,6 +64,10 @@ class Correlation:
         self._filled: dict[int, Filled] = {}
         self.extractions: dict[int, dict[str, Extraction]] = defaultdict(dict)
         self._located: dict[tuple[int, str], Extraction | None] = {}
+        self._extraction_names: dict[tuple[int, str], str] = {}
+        """Exchange and extractor (as JSON) to the name of the extraction."""
+        self._counts: dict[tuple[int, str], int] = {}
+        """Exchange and name to the number of its extractions that would be called so."""
         self._first_request: dict[str, int] = {}
         self._first_role: dict[tuple[str, ...], int] = {}
         self._first_named: dict[tuple[str, str], int] = {}
@@ -431,16 +435,18 @@ class Correlation:
         return Ref(number, extraction.name) if extraction else None
 
     def _named(self, number: int, extract: Extract, evidence: str, slot: Slot) -> Extraction:
-        wanted = name_of(extract, slot)
-        taken = self.extractions[number]
-        for known in taken.values():
-            if known.extract == extract:
-                return known
-        name, count = wanted, 2
-        while name in taken:
-            name, count = f"{wanted}_{count}", count + 1
-        taken[name] = Extraction(name, extract, evidence)
-        return taken[name]
+        key = (number, extract.model_dump_json())
+        if key not in self._extraction_names:
+            wanted = name_of(extract, slot)
+            taken = self.extractions[number]
+            name, count = wanted, self._counts.get((number, wanted), 1)
+            while name in taken:
+                count += 1
+                name = f"{wanted}_{count}"
+            self._counts[number, wanted] = count
+            self._extraction_names[key] = name
+            taken[name] = Extraction(name, extract, evidence)
+        return self.extractions[number][self._extraction_names[key]]
 
 
 def _spoken(slot: Slot) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -58,19 +60,15 @@ def _offers(answer: Answer, value: str, anchors: Sequence[str], field: str) -> I
     if value not in whole and value not in (answer.text or "") and not encoded:
         return
     if answer.json is not None:
-        yield from _key_offers(answer.json, value, anchors)
-        inside: list[tuple[list[Any], str]] = []
-        for path, leaf in json_leaves(answer.json):
-            if leaf is True or leaf is False or leaf is None:
-                continue
-            text = leaf if isinstance(leaf, str) else str(leaf)
-            if text == value:
-                yield from json_offers(path, answer.json, anchors)
-            elif value in text or value in unquote(text):
-                inside.append((path, unquote(text)))
-        for path, text in inside:
-            for extract in json_offers(path, answer.json, anchors):
-                yield extract.model_copy(update={"regex": _around(text, value)})
+        index = _index(answer)
+        yield from _key_offers(index.rows.get(value, ()), anchors)
+        for path in index.places.get(value, ()):
+            yield from json_offers(path, answer.json, anchors)
+        inside = [(text, paths) for text, paths in index.places.items() if value in text or value in unquote(text)]
+        for text, paths in inside:
+            for path in paths if text != value else ():
+                for extract in json_offers(path, answer.json, anchors):
+                    yield extract.model_copy(update={"regex": _around(unquote(text), value)})
     if answer.is_html:
         if field:
             yield from form_fields(answer, value, field)
@@ -124,19 +122,37 @@ def json_offers(path: Sequence[Any], document: Any, anchors: Sequence[str]) -> I
     yield Extract(json_=by_index)
 
 
-def _key_offers(document: Any, value: str, anchors: Sequence[str]) -> Iterator[Extract]:
+@dataclass(frozen=True)
+class _Index:
+    """A JSON document by what it says: the places of each text or number, and the objects that each key leads to."""
+
+    places: dict[str, list[list[Any]]]
+    rows: dict[str, list[dict[str, Any]]]
+
+
+@lru_cache(16)
+def _index(answer: Answer) -> _Index:
+    index = _Index({}, {})
+    for path, leaf in json_leaves(answer.json):
+        if leaf is not None and not isinstance(leaf, bool):
+            index.places.setdefault(leaf if isinstance(leaf, str) else str(leaf), []).append(path)
+    waiting = [answer.json]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            for key, row in node.items():
+                if isinstance(row, dict):
+                    index.rows.setdefault(key, []).append(row)
+        waiting.extend(reversed(node if isinstance(node, list) else [*node.values()] if isinstance(node, dict) else []))
+    return index
+
+
+def _key_offers(rows: Iterable[dict[str, Any]], anchors: Sequence[str]) -> Iterator[Extract]:
     """An object keyed by random ids has no order to rely on: the key is told by a client-made text under it."""
-    if isinstance(document, list):
-        for item in document:
-            yield from _key_offers(item, value, anchors)
-    elif isinstance(document, dict):
-        row = document.get(value)
-        texts = [v for v in row.values() if isinstance(v, str)] if isinstance(row, dict) else []
-        for text in (t for t in texts if t in anchors):
+    for row in rows:
+        for text in (v for v in row.values() if isinstance(v, str) and v in anchors):
             told = re.escape(json.dumps(text, ensure_ascii=False))
             yield Extract(regex=rf'"([^"\s]+)"\s*:\s*\{{[^{{}}]*?{told}')
-        for inner in document.values():
-            yield from _key_offers(inner, value, anchors)
 
 
 def _telling(row: Any, rows: Sequence[Any], anchors: Sequence[str]) -> tuple[str, str] | None:
