@@ -49,6 +49,8 @@ def _node(job: Job, parent: str | None, names: Mapping[str, str]) -> dict[str, A
         row["kept"] = False
     if job.successes > 1:
         row["runs"] = job.successes
+    if len(job.executions) > 1:
+        row["tries"] = len(job.executions)
     if job.status == "finished" and _is_told(job.result):
         row["result"] = job.result
     if job.status == "failed" and isinstance(job.error, Mapping):

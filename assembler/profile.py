@@ -176,6 +176,8 @@ class JobNode(_Strict):
     """Seconds it ran, for people: never compared."""
     runs: int = 1
     """How often it succeeded, for one that repeats (RQ's `Repeat`): so many runs are waited for."""
+    tries: int = 1
+    """How often it was started: each try may enqueue jobs anew, whose number then says nothing."""
     scheduled: bool = False
     """True: it was enqueued for a later time, so a scheduler is needed."""
     kept: bool = True

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,18 @@ import httpx
 
 from assembler.extractors import search
 from assembler.profile import Step
+from playback.answers import Comparer
 from playback.errors import BadProfile
+from playback.job_graph import Graph, outcomes
+from playback.job_results import mask, without_place
+from playback.job_search import JobSearch
 from playback.job_sources import JobSource
-from playback.report import Masked, Mismatch, StepOutcome
+from playback.report import Mismatch, StepOutcome
 from playback.template import Scope, Unknown, fill
 from playback.untils import alike
-from playback.waits import Waited, failed_state, limit_of, outcome_of, wait_for
+from playback.waits import ending, failed_state, limit_of, reason, wait_for
 from playback.wire import Client, Request
-from recorder.jobs import Tree, aggregate, nodes
+from recorder.jobs import TERMINAL, Tree, absent, aggregate, nodes
 
 __all__ = ["Awaiting"]
 
@@ -33,25 +37,34 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 
 @dataclass
 class Awaiting:
-    """The waits of one replay. `client` gives the live client of a recorded one; `run_page` is a template."""
+    """The waits of one replay. `client` gives the live client of a recorded one, `comparer` one for the jobs of a step;
+    `run_page` is a template, `recorded_run` the id of the recorded run."""
 
     scope: Scope
     run_page: str
     run_dir: Path | None
     sources: list[JobSource]
     client: Callable[[str], Client]
-    masked: Masked
+    comparer: Callable[[Step], Comparer]
     notes: list[str]
     progress: Callable[[dict[str, Any]], None]
     cancelled: threading.Event
+    recorded_run: str | None = None
+    search: JobSearch | None = None
+    _graph: Graph = field(default_factory=lambda: Graph(None))
+    _present: set[str] = field(default_factory=set)
 
     def after(self, step: Step, outcome: StepOutcome) -> None:
         """Wait as the step says; what does not come true is a mismatch of the outcome."""
         wait = step.wait
         if wait is not None and wait.type == "job" and wait.job is not None:
-            self.job(step, outcome, fill(wait.job, self.scope))
+            self.job(step, outcome, [fill(job, self.scope) for job in (wait.job, *wait.also)])
         elif wait is not None and wait.type == "status_poll":
             self._status(step, outcome)
+        elif wait is None and self.search is not None and self._graph.described and step.action != "enqueue_rq":
+            # The answer names none of its jobs.
+            if found := self._unnamed({}):
+                self.job(step, outcome, found)
         elif wait is not None and wait.type in ("file", "log_line"):
             limit = limit_of(wait.recorded, wait.timeout or step.timeout)
             self._file(step, outcome, wait.contains, wait.path, limit)
@@ -60,51 +73,77 @@ class Awaiting:
 
     # ------------------------------------------------------------------ jobs
 
-    def job(self, step: Step, outcome: StepOutcome, job_id: str) -> None:
-        """Wait until the whole tree of `job_id` has ended, and compare it with the recorded one."""
-        wait = step.wait
-        limit = limit_of(wait.recorded if wait else None, (wait.timeout if wait else None) or step.timeout)
-        self.progress({"event": "wait_started", "id": step.id, "job": job_id, "limit_s": limit})
-        waited = wait_for(job_id, self.sources, limit, self.cancelled.is_set)
-        outcome.wait_ms = round(outcome.wait_ms + waited.seconds * 1000, 1)
-        if waited.tree is None and not any(source.usable for source in self.sources):
-            # Nothing here can see jobs. The recorded work looked at their outcome later; so will the steps.
-            self.notes.append(f"Step {step.id}: {waited.problem}; later steps wait for what it shows.")
-            return
-        if waited.tree is not None:
-            outcome.jobs.append(outcome_of(waited.tree))
-        outcome.mismatches.extend(self._judge_jobs((step.expect.jobs if step.expect else None) or {}, waited))
+    def before(self, step: Step) -> None:
+        """Note which jobs there are before `step` is sent."""
+        self._graph = Graph(step.expect)
+        if self.search is not None and self._graph.described:
+            self._present = self.search.present(self._graph.queues())
 
-    def _judge_jobs(self, expected: dict[str, str], waited: Waited) -> list[Mismatch]:
-        tree = waited.tree
-        if tree is None or not waited.settled:
-            return [Mismatch("jobs", "finished", waited.problem, _trace(tree))]
-        if all(node["function"] is None for node in nodes(tree)):
-            # Only the status of the whole is known: it must be what the recorded one came to.
-            wanted = aggregate(_as_tree(expected)) if expected else "finished"
-            self.masked.compared += 1
-            return (
-                []
-                if aggregate(tree) == wanted
-                else [Mismatch("jobs", wanted, waited.problem or "finished", _trace(tree))]
-            )
-        found = _by_function(tree)
-        if not expected:
-            return [] if waited.problem is None else [Mismatch("jobs", "finished", waited.problem, _trace(tree))]
-        mismatches = []
-        for name, status in expected.items():
-            self.masked.compared += 1
-            if name not in found:
-                mismatches.append(Mismatch(f"jobs:{name}", status, None, "this job was not enqueued"))
-            elif found[name]["status"] != status:
-                mismatches.append(Mismatch(f"jobs:{name}", status, _shown(found[name]), found[name]["exc_info"]))
-        if len(expected) > 1:
-            # A recording whose workers were not hooked knows the root alone: then nothing can be called extra.
-            extra = [name for name in found if name not in expected]
-            mismatches.extend(
-                Mismatch(f"jobs:{n}", None, _shown(found[n]), "was not enqueued when recorded") for n in extra
-            )
-        return mismatches
+    def job(self, step: Step, outcome: StepOutcome, job_ids: Sequence[str]) -> None:
+        """Wait until the trees of these jobs have ended, and of what else the step enqueued; compare with the recording."""
+        wait, graph = step.wait, self._graph
+        limit = limit_of(wait.recorded if wait else None, (wait.timeout if wait else None) or step.timeout)
+        began, trees, late = time.monotonic(), dict[str, Tree](), dict[str, str]()
+        waiting = list(job_ids)
+        while waiting:
+            for job_id in waiting:
+                self.progress({"event": "wait_started", "id": step.id, "job": job_id, "limit_s": limit})
+                left = max(0.0, limit - (time.monotonic() - began))
+                waited = wait_for(job_id, self.sources, left, self.cancelled.is_set, graph.enough)
+                outcome.wait_ms = round(outcome.wait_ms + waited.seconds * 1000, 1)
+                if waited.tree is None and not any(source.usable for source in self.sources):
+                    # Nothing here can see jobs. The recorded work looked at their outcome later; so will the steps.
+                    self.notes.append(f"Step {step.id}: {waited.problem}; later steps wait for what it shows.")
+                    return
+                trees[job_id] = waited.tree or absent(job_id)
+                if waited.problem is not None and not (waited.tree and graph.is_open(waited.tree)):
+                    late[job_id] = waited.problem
+            waiting = [] if late else self._unnamed(trees)
+        roots = [tree for tree in trees.values() if not any(_holds(other, tree) for other in trees.values())]
+        outcome.jobs.extend(
+            outcomes(roots, graph, lambda node: bool(late) and not graph.enough(node | {"children": []}))
+        )
+        outcome.mismatches.extend(self._judged(step, graph, roots, late, limit))
+
+    def _unnamed(self, trees: Mapping[str, Tree]) -> list[str]:
+        """Jobs of the recording that nothing has named yet, and that came into Redis with this step."""
+        graph = self._graph
+        known = [node for tree in trees.values() for node in nodes(tree)]
+        missing = graph.missing(known)
+        if self.search is None or not graph.described or not missing:
+            return []
+        return self.search.found(graph.queues(), self._present | {node["id"] for node in known}, missing)
+
+    def _judged(
+        self, step: Step, graph: Graph, roots: Sequence[Tree], late: Mapping[str, str], limit: float
+    ) -> list[Mismatch]:
+        comparer = self.comparer(step)
+        every = [node for root in roots for node in nodes(root)]
+        if late:
+            problem = "; ".join(dict.fromkeys(late.values()))
+            open_ = next((n for n in every if n["status"] not in TERMINAL and not n["abandoned"]), None)
+            why = reason(open_, expired=True) if open_ is not None else None
+            comparer.value("jobs", "finished", problem, next((n["exc_info"] for n in every if n["exc_info"]), why))
+        elif not graph.entries or all(node["function"] is None for node in every):
+            # Only the status of the whole is known, or to be looked at: it must be what the recorded one came to.
+            statuses = [entry.status for entry in graph.entries if entry.is_over] or ["finished"]
+            expected = aggregate({"status": "finished", "children": [{"status": s, "children": []} for s in statuses]})
+            for root in roots:
+                self._whole(expected, root, graph, comparer)
+        else:
+            recorded = self.recorded_run
+            graph.compare(roots, comparer, without_place(recorded, self.run_dir))
+        return comparer.mismatches
+
+    def _whole(self, expected: str, root: Tree, graph: Graph, comparer: Comparer) -> None:
+        unkept = any(not entry.node.kept for entry in graph.entries)
+        if root["status"] == "gone" and expected == "finished" and unkept:
+            mask(comparer, "a job that Redis forgets at once")
+            return
+        bad = next((node for node in nodes(root) if graph.status(node) not in ("finished", expected)), None)
+        came = "finished" if bad is None else aggregate(root)
+        shown = came if bad is None or came == expected else f"{bad['function'] or bad['id']} is {ending(bad)}"
+        comparer.value("jobs", expected, shown, reason(bad) if bad is not None else None)
 
     # ------------------------------------------------------------------ status, files, logs
 
@@ -173,25 +212,6 @@ class Awaiting:
             pause = min(_LONGEST_PAUSE, pause * 1.4)
 
 
-def _by_function(tree: Tree) -> dict[str, Tree]:
-    """The jobs of a tree by function, repeats numbered as the assembler numbers them."""
-    found: dict[str, Tree] = {}
-    for node in nodes(tree):
-        name, count = node["function"] or node["id"], 2
-        while name in found:
-            name, count = f"{node['function']}#{count}", count + 1
-        found[name] = node
-    return found
-
-
-def _as_tree(expected: dict[str, str]) -> Tree:
-    children = [{"status": status, "children": []} for status in expected.values()]
-    return {"status": "finished", "children": children}
-
-
-def _shown(node: Tree) -> str:
-    return "abandoned" if node["abandoned"] else str(node["status"])
-
-
-def _trace(tree: Tree | None) -> str | None:
-    return next((node["exc_info"] for node in nodes(tree) if node["exc_info"]), None) if tree else None
+def _holds(tree: Tree, other: Tree) -> bool:
+    """Whether `other` is a job below the root of `tree`."""
+    return any(node["id"] == other["id"] for child in tree["children"] for node in nodes(child))

@@ -12,6 +12,7 @@ from typing import Any
 from assembler.profile import Step
 from playback.errors import BadProfile, Unjudgeable
 from playback.template import Scope, fill
+from recorder.workers import listening
 
 __all__ = ["Enqueuer"]
 
@@ -24,10 +25,8 @@ class Enqueuer:
         self.allowed = [pattern.strip() for pattern in allowed.split(",") if pattern.strip()]
 
     def queues(self) -> list[str]:
-        """Names of the queues that live workers listen on."""
-        from rq import Worker
-
-        return sorted({name for worker in Worker.all(connection=self.connection) for name in worker.queue_names()})
+        """Names of the queues that living workers listen on."""
+        return sorted(listening(self.connection))
 
     def enqueue(self, step: Step, scope: Scope) -> str:
         """Enqueue the step's job and return its id. Raises `BadProfile` for a function that is not allowed,

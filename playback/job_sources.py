@@ -1,7 +1,8 @@
 """Where the state of background jobs can be seen: Redis, the target's recorder, or the application's own status address.
 
 Each source says what it knows of a job tree. One that turns out not to be there (no such address, no recorder) says so
-once and is not asked again: a stranger's application is not to be pestered.
+once and is not asked again: a stranger's application is not to be pestered. One that asks to be left alone for a while
+(429 or 503, with or without Retry-After: RFC 9110, 10.2.3) is.
 """
 
 from __future__ import annotations
@@ -9,20 +10,41 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import httpx
 import redis
 
+from assembler.polling import FAILED_STATES
 from assembler.profile import Profile
-from playback.enqueue import Enqueuer
 from playback.errors import Unjudgeable
 from playback.target import Target
 from recorder import jobs
+from recorder.workers import is_scheduled, listening
 
-__all__ = ["AppStatus", "JobSource", "RecorderJobs", "RedisJobs", "connect", "status_path"]
+__all__ = ["AppStatus", "JobSource", "RecorderJobs", "RedisJobs", "Unreadable", "connect", "status_path"]
 
 _QUEUE = "rq worker on queue "
+_LOOK = 1.0
+"""Seconds one look at Redis may block: so soon a cancelled run is noticed."""
+_SHORTEST, _LONGEST, _SLOWEST = 0.02, 0.1, 1.0
+"""Seconds between two looks over HTTP: at first, within half a minute, and at last."""
+_SHARE = 0.05
+"""Part of the time a wait has taken so far that it may be late."""
+_BUSY = 0.2
+"""Most of the target's time that the asking may take: who answers slowly is asked less often."""
+_WORDS = {
+    "success": "finished", "successful": "finished", "succeeded": "finished", "complete": "finished", "completed": "finished",
+    "done": "finished", "cancelled": "canceled", "aborted": "stopped", "pending": "queued", "waiting": "queued",
+    "running": "started", "processing": "started", "in_progress": "started",
+}  # fmt: skip
+"""What applications call the states that RQ has a word for."""
+
+
+class Unreadable(Exception):
+    """A source that knew of jobs cannot be read at the moment. The message says why."""
 
 
 class JobSource(Protocol):
@@ -32,7 +54,8 @@ class JobSource(Protocol):
     usable: bool
 
     def look(self, job_id: str, seconds: float) -> jobs.Tree | None:
-        """The tree after at most `seconds`, sooner when it is settled; None when this source does not know the job."""
+        """The tree after at most `seconds`, sooner when it is settled; None when this source does not know the job.
+        Raises `Unreadable`."""
 
 
 class RedisJobs:
@@ -47,63 +70,129 @@ class RedisJobs:
 
     def look(self, job_id: str, seconds: float) -> jobs.Tree | None:
         watch = self._watches.setdefault(job_id, jobs.Watch(job_id, self.connection))
-        tree = watch.look()
-        if tree["status"] == "gone":
-            return None
-        return tree if jobs.is_settled(tree) else watch.wait(seconds)
+        try:
+            tree = watch.wait(min(seconds, _LOOK))
+        except redis.RedisError as error:
+            raise Unreadable(f"Redis: {error}") from None
+        return None if tree["status"] == "gone" else tree
 
 
-class RecorderJobs:
+class Pace:
+    """How long to pause between two looks: soon at first, later by the time that has passed and by what a look costs."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+
+    def pause(self, cost: float) -> float:
+        """Seconds, after a look that took `cost` seconds."""
+        passed = time.monotonic() - self.began
+        longest = min(_SLOWEST, max(_LONGEST, passed / 300))
+        return max(min(longest, max(_SHORTEST, passed * _SHARE)), min(_SLOWEST, cost * (1 / _BUSY - 1)))
+
+
+class _Http:
+    """What the two sources over HTTP have in common: asking again at a bearable pace until the tree is settled."""
+
+    def __init__(self) -> None:
+        self.usable = True
+        self._paces: dict[str, Pace] = {}
+
+    def look(self, job_id: str, seconds: float) -> jobs.Tree | None:
+        deadline = time.monotonic() + seconds
+        pace = self._paces.setdefault(job_id, Pace())
+        while True:
+            left, asked = deadline - time.monotonic(), time.monotonic()
+            try:
+                answer = self._ask(job_id, max(0.0, left))
+            except httpx.RequestError as error:
+                raise Unreadable(str(error) or type(error).__name__) from None
+            left = deadline - time.monotonic()
+            if answer.status_code in (429, 503):
+                wanted = self._wanted(answer)
+                if wanted > left:
+                    # Later than whoever asks can wait: the time that is left passes in silence.
+                    time.sleep(max(0.0, left))
+                    raise Unreadable(f"the answer is {answer.status_code}, to be asked again after {wanted:g} s")
+                time.sleep(wanted)
+                continue
+            found = self._tree(job_id, answer)
+            if found is None or jobs.is_settled(found) or left <= 0:
+                return found
+            time.sleep(min(left, pace.pause(self._cost(time.monotonic() - asked))))
+
+    def _ask(self, job_id: str, seconds: float) -> httpx.Response:
+        raise NotImplementedError
+
+    def _tree(self, job_id: str, answer: httpx.Response) -> jobs.Tree | None:
+        raise NotImplementedError
+
+    def _cost(self, seconds: float) -> float:
+        raise NotImplementedError
+
+    def _wanted(self, answer: httpx.Response) -> float:
+        """Seconds of quiet that the answer asks for."""
+        return _retry_after(answer)
+
+
+class RecorderJobs(_Http):
     """Job trees as the target's recorder tells them, by long poll."""
 
     name = "recorder"
 
     def __init__(self, target: Target, http: httpx.Client, prefix: str, token: str) -> None:
+        super().__init__()
         self.target, self.http, self.prefix = target, http, prefix
         self.headers = {"Host": target.host, "Authorization": f"Bearer {token}"}
-        self.usable = True
 
-    def look(self, job_id: str, seconds: float) -> jobs.Tree | None:
-        answer = self.http.get(
+    def _wanted(self, answer: httpx.Response) -> float:
+        if "retry-after" in answer.headers:
+            return _retry_after(answer)
+        # The process that answered knows no Redis, or cannot reach it; over a new connection another may answer.
+        self.headers["Connection"] = "close"
+        raise Unreadable(f"the recorder answers {answer.status_code}: {answer.text[:300]}")
+
+    def _ask(self, job_id: str, seconds: float) -> httpx.Response:
+        return self.http.get(
             f"{self.target.connect_origin}{self.prefix}/jobs/{job_id}",
             params={"wait": f"{seconds:.3f}"},
             headers=self.headers,
             timeout=seconds + 10,
             extensions={"sni_hostname": self.target.tls_name},
         )
+
+    def _tree(self, job_id: str, answer: httpx.Response) -> jobs.Tree | None:
         if "x-recorder" not in answer.headers or answer.status_code in (401, 403):
             self.usable = False
             return None
         if answer.status_code != 200:
             return None
-        tree: jobs.Tree = answer.json()
-        return None if tree.get("status") == "gone" else tree
+        tree: jobs.Tree = jobs.absent(job_id) | answer.json()
+        return None if tree["status"] == "gone" else tree
+
+    def _cost(self, seconds: float) -> float:
+        return 0.0  # it waited, and worked for none of that time
 
 
-class AppStatus:
-    """The application's own status address, read adaptively: soon at first, then with growing pauses (at most 250 ms)."""
+class AppStatus(_Http):
+    """The application's own status address, read adaptively."""
 
     name = "application"
 
     def __init__(self, ask: Callable[[str], httpx.Response]) -> None:
+        super().__init__()
         self.ask = ask
-        self.usable = True
 
-    def look(self, job_id: str, seconds: float) -> jobs.Tree | None:
-        deadline = time.monotonic() + seconds
-        pause = 0.02
-        while True:
-            answer = self.ask(job_id)
-            if answer.status_code in (429, 503):
-                pause = max(pause, _retry_after(answer))
-            else:
-                found = _app_tree(job_id, answer)
-                if found is None:
-                    self.usable = _speaks_of_jobs(answer)
-                if found is None or jobs.is_settled(found) or time.monotonic() >= deadline:
-                    return found
-            time.sleep(min(pause, max(0.0, deadline - time.monotonic()) or pause))
-            pause = min(0.25, pause * 1.4)
+    def _ask(self, job_id: str, seconds: float) -> httpx.Response:
+        return self.ask(job_id)
+
+    def _tree(self, job_id: str, answer: httpx.Response) -> jobs.Tree | None:
+        found = _app_tree(job_id, answer)
+        if found is None and not _speaks_of_jobs(answer):
+            self.usable = False
+        return found
+
+    def _cost(self, seconds: float) -> float:
+        return seconds
 
 
 def status_path(profile: Profile, target: Target, environ: Mapping[str, str]) -> str:
@@ -116,7 +205,8 @@ def status_path(profile: Profile, target: Target, environ: Mapping[str, str]) ->
 def connect(profile: Profile, environ: Mapping[str, str]) -> Any:
     """A connection to the application's Redis, or None when none is named.
 
-    Raises `Unjudgeable` when the profile needs jobs and Redis does not answer or no worker listens on its queues.
+    Raises `Unjudgeable` when the profile needs jobs and Redis does not answer, no living worker listens on one of its
+    queues, or nothing moves what is scheduled there.
     """
     url = environ.get("PROFILE_PLAYBACK_REDIS_URL") or environ.get("REDIS_URL")
     if not url:
@@ -135,25 +225,49 @@ def connect(profile: Profile, environ: Mapping[str, str]) -> Any:
         raise Unjudgeable(
             f"The profile needs background jobs, and Redis at {shown} does not answer ({error})."
         ) from None
-    if required and (idle := list(_idle(profile, Enqueuer(connection).queues()))):
-        raise Unjudgeable(
-            f"No RQ worker listens on {', '.join(idle)} at {shown}; the profile's jobs would never run. "
-            f"Start one: rq worker {idle[0] if ' ' not in idle[0] else '<queue>'}."
-        )
+    if required:
+        _check_workers(profile, connection, shown)
     return connection
 
 
-def _idle(profile: Profile, listening: list[str]) -> Iterator[str]:
-    """The queues of the profile's jobs that no worker serves."""
+def _check_workers(profile: Profile, connection: Any, shown: str) -> None:
     wanted = [s.removeprefix(_QUEUE) for s in profile.prerequisites.services if s.startswith(_QUEUE)]
-    yield from (queue for queue in wanted if queue not in listening)
-    if not wanted and not listening:
-        yield "any queue"
+    served = listening(connection)
+    idle = [queue for queue in wanted if queue not in served]
+    if idle or not (wanted or served):
+        raise Unjudgeable(
+            f"No RQ worker listens on {', '.join(idle) or 'any queue'} at {shown}; the profile's jobs would never run. "
+            f"Start one: rq worker {' '.join(idle) or '<queue>'}."
+        )
+    late = [queue for queue in _scheduled(profile) if not is_scheduled(queue, connection)]
+    if late:
+        raise Unjudgeable(
+            f"The profile enqueues jobs on {', '.join(late)} for a later time, and no scheduler serves that at {shown}; they "
+            f"would never run. Start a worker with one: rq worker --with-scheduler {' '.join(late)}."
+        )
+
+
+def _scheduled(profile: Profile) -> Iterator[str]:
+    """The queues on which jobs were scheduled and ran, each once."""
+    seen: set[str] = set()
+    for step in [*profile.prologue, *profile.steps]:
+        expect = step.expect
+        for name, node in ((expect.job_tree if expect else None) or {}).items():
+            ran = expect is not None and (expect.jobs or {}).get(name) != "scheduled"
+            if node.scheduled and ran and node.queue and node.queue not in seen:
+                seen.add(node.queue)
+                yield node.queue
 
 
 def _retry_after(answer: httpx.Response) -> float:
+    """Seconds that the answer asks for, as a number or a date; one second without any that can be read."""
     value = answer.headers.get("retry-after", "")
-    return min(10.0, float(value)) if value.replace(".", "", 1).isdigit() else 1.0
+    if value.replace(".", "", 1).isdigit():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return 1.0
 
 
 def _speaks_of_jobs(answer: httpx.Response) -> bool:
@@ -169,10 +283,11 @@ def _app_tree(job_id: str, answer: httpx.Response) -> jobs.Tree | None:
     if answer.status_code != 200 or not _speaks_of_jobs(answer):
         return None
     document = answer.json()
-    if document["status"] in ("not_found", "unknown"):
+    status = document["status"].lower()
+    if status in ("not_found", "not found", "unknown", "gone"):
         return None
-    return {
-        "id": job_id, "status": document["status"].lower(), "function": None, "queue": None, "created_at": None, "enqueued_at": None,
-        "started_at": document.get("started_at"), "ended_at": document.get("ended_at"), "exc_info": document.get("exc_info"),
-        "abandoned": False, "children": [],
-    }  # fmt: skip
+    status = _WORDS.get(status, "failed" if status in FAILED_STATES and status not in jobs.TERMINAL else status)
+    told = (document.get(key) for key in ("exc_info", "exc_string", "traceback", "error"))
+    times = {key: document.get(key) for key in ("started_at", "ended_at")}
+    trace = next((text for text in told if isinstance(text, str) and text), None)
+    return jobs.absent(job_id) | {"status": status, "exc_info": trace, **times}

@@ -30,6 +30,8 @@ class JobOutcome:
     duration_ms: float | None = None
     error: str | None = None
     children: list[JobOutcome] = field(default_factory=list)
+    queue: str | None = None
+    recorded_ms: float | None = None
 
 
 @dataclass

@@ -28,6 +28,7 @@ from playback.commands import Commands
 from playback.curl import curl
 from playback.enqueue import Enqueuer
 from playback.errors import TargetRefused, Unjudgeable
+from playback.job_search import JobSearch
 from playback.job_sources import JobSource
 from playback.redact import SHORTEST
 from playback.report import Masked, Mismatch, StepOutcome
@@ -85,10 +86,12 @@ class Session:
             self.run_dir,
             self.job_sources,
             self.client,
-            self.masked,
+            self._comparer,
             self.notes,
             self.progress,
             self.cancelled,
+            self.profile.metadata.recorded_with.run_id,
+            JobSearch(self.enqueuer.connection, self.scope.values.get("run_id")) if self.enqueuer else None,
         )
         self._accepted: set[str] = set()
         """Secrets (by name) that the application has taken in this replay."""
@@ -150,6 +153,7 @@ class Session:
             step.id, step.method, step.path or step.job or step.action, step.expect.status if step.expect else None
         )
         try:
+            self.awaiting.before(step)
             if step.action in ("http", "upload"):
                 self._http(step, outcome, first=first)
             elif step.action == "enqueue_rq":
@@ -312,9 +316,7 @@ class Session:
     def _judge(self, step: Step, response: httpx.Response, answer: Answer) -> list[Mismatch]:
         """Extract, learn, compare."""
         expect = step.expect
-        known = Comparer(
-            self.bijection, self.moment(step), step.id, self.profile.ignore, self.masked, path=step.path or ""
-        )
+        known = self._comparer(step)
         known.created = expect is not None and expect.status == 201
         if expect is None:
             if response.status_code >= 400:
@@ -343,6 +345,11 @@ class Session:
         if expect is not None:
             self._compare(step, response, answer, known)
         return known.mismatches
+
+    def _comparer(self, step: Step) -> Comparer:
+        return Comparer(
+            self.bijection, self.moment(step), step.id, self.profile.ignore, self.masked, path=step.path or ""
+        )
 
     def _compare(self, step: Step, response: httpx.Response, answer: Answer, comparer: Comparer) -> None:
         expect = step.expect
@@ -429,7 +436,7 @@ class Session:
         job_id = self.enqueuer.enqueue(step, self.scope)
         self.scope.steps.setdefault(step.id, {})["job_id"] = job_id
         outcome.duration_ms = round((time.monotonic() - began) * 1000, 2)
-        self.awaiting.job(step, outcome, job_id)
+        self.awaiting.job(step, outcome, [job_id])
 
     def _command(self, step: Step, outcome: StepOutcome) -> None:
         """Run a command; its exit code is the status, what it wrote is looked through for `expect.contains`."""
