@@ -29,7 +29,9 @@ class News:
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
+        self._asked: Set[Path] = frozenset()
         self._folders: Set[Path] = frozenset()
+        """Those of them that are there, and watched."""
         self._notices: Generator[set[tuple[Change, str]], None, None] | None = None
         self._looked = 0.0
         self._lively: set[Path] | None = None
@@ -46,9 +48,9 @@ class News:
 
         `busy` does not wait: it gives the folders again in which something changed the last time.
         """
-        there = frozenset(folder for folder in folders if folder.is_dir()) if self._due() else self._folders
-        if self._due():
-            self._looked = time.monotonic()
+        if folders != self._asked or time.monotonic() - self._looked >= _EVERYTHING:
+            self._asked, self._looked = frozenset(folders), time.monotonic()
+            there = frozenset(folder for folder in folders if folder.is_dir())
             if there != self._folders:
                 self._folders = there
                 if self._notices is not None:
@@ -67,9 +69,6 @@ class News:
         found = {Path(path).parent for _, path in changes}
         self._lively = found or self._lively
         return found
-
-    def _due(self) -> bool:
-        return time.monotonic() - self._looked >= _EVERYTHING
 
     def _watching(self) -> Generator[set[tuple[Change, str]], None, None] | None:
         if not self._folders:

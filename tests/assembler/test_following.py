@@ -15,6 +15,7 @@ from assembler.assembly import Assembly
 from assembler.following import follow
 from recorder.captures import Subject
 from tests.assembler.deployment import JSON, Deployment, status_of
+from tests.support import wait_until
 
 Told = Queue[DraftStatus]
 
@@ -94,3 +95,16 @@ def test_captures_that_had_ended_before_are_left_alone(site: Deployment) -> None
     stop.set()
     thread.join(30)
     assert queue.empty()
+
+
+def test_the_log_of_a_new_run_is_followed_at_once(site: Deployment, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of logs says so; nobody waits for the next look at everything."""
+    monkeypatch.setattr("assembler.news._EVERYTHING", 3600.0)
+    capture = site.start()
+    draft = site.data_root / "profiles/_drafts/work/events.jsonl"
+    wait_until(draft.exists, "the capture is followed")
+    site.run("dry-creek", {"active.cfg": "a"})
+    site.send("GET", "/runs/dry-creek/active/page")
+    wait_until(lambda: b"dry-creek" in draft.read_bytes(), "the run's records are in the draft")
+    site.end(capture)
+    assert told.get(timeout=30).steps == 1
