@@ -143,8 +143,26 @@ ENTRY = {
 }  # fmt: skip
 DOCUMENT = {"metadata": {"slug": REPORT.profile}, "steps": [{"id": "home", "path": "/"}]}
 STARTED = {"event": "run_started", "run_id": REPORT.run_id}
-LINES = dumps({"seq": 1, **STARTED}) + "\n"
-EVENTS = f"id: 1\nevent: run_started\ndata: {dumps(STARTED)}\n\n"
+LINES = [{"seq": 1, **STARTED}]
+EVENTS = [{"id": "1", "event": "run_started", "data": dumps(STARTED)}]
+
+ITEMS: dict[str, dict[str, Any]] = {
+    NDJSON: {
+        "type": "object",
+        "properties": {"seq": {"type": "integer", "minimum": 1}, "event": {"type": "string"}},
+        "required": ["seq", "event"],
+    },
+    SSE: {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string"},
+            "event": {"type": "string"},
+            "data": {"type": "string", "contentMediaType": JSON},
+        },
+        "required": ["id", "event", "data"],
+    },
+}
+"""What each line or message of a stream is."""
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "GET /": {HTML: "<!doctype html>…"},
@@ -188,34 +206,31 @@ OPEN = "GET /health"
 
 def answers(call: str, *, status: int = 200, **also: Any) -> dict[int | str, dict[str, Any]]:
     """The description of what `call` answers when all is well; `also` goes beside (`model`)."""
-    examples = {JSON: {"run_id": RUN_ID}} if also.get("model") is Begun else EXAMPLES[call]
     content: dict[str, Any] = {}
-    for media_type, example in examples.items():
-        content[media_type] = {"example": example}
-        if media_type != JSON:
-            content[media_type]["schema"] = {"type": "string"}
+    for media_type in _examples(call, status):
+        if media_type in ITEMS:
+            content[media_type] = {"schema": {"type": "array"}, "itemSchema": ITEMS[media_type]}
+        else:
+            content[media_type] = {} if media_type == JSON else {"schema": {"type": "string"}}
     return {status: {"description": MEANINGS[status], "content": content, **also}}
 
 
-def refusals(*statuses: int, call: str = "") -> dict[int | str, dict[str, Any]]:
-    """The description of the problem details that a call may answer; those of access come to every call but /health."""
-    schema = {"$ref": "#/components/schemas/Problem"}
-    common = () if call == OPEN else (401, 403)
-    return {
-        status: {
-            "description": MEANINGS[status],
-            "content": {
-                problems.MEDIA_TYPE: {"schema": schema, "example": problems.document(status, SENTENCES[status])}
-            },
-        }
-        for status in (*common, *statuses)
-    }
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The description of the problem details that a call may answer; those of access are among them."""
+    content = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": MEANINGS[status], "content": content} for status in (401, 403, *statuses)}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document of the service."""
     if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            openapi_version="3.2.0",  # the first in which the items of a stream can be described
+            description=app.description,
+            routes=app.routes,
+        )
         components = document["components"]
         schemas = components["schemas"]
         schemas["Problem"] = Problem.model_json_schema()
@@ -229,8 +244,32 @@ def describe(app: FastAPI) -> dict[str, Any]:
         }
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
-                guarded = f"{method.upper()} {path}" != OPEN
+                call = f"{method.upper()} {path}"
                 # Without a token the service asks this machine for none.
-                operation["security"] = [{"bearer": []}, {"password": []}, {}] if guarded else []
+                operation["security"] = [] if call == OPEN else [{"bearer": []}, {"password": []}, {}]
+                _complete(call, operation["responses"])
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _complete(call: str, responses: dict[str, Any]) -> None:
+    """Put the examples into what FastAPI made, which leaves out every null; take out the 422 that it adds by itself."""
+    for status, response in list(responses.items()):
+        content = response.get("content", {})
+        if status == "422" and problems.MEDIA_TYPE not in content:
+            del responses[status]
+        elif problems.MEDIA_TYPE in content:
+            response["content"] = {
+                problems.MEDIA_TYPE: {
+                    **content[problems.MEDIA_TYPE],
+                    "example": problems.document(int(status), SENTENCES[int(status)]),
+                }
+            }
+        else:
+            for media_type, example in _examples(call, int(status)).items() if content else ():
+                content[media_type]["example"] = example
+
+
+def _examples(call: str, status: int) -> dict[str, Any]:
+    """What `call` may answer with `status`, by media type."""
+    return {JSON: {"run_id": RUN_ID}} if status == 202 else EXAMPLES[call]
