@@ -13,9 +13,11 @@ import httpx
 import pytest
 import redis
 
+from playback.logbook import logging_to
 from tests.support import ROOT, clean_environ, free_port, wait_until
 from tests.wctl.conftest import Wctl, add_profile
 from tests.wctl.test_lifecycle import TOKEN, recorded, use
+from wctl.tailing import Tail
 
 
 def test_up_brings_everything_and_takes_it_along(wctl: Wctl, tmp_path: Path) -> None:
@@ -81,6 +83,49 @@ def test_logs_are_followed_over_a_rotation(wctl: Wctl, tmp_path: Path) -> None:
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=30)
     assert running.returncode == 0
+
+
+def test_no_line_is_lost_when_the_log_is_rotated(tmp_path: Path) -> None:
+    """By the service's own rotation, with lines on both sides of it between two looks."""
+    log = tmp_path / "playback_runs" / "profile_playback.log"
+    shown: list[str] = []
+    tail = Tail(log, shown.append)
+    tail.last(5)
+    tail.more()  # there is no log yet
+    assert shown == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("playback.logbook.LIMIT", 400)
+        for start in (0, 40):  # the service, and the service started again
+            with logging_to(tmp_path) as service:
+                for number in range(start, start + 40):
+                    service.info("line %d: ä", number)
+                    if number % 7 == 0:
+                        tail.more()
+    tail.more()
+    tail.close()
+    assert log.with_name("profile_playback.log.2").exists()
+    assert re.findall(r"line (\d+): ä\n", "".join(shown)) == [str(number) for number in range(80)]
+
+
+def test_half_a_character_is_waited_for_and_a_log_that_was_cut_begins_anew(tmp_path: Path) -> None:
+    log = tmp_path / "some.log"
+    shown: list[str] = []
+    tail = Tail(log, shown.append)
+    log.write_bytes(b"one\ntwo \xc3")
+    tail.last(1)
+    assert "".join(shown) == "two "
+    with log.open("ab") as file:
+        file.write(b"\xa4\n")
+    tail.more()
+    assert "".join(shown) == "two ä\n"
+    log.write_bytes(b"new\n")
+    tail.more()
+    log.unlink()
+    tail.more()
+    log.write_bytes(b"and another\n")
+    tail.more()
+    tail.close()
+    assert "".join(shown) == "two ä\nnew\nand another\n"
 
 
 def test_logs_that_are_not_there(wctl: Wctl) -> None:

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -26,11 +25,11 @@ from wctl.commands.record import lines
 from wctl.console import Refusal, refusing, say, without_password
 from wctl.interrupt import interruptible
 from wctl.options import DataRoot
+from wctl.tailing import Tail
 
 __all__ = ["demo", "logs", "up"]
 
 LOOK = 0.2  # seconds
-Place = tuple[int, int]  # a file, by its inode, and an offset in it
 SERVICES = (PLAYBACK, "assembler")
 
 
@@ -102,7 +101,7 @@ def logs(
     last: Annotated[int, typer.Option("--lines", "-n", min=0, metavar="N", help="How many of the last lines.")] = 100,
     data_root: DataRoot = Path(),
 ) -> int:
-    """Show the log of a service."""
+    """Show the log of a service. --follow goes on when the log is rotated, and when the service is started again."""
     if service not in SERVICES:
         near = difflib.get_close_matches(service, SERVICES, 1)
         raise Refusal(
@@ -112,34 +111,14 @@ def logs(
     path = log_path(data_root.absolute(), service)
     if not path.exists() and not follow:
         raise Refusal(f"There is no log yet at {path}; `wctl up` starts the services.")
-    with interruptible() as stop:
-        place = _show_end(path, last)
+    tail = Tail(path, _show)
+    with interruptible() as stop, contextlib.closing(tail):
+        tail.last(last)
         while follow and not stop.wait(LOOK):
-            place = _show_rest(path, place)
+            tail.more()
     return 0
 
 
-def _show_end(path: Path, lines: int) -> Place:
-    """Show the last lines of the file; return where it ended."""
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        for line in deque(file, lines):
-            _show(line)
-        return os.fstat(file.fileno()).st_ino, file.tell()
-    return 0, 0
-
-
-def _show_rest(path: Path, place: Place) -> Place:
-    """Show what came since; all of the file when it is another one than before, or was cut."""
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        seen = os.fstat(file.fileno())
-        if seen.st_ino == place[0] and seen.st_size >= place[1]:
-            file.seek(place[1])
-        for line in file:
-            _show(line)
-        return seen.st_ino, file.tell()
-    return place
-
-
-def _show(line: bytes) -> None:
-    sys.stdout.write(line.decode(errors="replace"))
+def _show(text: str) -> None:
+    sys.stdout.write(text)
     sys.stdout.flush()
