@@ -19,6 +19,8 @@ from assembler.storage import write_json
 __all__ = ["Ledger"]
 
 _FOLDER = ".ledgers"
+_WRITERS = 1000
+"""Writers that are told of, the latest: each process that ever wrote to a log was one."""
 
 
 @dataclass
@@ -45,7 +47,8 @@ class Ledger:
     def save(self, data_root: Path, root: Path) -> None:
         """Replace the ledger on the disk. Raises OSError."""
         logs = {str(log): {"generation": at.generation, "offset": at.offset} for log, at in self.places.items()}
-        opened = {writer: [str(log), _first(event)] for writer, (log, event) in self.opened.items()}
+        latest = [*self.opened.items()][-_WRITERS:]
+        opened = {writer: [str(log), _first(event)] for writer, (log, event) in latest}
         write_json(_path(data_root, root), {"v": 1, "recorder_root": str(root), "logs": logs, "opened": opened})
 
 
