@@ -135,6 +135,26 @@ def test_logs_that_are_not_there(wctl: Wctl) -> None:
     assert (ran.code, ran.err) == (2, "No service is called 'asembler'; did you mean 'assembler'?\n")
 
 
+def test_assembling_without_a_name_means_following_all(wctl: Wctl, tmp_path: Path) -> None:
+    ran = wctl("assemble", "--from", ".recorder")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "Which capture? Name it with --slug" in ran.err
+    running = wctl.start("assemble", "--from", ".recorder", "--follow")
+    assert running.stderr is not None
+    assert running.stderr.readline() == f"Following {tmp_path}/.recorder\n"
+    for slug in ("first", "second"):
+        with recorded(tmp_path, RECORDER_CAPTURE=slug) as server:
+            use(server.url)
+            assert wctl("capture", "end", "--base-url", server.url, RECORDER_TOKEN=TOKEN).code == 0
+        draft = tmp_path / "profiles" / "_drafts" / slug / "status.json"
+        wait_until(draft.exists, "the draft")
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 0
+    assert ("Draft first: ready" in err, "Draft second: ready" in err) == (True, True), err
+    assert "Draft second: ready" in wctl("logs", "assembler").out
+
+
 def test_the_demo_is_part_of_the_repository(wctl: Wctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wctl.__file__", str(tmp_path / "site-packages" / "wctl" / "__init__.py"))
     ran = wctl("demo")

@@ -6,6 +6,7 @@ import os
 import shlex
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,15 +16,18 @@ import typer
 import assembler
 from assembler import AssemblyError, DraftStatus
 from assembler.drafts import json_object
+from assembler.following import follow as follow_captures
 from assembler.following import follow_one
 from assembler.logs import locate
 from assembler.profile import slug_problem
+from playback.logbook import log_path
+from playback.summary import visible
 from recorder.captures import close_capture
 from wctl.console import Refusal, answer, refusing, say
 from wctl.interrupt import interruptible
 from wctl.options import BaseUrl, DataRoot, Slug
 
-__all__ = ["assemble", "capture", "lines"]
+__all__ = ["assemble", "capture", "follow_all"]
 
 BASE_URL = "PROFILE_PLAYBACK_BASE_URL"
 LOOK = 0.1  # seconds between two looks for a log
@@ -82,9 +86,14 @@ def end(
 
 def assemble(
     source: Annotated[Path, typer.Option("--from", metavar="PATH", help="RECORDER_ROOT, or a run directory.")],
-    slug: Annotated[str, typer.Option(metavar="SLUG", help="The capture's name, and the draft's.")],
+    slug: Annotated[str | None, typer.Option(metavar="SLUG", help="The capture's name, and the draft's.")] = None,
     data_root: DataRoot = Path(),
-    follow: Annotated[bool, typer.Option("--follow", help="Wait for the capture to begin and to end.")] = False,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", help="Wait for the capture to begin and to end; without --slug for every one, until Ctrl-C."
+        ),
+    ] = False,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Keep the files taken earlier, make the rest anew.")
     ] = False,
@@ -95,6 +104,14 @@ def assemble(
     """
     with interruptible() as stop:
         status: DraftStatus | None
+        if slug is None:
+            if not follow:
+                raise Refusal(
+                    "Which capture? Name it with --slug, or make a draft of every one that ends with --follow."
+                )
+            say(f"Following {source.absolute()}")
+            follow_all(source.absolute(), data_root.absolute(), stop)
+            return 0
         if follow:
             _await_log(source.absolute(), slug, stop)
             status = follow_one(source.absolute(), slug, data_root.absolute(), stop)
@@ -105,6 +122,20 @@ def assemble(
     say("\n".join(lines(status)))
     answer(str(status.directory))
     return 2 if status.problems else 0
+
+
+def follow_all(source: Path, data_root: Path, stop: threading.Event) -> None:
+    """Make a draft of every capture until `stop`; tell so on the screen and in the assembler's log."""
+    path = log_path(data_root, "assembler")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8", buffering=1) as log:
+
+        def told(status: DraftStatus) -> None:
+            for line in lines(status):
+                say(line)
+                log.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {visible(line)}\n")
+
+        follow_captures(source, data_root, stop, told)
 
 
 def _await_log(source: Path, slug: str, stop: threading.Event) -> None:

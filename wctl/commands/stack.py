@@ -8,20 +8,16 @@ import os
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import wctl
-from assembler import DraftStatus
-from assembler.following import follow as follow_captures
 from playback.guard import Guarded
 from playback.logbook import PLAYBACK, PORT, log_path
 from playback.redis_server import find_redis, running_redis
-from playback.summary import visible
-from wctl.commands.record import lines
+from wctl.commands.record import follow_all
 from wctl.console import Refusal, refusing, say, without_password
 from wctl.interrupt import interruptible
 from wctl.options import DataRoot
@@ -69,7 +65,7 @@ def up(
         say(
             f"Playback service: http://127.0.0.1:{port} (export PROFILE_PLAYBACK_URL=http://127.0.0.1:{port} to use it)"
         )
-        assembler = threading.Thread(target=_assemble, args=(source.absolute(), root, stop), daemon=True)
+        assembler = threading.Thread(target=follow_all, args=(source.absolute(), root, stop), daemon=True)
         assembler.start()
         say(f"Assembler: follows {source.absolute()}")
         while not stop.wait(LOOK):
@@ -79,20 +75,6 @@ def up(
                 raise Refusal("The assembler has ended; what it said stands above.")
         assembler.join()
     return 0
-
-
-def _assemble(source: Path, data_root: Path, stop: threading.Event) -> None:
-    """Make drafts until `stop`, on the screen and in the assembler's log."""
-    path = log_path(data_root, "assembler")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8", buffering=1) as log:
-
-        def told(status: DraftStatus) -> None:
-            for line in lines(status):
-                say(line)
-                log.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {visible(line)}\n")
-
-        follow_captures(source, data_root, stop, told)
 
 
 def logs(
