@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import unquote_plus
 
-from assembler.shapes import TEMPORARY
+from assembler.shapes import TEMPORARY, pieces
 
-__all__ = ["is_address", "query_pairs"]
+__all__ = ["is_address", "query_pairs", "random_parts"]
 
 
 def is_address(text: str) -> bool:
@@ -25,3 +25,16 @@ def query_pairs(query: str) -> list[tuple[str, str]]:
     return [
         (unquote_plus(k), unquote_plus(v)) for k, _, v in (part.partition("=") for part in query.split("&") if part)
     ]
+
+
+def random_parts(recorded: str, live: str) -> list[tuple[str, str]]:
+    """What was made at random in an address and what stands there now; nothing where the addresses are built differently.
+
+    Whoever took an address from an answer took these with it, and addresses are compared by their segments.
+    """
+    was, now = [*pieces(recorded)], [*pieces(live)]
+    alike = len(was) == len(now) and all(
+        a.kind == b.kind and (a.kind != "text" or a.text == b.text) for a, b in zip(was, now, strict=True)
+    )
+    pairs = zip(was, now, strict=True) if alike else ()
+    return [(a.text, b.text) for a, b in pairs if a.kind in ("uuid", "opaque")]

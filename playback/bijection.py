@@ -25,6 +25,7 @@ from assembler.shapes import (
     id_like,
     pieces,
 )
+from playback.addresses import random_parts
 from playback.builds import code_build, sayable
 from playback.signatures import payload, signed_again
 
@@ -130,6 +131,9 @@ class Bijection:
                 code_build(c) for c in (recorded, live) if recorded != live and code_like(recorded)
             )
             self.known[recorded] = live
+            for before, after in random_parts(recorded, live) if "/" in recorded else ():
+                if before not in self._digests():
+                    self.known.setdefault(before, after)
             self._known_pattern = None
 
     def expect_codes(self, values: Iterable[str]) -> None:

@@ -145,6 +145,9 @@ def test_a_token_built_like_a_digest_is_known_by_its_place() -> None:
     replay.bijection.know(first, second)
     assert replay.json({"token": f"http://x.org/sync/{first}"}, {"token": f"http://x.org/sync/{second}"}) == []
     assert replay.json({"token": f"http://x.org/sync/{second}"}, {"token": f"http://x.org/sync/{third}"}) == []
+    taken_whole = Replay()
+    taken_whole.bijection.know(f"http://x.org/sync/{first}", f"http://x.org/sync/{second}")
+    assert taken_whole.json({"token": f"http://x.org/sync/{first}"}, {"token": f"http://x.org/sync/{second}"}) == []
     # Under another name, and where nothing was a token before, a digest tells of its content.
     assert replay.json({"sha": third[::-1]}, {"sha": first[::-1]}) == ["body:/sha"]
     assert Replay().json({"token": second}, {"token": third}) == ["body:/token"]
