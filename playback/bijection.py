@@ -112,10 +112,10 @@ class Bijection:
 
         `name` is the key or field it was taken from: where a number that was sent back stood, ids stand.
         """
+        if recorded.isdigit() and live.isdigit():
+            self.pairs.add((recorded, live))
+            self._id_names.add(name)
         if recorded.isdigit():
-            if live.isdigit():
-                self.pairs.add((recorded, live))
-                self._id_names.add(name)
             return
         if SECRET.fullmatch(recorded):
             self._forward.setdefault(("secret", recorded[-32:]), live)
@@ -127,9 +127,8 @@ class Bijection:
         if (was := counted_token(recorded)) and (now := counted_token(live)):
             self.pairs.add((was[1], now[1]))
         if len(recorded) >= 3:
-            self._code_builds.update(
-                code_build(c) for c in (recorded, live) if recorded != live and code_like(recorded)
-            )
+            if recorded != live and code_like(recorded):
+                self._code_builds.update(map(code_build, (recorded, live)))
             self.known[recorded] = live
             for before, after in random_parts(recorded, live) if "/" in recorded else ():
                 if before not in self._digests():
