@@ -29,6 +29,7 @@ from playback.fetched import unfetched
 from playback.job_sources import AppStatus, JobSource, RecorderJobs, RedisJobs, connect, status_path
 from playback.login import admin_steps, form_login
 from playback.overlays import overlaid
+from playback.posting import post
 from playback.redact import Redaction, of_environment, redacted
 from playback.report import Report, StepOutcome
 from playback.run_files import RunFiles
@@ -335,6 +336,8 @@ class _Replay:
         if untouched:
             report.run_dir = None
         results.write(report, self.data_root, self._evidence(session, secrets))
+        if problem := post(report, self.environ):
+            report.notes.append(problem)
         shutil.rmtree(self.pictures, ignore_errors=True)
         self._clean_up(passed=report.result in ("passed", "interrupted") or untouched)
         self.progress(

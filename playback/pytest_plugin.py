@@ -55,6 +55,34 @@ def pytest_runtest_call(item: pytest.Item) -> None:
         runner.expect_looked_at()
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """What GitHub is to be told travels with the report of the teardown, which xdist carries to the process that prints."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    runner = (getattr(item, "funcargs", None) or {}).get("profile_runner")
+    if isinstance(runner, ProfileRunner):
+        runner.failed |= report.failed
+        if call.when == "teardown":
+            report.profile_lines, report.profile_summaries = runner.told()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Tell GitHub, in a job there."""
+    if hasattr(config, "workerinput"):
+        return  # a worker of xdist: its controller has all reports
+    reports = [report for kept in terminalreporter.stats.values() for report in kept]
+    lines = [line for report in reports for line in getattr(report, "profile_lines", ())]
+    summaries = [summary for report in reports for summary in getattr(report, "profile_summaries", ())]
+    if not lines and not summaries:
+        return
+    from playback.annotations import LIMIT, append
+
+    problem = append(summaries, os.environ)
+    for line in [*lines[:LIMIT], *([problem] if problem else [])]:
+        terminalreporter.write_line(line)
+
+
 class Result:
     """The outcome of one replay. `report` is the whole of it."""
 
@@ -106,6 +134,8 @@ class ProfileRunner:
         self.data_root = data_root
         self.base_url = base_url
         self.results: list[Result] = []
+        self.failed = False
+        """True when the test failed: what a test that passed has replayed is nobody's concern."""
 
     def run(self, slug: str, **options: Any) -> Result:
         """Replay the profile `slug` and return its result, whatever the verdict.
@@ -131,6 +161,15 @@ class ProfileRunner:
             pytest.fail(refused, pytrace=False)
         self.results.append(Result(report))
         return self.results[-1]
+
+    def told(self) -> tuple[list[str], list[str]]:
+        """What GitHub is to be told of the replays: lines for the log, and parts of a summary in Markdown."""
+        if not self.results or not any(name in os.environ for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")):
+            return [], []
+        from playback.annotations import markdown, workflow_commands
+
+        reports = [result._report for result in self.results if self.failed or result._report.result == "passed"]
+        return workflow_commands(reports, self.data_root, os.environ), [markdown(report) for report in reports]
 
     def expect_looked_at(self) -> None:
         """Fail the test for a verdict that is not `passed` and that it never looked at.

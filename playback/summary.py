@@ -73,7 +73,7 @@ def _told(step: StepOutcome) -> str:
             return visible(mismatch.message or "no answer")
     if not step.mismatches:
         return step.result
-    at = f"at {visible(step.mismatches[0].where)}"
+    at = f"at {_cut(visible(step.mismatches[0].where), 0)}"
     many = len(step.mismatches) > 1
     return f"{_count(len(step.mismatches), 'difference')}{', the first' if many else ''} {at}"
 
@@ -85,7 +85,13 @@ def _sentence_of(parts: list[str]) -> str:
 
 def render(report: Report) -> str:
     """The report as text: what happened, where it differs, what lies where, what to try next."""
-    return "\n".join(_lines(report))
+    return "\n".join(map(_inert, _lines(report)))
+
+
+def _inert(line: str) -> str:
+    """A CI system that reads the log takes `::name` at the beginning of a line, and `##[name]` anywhere, as a command."""
+    line = line.replace("##[", "# #[")
+    return line.replace("::", ": :", 1) if line.lstrip().startswith("::") else line
 
 
 def step_lines(step: StepOutcome) -> list[str]:

@@ -36,7 +36,7 @@ from wctl.cli import app  # noqa: E402
 
 PACKAGES = ("recorder", "assembler", "playback", "wctl")
 GENERATED = "<!-- Written by scripts/docs.py (`make docs`); change the code instead. -->"
-VARIABLE = re.compile(r"(?:RECORDER|PROFILE|ADMIN|WCTL)_[A-Z_]*[A-Z]|REDIS_URL|PROFILE_(?:SECRET|ENV)_")
+VARIABLE = re.compile(r"(?:RECORDER|PROFILE|ADMIN|WCTL|GITHUB)_[A-Z_]*[A-Z]|REDIS_URL|PROFILE_(?:SECRET|ENV)_")
 SERVICE = {
     "GET /": "The web page: profiles, and replays as they run.",
     "GET /health": "`{\"status\": \"ok\"}`; needs no token.",

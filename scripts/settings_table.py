@@ -39,6 +39,8 @@ PLAYBACK = (
      "default stands below what comes before `/runs/` in the path of the run's page."),
     ("PROFILE_SECRET_<NAME>", "", "What a profile calls `{{ secrets.<NAME> }}`; `wctl secrets <slug>` lists them."),
     ("PROFILE_ENV_<NAME>", "", "What a profile calls `{{ env.<NAME> }}`."),
+    ("PROFILE_REPORT_URL", "", "An address to which every finished report is sent: `POST`, `report.json` as the body. What goes "
+     "wrong there is a note in the report and changes no verdict."),
     ("ADMIN_EMAIL", "", "The administrator: for profiles with `login: admin`, and for those that send no request of their own."),
     ("ADMIN_PASSWORD", "", "The administrator's password; stands in for PROFILE_SECRET_PASSWORD where the recorded user is ADMIN_EMAIL."),
 )  # fmt: skip
@@ -51,9 +53,16 @@ SERVICE = (
     ("PROFILE_PLAYBACK_KEEP_RUNS", "20", "Results of each profile that stay longer than that: the last ones."),
 )  # fmt: skip
 
+GITHUB = (
+    ("GITHUB_ACTIONS", "", "`true` in a job there: `wctl` and pytest write an annotation for every replay that did not pass."),
+    ("GITHUB_STEP_SUMMARY", "", "The file of the job's summary, to which they append what came of the replays."),
+    ("GITHUB_WORKSPACE", "the current folder", "The repository, to which the files in annotations are relative."),
+)  # fmt: skip
+
 TABLES = {
     "The recorder, in the application and its workers": RECORDER,
     "Recorder and playback": SHARED,
     "A replay": PLAYBACK,
     "The playback service": SERVICE,
+    "GitHub Actions": GITHUB,
 }

@@ -19,7 +19,7 @@ from playback.guard import Guarded
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
-CLEARED = ("RECORDER_", "PROFILE_", "WCTL_", "ADMIN_", "REDIS_URL")
+CLEARED = ("RECORDER_", "PROFILE_", "WCTL_", "ADMIN_", "REDIS_URL", "GITHUB_")
 """What an environment variable begins with that no test may inherit."""
 
 

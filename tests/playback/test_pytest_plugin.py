@@ -87,6 +87,25 @@ def test_a_red_profile_shows_its_summary_and_nothing_of_ours(url: str, tmp_path:
     assert re.fullmatch(r"The profile sends a secret .* set PROFILE_SECRET_PASSWORD .*", locked), locked
     assert "pytest_plugin.py" not in out
     assert "Traceback" not in out
+    assert "::error" not in out
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "2"]])
+def test_github_is_told_of_what_failed_whoever_ran_it(options: list[str], url: str, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    out = _pytest(
+        tmp_path, *options,
+        PROFILE_PLAYBACK_BASE_URL=url, GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary), GITHUB_WORKSPACE=str(tmp_path),
+    )  # fmt: skip
+    lines = [line for line in out.splitlines() if line.startswith("::")]
+    # Two tests fail over the wrong profile, one over the locked; a third looked at its failed replay and passed.
+    assert sorted(line.partition("::error ")[2].partition(",title")[0] for line in lines) == [
+        "file=profiles/locked/profile.yaml,line=1",
+        "file=profiles/wrong/profile.yaml,line=6",
+        "file=profiles/wrong/profile.yaml,line=6",
+    ]
+    assert summary.read_text().count("### ❌ <code>wrong</code>: failed") == 2
+    assert "### ✅ <code>tiny</code>: passed" in summary.read_text()
 
 
 def test_they_are_chosen_by_marker_and_run_side_by_side(url: str, tmp_path: Path) -> None:

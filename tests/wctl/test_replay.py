@@ -222,6 +222,32 @@ def test_a_suite_closes_with_a_table_and_the_worst_exit_code(wctl: Wctl, tiny: s
     assert counts == [("one", "0", "0"), ("three", "1", "0"), ("two", "0", "1")]
 
 
+def test_github_is_told_beside_the_answer_for_machines(wctl: Wctl, wrong: str, root: Path, tmp_path: Path) -> None:
+    add_profile(root)
+    assert "::error" not in wctl("run-test-profile", "tiny", "--base-url", wrong).err
+    github = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        "GITHUB_WORKSPACE": str(root),
+    }
+    ran = wctl("run-test-profile", "tiny", "--base-url", wrong, "--json", **github)
+    assert (ran.code, json.loads(ran.out)["result"]) == (1, "failed")
+    (line,) = [line for line in ran.err.splitlines() if line.startswith("::")]
+    assert line.startswith("::error file=profiles/tiny/profile.yaml,")
+    assert "title=tiny%3A failed at items::" in line
+    add_profile(root, "two")
+    suite = wctl("run-suite", "--base-url", wrong, **github)
+    assert suite.err.count("\n::error file=profiles/t") == 2
+    assert (tmp_path / "summary.md").read_text().count("### ❌") == 3
+
+
+def test_github_is_told_of_a_profile_that_cannot_be_replayed(wctl: Wctl, tmp_path: Path) -> None:
+    add_profile(tmp_path)
+    ran = wctl("run-test-profile", "tiny", GITHUB_ACTIONS="true")
+    assert ran.code == 2
+    assert "::error file=profiles/tiny/profile.yaml,line=1,title=tiny%3A error::Where is the application?" in ran.err
+
+
 def test_a_suite_of_nothing_is_no_success(wctl: Wctl, tiny: str, tmp_path: Path) -> None:
     ran = wctl("run-suite", "--base-url", tiny)
     assert (ran.code, "There is no profile" in ran.err) == (2, True)

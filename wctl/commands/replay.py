@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from playback import catalogue
+from playback.annotations import append, markdown, workflow_commands
 from playback.engine import Options
 from playback.envfile import environment
 from playback.junit import junit
@@ -65,9 +66,11 @@ def run_test_profile(
     if as_json:
         answer_json(report.as_json())
     _write_junit(junit_file, [report])
+    if error is None:
+        say(render(report))
+    _announce([report], data_root, environ)
     if error is not None:
         raise error
-    say(render(report))
     return report.exit_code
 
 
@@ -100,6 +103,7 @@ def run_suite(
     left_out = len(slugs) - len(reports)
     _show_table(reports, left_out)
     _write_junit(junit_file, reports)
+    _announce(reports, data_root, environ)
     return max([report.exit_code for report in reports] + [2 if left_out else 0])
 
 
@@ -137,6 +141,14 @@ def _show_table(reports: list[Report], left_out: int) -> None:
     results = [report.result for report in reports]
     counts = [f"{results.count(result)} {result}" for result in VERDICTS if result in results]
     say(", ".join(counts + ([f"{left_out} not begun"] if left_out else [])))
+
+
+def _announce(reports: list[Report], data_root: Path, environ: Mapping[str, str]) -> None:
+    """Tell GitHub, in a job there."""
+    for line in workflow_commands(reports, data_root, environ):
+        say(line)
+    if problem := append(map(markdown, reports), environ):
+        say(problem)
 
 
 def _write_junit(path: Path | None, reports: list[Report]) -> None:
