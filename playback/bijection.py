@@ -100,7 +100,7 @@ class Bijection:
         self._known_pattern: re.Pattern[str] | None = None
         self._own: set[str] = set()
         self._token_roles: set[str] = set()
-        """Places where a value built like a digest was taken from an answer and differed: tokens stand there."""
+        """Places where a value built like a digest was taken from an answer and differed."""
         self._id_names: set[str] = set()
         self._code_builds: set[tuple[int, str]] = set()
         self._digests = digests
@@ -127,8 +127,8 @@ class Bijection:
         if (was := counted_token(recorded)) and (now := counted_token(live)):
             self.pairs.add((was[1], now[1]))
         if len(recorded) >= 3:
-            if recorded != live and code_like(recorded):
-                self._code_builds.update(map(code_build, (recorded, live)))
+            if code_like(recorded) and recorded != live:
+                self._code_builds |= {code_build(recorded), code_build(live)}
             self.known[recorded] = live
             for before, after in random_parts(recorded, live) if "/" in recorded else ():
                 if before not in self._digests():
