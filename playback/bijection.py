@@ -33,6 +33,7 @@ __all__ = ["Bijection", "Moment", "TextMatch", "long_id"]
 
 _LONG_ID = 17
 """Digits: one more than microseconds since 1970."""
+_DAY = 86_400.0
 _DIGEST_LENGTHS = {32, 40, 56, 64, 96, 128}
 _INSTANTS = re.compile(r"^\s?(?:ms|µs|us|ns|msecs?|millis|milliseconds?|microseconds?|nanoseconds?)\b")
 _SECONDS = re.compile(r"^\s?(?:s|secs?|seconds?)\b")
@@ -42,9 +43,6 @@ _TIMED_BEFORE = re.compile(r"(?:took|elapsed|duration|runtime|latency|time|withi
 @lru_cache(maxsize=65536)
 def _cut(text: str) -> tuple[Piece, ...]:
     return tuple(pieces(text))
-
-
-_DAY = 86_400.0
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def judged(folder: Path, name: str, mutation: Mutation, reached: Path) -> str:
     if report.result == "passed":
         return "survived" if reached.exists() else "never run"
     where = report.failing_step or next((c.target for c in report.comparisons if c.result != "passed"), "")
-    return f"{report.result} at {where}"
+    return f"{report.result} at {where or report.error}"
 
 
 def main() -> int:
