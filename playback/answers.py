@@ -18,7 +18,8 @@ from assembler.correlation import canonical
 from assembler.profile import Ignore
 from assembler.shapes import clock, clock_of_parts, measured, pieces, validator_name
 from playback.addresses import is_address, query_pairs
-from playback.bijection import Bijection, Moment, long_id
+from playback.bijection import Bijection, Moment
+from playback.builds import long_id
 from playback.documents import read_json
 from playback.elements import Element, is_xml, read_elements
 from playback.ignoring import applies

@@ -26,13 +26,11 @@ from assembler.shapes import (
     pieces,
 )
 from playback.addresses import random_parts
-from playback.builds import code_build, sayable
+from playback.builds import code_build, long_id, sayable
 from playback.signatures import payload, signed_again
 
-__all__ = ["Bijection", "Moment", "TextMatch", "long_id"]
+__all__ = ["Bijection", "Moment", "TextMatch"]
 
-_LONG_ID = 17
-"""Digits: one more than microseconds since 1970."""
 _DAY = 86_400.0
 _DIGEST_LENGTHS = {32, 40, 56, 64, 96, 128}
 _INSTANTS = re.compile(r"^\s?(?:ms|µs|us|ns|msecs?|millis|milliseconds?|microseconds?|nanoseconds?)\b")
@@ -467,11 +465,6 @@ def _clock_pattern(text: str) -> str:
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
         return r"\d+(?:\.\d+)?"
     return seconds
-
-
-def long_id(recorded: str, live: str) -> bool:
-    """True for two numbers so long that they count nothing but what a machine numbers by the clock (snowflakes)."""
-    return min(len(recorded), len(live)) >= _LONG_ID and abs(len(recorded) - len(live)) <= 1
 
 
 def _digest_shaped(token: str) -> bool:

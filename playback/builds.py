@@ -6,8 +6,10 @@ import re
 
 from assembler.shapes import TEMPORARY, code_like, looks_opaque, skeleton
 
-__all__ = ["code_build", "same_build", "sayable"]
+__all__ = ["code_build", "long_id", "same_build", "sayable"]
 
+_LONG_ID = 17
+"""Digits: one more than microseconds since 1970."""
 _UNSAYABLE = re.compile(r"\d|(?i:[b-df-hj-np-tv-xz]{4})|[a-z][A-Z].*[a-z][A-Z]")
 
 
@@ -65,3 +67,8 @@ def _same_code(recorded: str, live: str) -> bool:
     if skeleton(recorded) == skeleton(live):
         return True
     return abs(len(recorded) - len(live)) <= 1 and (code_like(recorded) or code_like(live)) and live.isalnum()
+
+
+def long_id(recorded: str, live: str) -> bool:
+    """True for two numbers so long that they count nothing but what a machine numbers by the clock (snowflakes)."""
+    return min(len(recorded), len(live)) >= _LONG_ID and abs(len(recorded) - len(live)) <= 1
