@@ -16,8 +16,9 @@ _LARGEST_RESULT = 4096
 """Characters of JSON; a longer result would bury the step."""
 
 
-def expected_jobs(roots: Sequence[Job]) -> dict[str, Any]:
-    """`jobs`: name to final status of every job, and `job_tree`: what else is known of them, if a worker told anything.
+def expected_jobs(roots: Sequence[Job], *, heard: bool) -> dict[str, Any]:
+    """`jobs`: name to final status of every job, and `job_tree`: what else is known of them. `heard`: some worker told what
+    became of its jobs; else nothing is known of how these ended, nor of what they enqueued, and nothing is expected.
 
     A job's name is its function; repeats are numbered.
     """
@@ -28,8 +29,8 @@ def expected_jobs(roots: Sequence[Job]) -> dict[str, Any]:
         while name in names.values():
             name, count = f"{job.function}#{count}", count + 1
         names[job.job_id] = name
-    if not any(job.executions for job in every):
-        return {}  # no worker was heard of: nothing is known of how they ended, nor of what they enqueued
+    if not every or not heard:
+        return {}
     parents = {child.job_id: names[job.job_id] for job in every for child in job.children}
     return {
         "jobs": {names[job.job_id]: job.status for job in every},

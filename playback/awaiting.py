@@ -31,6 +31,8 @@ from recorder.jobs import TERMINAL, Tree, absent, aggregate, nodes
 
 __all__ = ["Awaiting"]
 
+_LONGEST_SEARCH = 1.0
+"""Seconds after which a job that nothing has named is missing."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 """Seconds between two looks at what announces nothing."""
 
@@ -61,9 +63,10 @@ class Awaiting:
             self.job(step, outcome, [fill(job, self.scope) for job in (wait.job, *wait.also)])
         elif wait is not None and wait.type == "status_poll":
             self._status(step, outcome)
-        elif wait is None and self.search is not None and self._graph.described and step.action != "enqueue_rq":
+        elif wait is None and step.action != "enqueue_rq" and self._graph.described:
             # The answer names none of its jobs.
-            if found := self._unnamed({}):
+            found = self._unnamed({})
+            if self.search is not None and self.search.usable:
                 self.job(step, outcome, found)
         elif wait is not None and wait.type in ("file", "log_line"):
             limit = limit_of(wait.recorded, wait.timeout or step.timeout)
@@ -112,7 +115,14 @@ class Awaiting:
         missing = graph.missing(known)
         if self.search is None or not graph.described or not missing:
             return []
-        return self.search.found(graph.queues(), self._present | {node["id"] for node in known}, missing)
+        before, began = self._present | {node["id"] for node in known}, time.monotonic()
+        while self.search.usable:
+            # Between a queue and a worker a job is nowhere for a moment, and some are enqueued after the answer.
+            found = self.search.found(graph.queues(), before, missing)
+            if found or time.monotonic() - began >= _LONGEST_SEARCH or self.cancelled.is_set():
+                return found
+            time.sleep(_FIRST_PAUSE)
+        return []
 
     def _judged(
         self, step: Step, graph: Graph, roots: Sequence[Tree], late: Mapping[str, str], limit: float
@@ -124,7 +134,7 @@ class Awaiting:
             open_ = next((n for n in every if n["status"] not in TERMINAL and not n["abandoned"]), None)
             why = reason(open_, expired=True) if open_ is not None else None
             comparer.value("jobs", "finished", problem, next((n["exc_info"] for n in every if n["exc_info"]), why))
-        elif not graph.entries or all(node["function"] is None for node in every):
+        elif not graph.entries or (every and all(node["function"] is None for node in every)):
             # Only the status of the whole is known, or to be looked at: it must be what the recorded one came to.
             statuses = [entry.status for entry in graph.entries if entry.is_over] or ["finished"]
             expected = aggregate({"status": "finished", "children": [{"status": s, "children": []} for s in statuses]})
@@ -140,10 +150,10 @@ class Awaiting:
         if root["status"] == "gone" and expected == "finished" and unkept:
             mask(comparer, "a job that Redis forgets at once")
             return
-        bad = next((node for node in nodes(root) if graph.status(node) not in ("finished", expected)), None)
-        came = "finished" if bad is None else aggregate(root)
-        shown = came if bad is None or came == expected else f"{bad['function'] or bad['id']} is {ending(bad)}"
-        comparer.value("jobs", expected, shown, reason(bad) if bad is not None else None)
+        came = aggregate({"status": graph.status(root), "children": root["children"]})
+        bad = next((node for node in nodes(root) if graph.status(node) != "finished"), root)
+        shown = came if came in (expected, "finished") else f"{bad['function'] or bad['id']} is {ending(bad)}"
+        comparer.value("jobs", expected, shown, reason(bad))
 
     # ------------------------------------------------------------------ status, files, logs
 

@@ -24,6 +24,7 @@ from recorder import jobs
 
 __all__ = ["Graph", "Recorded", "outcomes"]
 
+_UNKEPT = "a job that Redis forgets at once"
 _NUMBER = re.compile(r"#\d+$")
 
 
@@ -142,6 +143,12 @@ class Graph:
             others = [(pairs[0][0], node) for node in nodes if self.status(node) not in usual]
             return [*pairs[:1], *others]
         for entry in entries:
+            if live.nameless:
+                pairs.append((entry, live.nameless.pop()))
+                continue
+            if not entry.node.kept and entry.status == "finished":
+                mask(comparer, _UNKEPT)
+                continue
             hint = "was not enqueued"
             if entry.node.parent and not live.hooked:
                 hint += ", or the worker does not say so (it needs RQ_CONFIG=recorder.rq, or the replay a REDIS_URL)"
@@ -172,7 +179,7 @@ class Graph:
         if entry.is_over:
             status = self.status(node)
             if status == "gone" and entry.status == "finished" and not known.kept:
-                mask(comparer, "a job that Redis forgets at once")
+                mask(comparer, _UNKEPT)
             else:
                 shown = status if status == entry.status else ending(node)
                 comparer.value(where, entry.status, shown, reason(node))
@@ -249,8 +256,14 @@ class _Live:
     def by_function(self) -> dict[str, list[jobs.Tree]]:
         found: dict[str, list[jobs.Tree]] = defaultdict(list)
         for node in sorted(self.nodes.values(), key=lambda n: (n["created_at"] or "", n["id"])):
-            found[str(node["function"] or node["id"])].append(node)
+            if node["function"] is not None:
+                found[node["function"]].append(node)
         return dict(found)
+
+    @cached_property
+    def nameless(self) -> list[jobs.Tree]:
+        """Jobs that were gone before anybody could look: what they were is not known."""
+        return [node for node in self.nodes.values() if node["function"] is None]
 
     def parent(self, node: jobs.Tree) -> str | None:
         """The function that enqueued the job, or `the request`; None where nobody noted it."""

@@ -13,6 +13,7 @@ __all__ = ["first_line", "mask", "same_result", "undoing", "without_place"]
 
 _LONGEST = 4096
 """Bytes of a traceback that Redis' readers keep: of a longer one the beginning is gone."""
+_CLOCK_DIGITS = 6
 _TRACEBACK = "Traceback (most recent call last):\n"
 _MEASURED = "(how long the job took)"
 
@@ -80,7 +81,8 @@ def same_result(
 
     `lasted` is how long it took when recorded, and now, in seconds.
     """
-    timed = set(_durations(recorded, lasted[0])) & set(_durations(live, lasted[1]))
+    before, now = dict(_durations(recorded, lasted[0])), dict(_durations(live, lasted[1]))
+    timed = {place for place in before.keys() & now.keys() if before[place] != now[place]}
     for _ in timed:
         mask(comparer, "duration")
     comparer.json(where, _masked(recorded, timed), _masked(live, timed))
@@ -89,13 +91,15 @@ def same_result(
 _Path = tuple[str | int, ...]
 
 
-def _durations(value: Any, lasted: float | None, path: _Path = ()) -> Iterator[_Path]:
-    """Where numbers stand that are a little less than the job's duration, in seconds or milliseconds."""
+def _durations(value: Any, lasted: float | None, path: _Path = ()) -> Iterator[tuple[_Path, float]]:
+    """Where numbers stand that are a little less than the job's duration, in seconds or milliseconds, and as exact as a
+    clock is."""
     if lasted is None:
         return
     if isinstance(value, float):
-        if any(0.5 * lasted <= value / unit <= 1.1 * lasted and value > 0 for unit in (1.0, 1000.0)):
-            yield path
+        within = any(0.5 * lasted - 0.1 <= value / unit <= 1.1 * lasted for unit in (1.0, 1000.0))
+        if within and value > 0 and len(repr(value).partition(".")[2]) >= _CLOCK_DIGITS:
+            yield path, value
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _durations(item, lasted, (*path, index))

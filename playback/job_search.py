@@ -19,7 +19,7 @@ from recorder import jobs
 
 __all__ = ["JobSearch"]
 
-_LISTS = ("rq:queue:{}",)
+_LISTS = ("rq:queue:{}", "rq:queue:{}:intermediate")
 _SORTED = ("rq:wip:{}", "rq:finished:{}", "rq:failed:{}", "rq:deferred:{}", "rq:scheduled:{}", "rq:canceled:{}")
 _REPLAY = re.compile(rb"profile;;tmp;;([0-9a-f]{32})")
 
@@ -29,10 +29,11 @@ class JobSearch:
 
     def __init__(self, connection: Any, run_id: str | None) -> None:
         self.connection = connection
+        self.usable = True
         self.own = (run_id or "").rpartition(";")[2].encode()
 
     def present(self, queues: Iterable[str]) -> set[str]:
-        """Ids of the jobs on the queues and in their registries. Empty when Redis does not answer."""
+        """Ids of the jobs on the queues and in their registries. When Redis does not answer, it is not asked again."""
         pipe = self.connection.pipeline(transaction=False)
         for queue in queues:
             for key in _LISTS:
@@ -43,17 +44,17 @@ class JobSearch:
             # A started job stands in its registry as `<job id>:<execution id>`.
             return {member.decode(errors="replace").partition(":")[0] for reply in pipe.execute() for member in reply}
         except redis.RedisError:
+            self.usable = False
             return set()
 
     def found(self, queues: Iterable[str], before: set[str], wanted: Counter[str]) -> list[str]:
         """Ids of new jobs of the wanted functions, at most so many of each, the oldest first."""
         left = Counter(wanted)
-        trees = []
+        trees, chosen = [], []
         for job_id in self.present(queues) - before:
             tree = jobs.tree(job_id, self.connection)
             if tree["function"] in wanted and not self._is_foreign(job_id):
                 trees.append(tree)
-        chosen = []
         for tree in sorted(trees, key=lambda t: (t["created_at"] or "", t["id"])):
             if left[tree["function"]] > 0:
                 left[tree["function"]] -= 1

@@ -33,7 +33,7 @@ _SHORTEST, _LONGEST, _SLOWEST = 0.02, 0.1, 1.0
 """Seconds between two looks over HTTP: at first, within half a minute, and at last."""
 _SHARE = 0.05
 """Part of the time a wait has taken so far that it may be late."""
-_BUSY = 0.2
+_BUSY = 0.5
 """Most of the target's time that the asking may take: who answers slowly is asked less often."""
 _WORDS = {
     "success": "finished", "successful": "finished", "succeeded": "finished", "complete": "finished", "completed": "finished",

@@ -56,7 +56,7 @@ def hold(key: str) -> None:
     """Say on a Redis list that it has begun, and wait to be let go."""
     current = get_current_job()
     assert current is not None
-    current.connection.rpush(f"{key}:begun", "1")
+    current.connection.rpush(f"{key}:begun", os.getpid())
     current.connection.blpop([f"{key}:go"], timeout=30)
 
 
