@@ -6,6 +6,7 @@ import http.client
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -159,11 +160,9 @@ def test_a_file_is_kept_and_never_shown(service: httpx.Client, fake: FakeEngine,
     run_id = service.post("/run/shop", json={"background": True}).json()["run_id"]
     service.get(f"/runs/{run_id}/events")
     (folder,) = (tmp_path / "profiles/results/shop").iterdir()
-    for name in ("page.html", "picture.svg", "a\r\nb.js", 'quoted".txt'):
+    for name in ("page.html", "picture.svg", "a;b=c.js", 'quoted".txt'):
         (folder / name).write_text("<script>alert(1)</script>")
-        answer = service.get(
-            f"/runs/{run_id}/files/{httpx.QueryParams({'n': name})}".replace("n=", "").replace("+", "%20")
-        )
+        answer = service.get(f"/runs/{run_id}/files/{quote(name)}")
         assert answer.status_code == 200, name
         assert answer.headers["content-type"] == "application/octet-stream"
         assert answer.headers["content-disposition"].startswith("attachment; filename")
