@@ -14,7 +14,7 @@ from pathlib import Path
 from assembler.document import BadDocument, loads_profile, steps_by_line
 from playback.catalogue import PROFILES
 from playback.report import Report
-from playback.summary import advice, sentence, shown, step_lines, visible
+from playback.summary import advice, sentence, sides, step_lines, visible
 
 __all__ = ["LIMIT", "append", "markdown", "wanted", "workflow_command", "workflow_commands"]
 
@@ -93,8 +93,7 @@ def _table(report: Report) -> Iterator[str]:
         return
     yield from ("| Where | Expected | Actual |", "|---|---|---|")
     for mismatch in step.mismatches[:_ROWS]:
-        in_json = mismatch.where.startswith("body:/")
-        values = [shown(value, in_json=in_json)[:_VALUE] for value in (mismatch.expected, mismatch.actual)]
+        values = [value[:_VALUE] for value in sides(mismatch)]
         yield f"| {' | '.join(_code(value) for value in [mismatch.where, *values])} |"
     if len(step.mismatches) > _ROWS:
         yield f"| … and {len(step.mismatches) - _ROWS} more | | |"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from playback.evidence import Evidence, Told
 from playback.html_parts import duration, outcome, places, preformatted, table, unfold
 from playback.report import JobOutcome, Mismatch, Report, StepOutcome
-from playback.summary import shown
+from playback.summary import sides
 from playback.tags import Html, joined, tag, text
 
 __all__ = ["failing_steps", "jobs_table", "steps_tables"]
@@ -82,8 +82,7 @@ def _hint(curl: str) -> str:
 
 
 def _row(mismatch: Mismatch) -> tuple[object, ...]:
-    in_json = mismatch.where.startswith("body:/")
-    expected, actual = shown(mismatch.expected, in_json=in_json), shown(mismatch.actual, in_json=in_json)
+    expected, actual = sides(mismatch)
     if mismatch.expected is None and mismatch.actual is None:
         expected = actual = ""
     why = (mismatch.message or "").strip()

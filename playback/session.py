@@ -28,6 +28,7 @@ from playback.commands import Commands
 from playback.curl import curl
 from playback.enqueue import Enqueuer
 from playback.errors import TargetRefused, Unjudgeable
+from playback.gist import gist
 from playback.job_search import JobSearch
 from playback.job_sources import JobSource
 from playback.redact import SHORTEST
@@ -320,9 +321,9 @@ class Session:
         known.created = expect is not None and expect.status == 201
         if expect is None:
             if response.status_code >= 400:
-                known.mismatches.append(Mismatch("status", "below 400", response.status_code))
+                known.mismatches.append(Mismatch("status", "below 400", response.status_code, _said(answer)))
         elif expect.status is not None and response.status_code != expect.status:
-            known.value("status", expect.status, response.status_code)
+            known.value("status", expect.status, response.status_code, _said(answer))
         for name, extract in step.extract.items():
             value = evaluate(extract, answer)
             if value is None:
@@ -470,6 +471,10 @@ class Session:
         sent = [*self.scope.secrets.values(), *self.scope.generated.values()]
         cookies = [v for client in self.clients.values() for n, v in client.jar if _NAMES.credential_cookie(n)]
         return {v for v in [*sent, *cookies, *self.bijection.secrets()] if len(v) >= SHORTEST}
+
+
+def _said(answer: Answer) -> str | None:
+    return f"it says {said!r}" if answer.status >= 400 and (said := gist(answer)) else None
 
 
 def _text(response: httpx.Response) -> str | None:

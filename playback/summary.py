@@ -12,7 +12,7 @@ from typing import Any
 
 from playback.report import ComparisonOutcome, JobOutcome, Mismatch, Report, StepOutcome
 
-__all__ = ["advice", "headline", "render", "sentence", "shown", "step_lines", "visible"]
+__all__ = ["advice", "headline", "render", "sentence", "sides", "step_lines", "visible"]
 
 WIDTH = 72  # characters of one value
 KEPT = 16  # characters shown before the first difference of two long values
@@ -21,6 +21,7 @@ STEPS = 5
 CURL = 400  # characters of a command that are worth showing; a longer request is among the diagnostics
 TRACEBACK = 4  # last lines of a job's traceback
 BAD = ("failed", "error")
+ABSENT = ("missing", "was not there when recorded")  # what `Comparer` says of a key that only one side has
 
 
 def visible(text: str) -> str:
@@ -195,15 +196,20 @@ def _may_be_left(report: Report) -> bool:
 
 
 def _mismatch(mismatch: Mismatch) -> str:
-    in_json = mismatch.where.startswith("body:/")
-    expected, actual = _pair(shown(mismatch.expected, in_json=in_json), shown(mismatch.actual, in_json=in_json))
+    expected, actual = _pair(*sides(mismatch))
     difference = "" if mismatch.expected is None and mismatch.actual is None else f"expected {expected}, got {actual}"
     message = (mismatch.message or "").strip().rpartition("\n")[2]  # of a traceback, what was raised
     parts = [part for part in (visible(message).rstrip("."), difference) if part]
     return f"{visible(mismatch.where)}: {'; '.join(parts) or 'differs'}"
 
 
-def shown(value: Any, *, in_json: bool) -> str:
+def sides(mismatch: Mismatch) -> tuple[str, str]:
+    """What was expected and what came, each on one line; what one side does not have at all is `nothing`."""
+    in_json = mismatch.where.startswith("body:/") and mismatch.message not in ABSENT
+    return _shown(mismatch.expected, in_json=in_json), _shown(mismatch.actual, in_json=in_json)
+
+
+def _shown(value: Any, *, in_json: bool) -> str:
     """A value as JSON on one line, with nothing unprintable in it; outside of JSON there is no null."""
     if value is None and not in_json:
         return "nothing"

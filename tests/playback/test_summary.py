@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from playback.report import Mismatch, StepOutcome
-from playback.summary import headline, render, step_lines
+from playback.summary import headline, render, sentence, step_lines
 from tests.playback.reports import failed, passed
 
 GONE = "the application no longer does what was recorded"
@@ -116,3 +116,54 @@ def test_what_is_absent_is_called_nothing_and_null_only_in_json() -> None:
         "s", "GET", "/", 200, mismatches=[Mismatch("header:location", None, "/a"), Mismatch("body:/a", None, 1)]
     )
     assert step_lines(step)[1:] == ['  header:location: expected nothing, got "/a"', "  body:/a: expected null, got 1"]
+    absent = StepOutcome(
+        "s", "GET", "/", 200,
+        mismatches=[Mismatch("body:/a", None, 1, "was not there when recorded"), Mismatch("body:/b", 1, None, "missing")],
+    )  # fmt: skip
+    assert step_lines(absent)[1:] == [
+        "  body:/a: was not there when recorded; expected nothing, got 1",
+        "  body:/b: missing; expected 1, got nothing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mismatches", "said"),
+    [
+        ([Mismatch("status", 200, 500), Mismatch("body", "a", "b")], "answered 500 instead of 200"),
+        ([Mismatch("jobs:tasks.run", "enqueued", None)], "job tasks.run is missing"),
+        ([Mismatch("jobs:tasks.run", "finished", "failed")], "job tasks.run is failed"),
+        (
+            [Mismatch("connection", "an answer", "x", "the connection was dropped or timed out")],
+            "the connection was dropped or timed out",
+        ),
+        ([Mismatch("body:/a", 1, 2)], "1 difference at body:/a"),
+        ([Mismatch("body:/a", 1, 2), Mismatch("body:/b", 1, 2)], "2 differences, the first at body:/a"),
+        ([], "failed"),
+    ],
+)
+def test_the_verdict_as_a_sentence_names_the_step_and_what_is_wrong(mismatches: list[Mismatch], said: str) -> None:
+    steps = [
+        StepOutcome("go", "GET", "/go", 200, 200, "failed", mismatches=mismatches),
+        StepOutcome("b", "GET", "/b", 200),
+    ]
+    report = failed(steps=steps, comparisons=[])
+    assert sentence(report) == f"Step 1 of 2, go, GET /go: {said}. 1 step did not run."
+
+
+def test_the_verdict_as_a_sentence_of_other_replays() -> None:
+    assert sentence(passed()) == "2 steps and 1 file: all as recorded."
+    assert sentence(passed(comparisons=[])) == "2 steps: all as recorded."
+    fine = [StepOutcome("a", "GET", "/", 200, 200, "passed")]
+    assert sentence(failed(steps=fine, failing_step=None)) == "1 step went as recorded, but 1 of 1 file differs."
+    assert sentence(passed(result="interrupted")) == "It was stopped after 2 of 2 steps, so this is no verdict."
+    assert sentence(passed(result="error", error="Nothing answers.")) == "Nothing answers."
+
+
+def test_a_request_that_fits_no_line_lies_beside_the_report() -> None:
+    report = failed(diagnostics="results/x/diagnostics")
+    report.steps[1].curl = f"curl --data-raw '{'x' * 500}' -b cookies.txt http://127.0.0.1/"
+    again = "Next: send the request again (cookies.txt: those of a session of your own): cd results/x/diagnostics && sh curl.sh"
+    assert again in render(report)
+    report.steps[1].curl = "curl --data-raw 'a\nb' http://127.0.0.1/"
+    assert "again: cd results/x/diagnostics && sh curl.sh" in render(report)
+    assert "send the request again" not in render(failed(steps=report.steps))
