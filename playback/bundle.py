@@ -36,7 +36,7 @@ __all__ = ["write"]
 
 LOG_LIMIT = 4 << 20  # bytes kept of one log, from its end
 LOG_COUNT = 50
-LOGS_LIMIT = 32 << 20  # bytes of all logs
+LOGS_LIMIT = 16 << 20  # bytes of all logs
 FILE_LIMIT = 4 << 20  # bytes of a file that differs
 FILE_COUNT = 20
 PACKAGES = ("profile-test-engine", "fastapi", "httpx", "numpy", "pydantic", "rasterio", "redis", "rq", "selectolax")

@@ -6,8 +6,10 @@ with it are shown whole: in those everything is hidden, too, that is a secret by
 
 from __future__ import annotations
 
+import base64
 import html
 import json
+import re
 import secrets as random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -27,11 +29,18 @@ __all__ = ["HIDDEN", "SHORTEST", "Redaction", "hide", "of_environment", "redacte
 HIDDEN = "•••"
 SHORTEST = 4  # characters of a secret; shorter ones would hide half a text
 _SECRET_NAMES = ("ADMIN_PASSWORD", "RECORDER_TOKEN", "RECORDER_KEY", "PROFILE_PLAYBACK_TOKEN")
+_LARGE = 1 << 16  # characters
+_WORD = re.compile(r"[A-Za-z0-9+/_-]{4,}")
+_SHORTEST_PROBE = 4
+_STANDARD = str.maketrans("-_", "+/")
 _TELLING = 8  # characters from which on a value is also looked for in escapings that few use, base64 among them
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
     """`text` without any of `secrets`, in whichever usual escaping they stand."""
+    if len(text) > _LARGE:
+        words = "\n".join(set(_WORD.findall(text)))
+        secrets = [secret for secret in secrets if _may_stand(secret, words)]
     for secret in sorted(secrets, key=len, reverse=True):
         for spelled in _spellings(secret):
             if spelled in text:
@@ -40,6 +49,19 @@ def hide(text: str, secrets: Iterable[str]) -> str:
             spans = [Mark(start, end, HIDDEN, ()) for start, end in known(secret, "").find(text)]
             text = replaced(text, merged(spans)) if spans else text
     return text
+
+
+def _may_stand(secret: str, words: str) -> bool:
+    """False when no spelling of `secret` can stand in a text of these words: letters and digits are never escaped.
+
+    A long replay knows thousands of tokens, and looking for each of them through a log would take minutes.
+    """
+    probes = [max(re.findall(r"[A-Za-z0-9]*", secret), key=len)]
+    raw = secret.encode("utf-8", "surrogatepass")
+    for shift in range(3):  # in base64 its letters depend on where it begins; what its neighbours change is left out
+        coded = base64.b64encode(b"\0" * shift + raw, b"-_").decode()
+        probes += [coded[4 if shift else 0 : -4], coded[4 if shift else 0 : -4].translate(_STANDARD)]
+    return any(len(probe) < _SHORTEST_PROBE or probe in words for probe in probes)
 
 
 @lru_cache(4096)

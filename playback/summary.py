@@ -200,6 +200,8 @@ def _mismatch(mismatch: Mismatch) -> str:
     difference = "" if mismatch.expected is None and mismatch.actual is None else f"expected {expected}, got {actual}"
     message = (mismatch.message or "").strip().rpartition("\n")[2]  # of a traceback, what was raised
     parts = [part for part in (visible(message).rstrip("."), difference) if part]
+    if mismatch.where == "status":
+        parts.reverse()  # what the answer says comes after what it is
     return f"{visible(mismatch.where)}: {'; '.join(parts) or 'differs'}"
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import html
 import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
 from playback import bundle
 from playback.engine import Options, replay
 from playback.evidence import Evidence, KeyFile, Told, answer_diff
-from playback.redact import HIDDEN, Redaction
+from playback.redact import HIDDEN, Redaction, hide
 from playback.report import Report
 from playback.results import write
 from playback.trail import Exchange
@@ -205,6 +208,24 @@ def test_a_step_s_name_is_no_path(tmp_path: Path) -> None:
     exchanges = [Told("../../x/y", "GET /"), Told("", "GET /"), Told("last", "GET /")]
     folder = write(failed(), tmp_path, Evidence(exchanges=exchanges)) / "diagnostics"
     assert names(folder / "before") == ["1--x-y.txt", "2-step.txt"]
+
+
+@pytest.mark.parametrize("secret", [PASSWORD, SESSION, ISSUED, "p\u00e4ss'w\u00f6rd\"9", "a-b_c+d/e", "hunter22"])
+def test_in_a_large_text_every_spelling_is_found(secret: str) -> None:
+    filler = "2026-11-20 some line of a log\n" * 5000
+    spelled = [
+        secret,
+        quote(secret, safe=""),
+        quote_plus(secret),
+        html.escape(secret),
+        json.dumps(secret)[1:-1],
+        *(base64.b64encode(f"{user}:{secret}".encode()).decode() for user in ("a", "ab", "abc")),
+        *(base64.urlsafe_b64encode(f"{user}:{secret}".encode()).decode() for user in ("a", "ab", "abc")),
+    ]
+    for text in spelled:
+        short, long = (hide(filler[: 28 * n] + f" <{text}> " + filler[: 28 * n], [secret]) for n in (1, 5000))
+        assert HIDDEN in short, text
+        assert HIDDEN in long, text
 
 
 def test_binary_files_lose_known_secrets_and_keep_their_length() -> None:
