@@ -62,12 +62,14 @@ class JobSite:
             running = Guarded(command, env=env, cwd=ROOT, output=output)
             try:
                 yield running
+            except BaseException:
+                output.seek(0)
+                sys.stderr.write(output.read().decode(errors="replace")[-3000:])
+                raise
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(running.pid, signal.SIGKILL)  # it would say goodbye for a second
                 running.stop()
-                output.seek(0)
-                sys.stderr.write(output.read().decode(errors="replace")[-3000:])
 
 
 @contextlib.contextmanager
