@@ -232,7 +232,7 @@ class _Replay:
         session = Session(
             self.profile, self.folder, self.target, scope, rewrite, self.run_dir, [],
             Enqueuer(connection, self.environ.get("PROFILE_PLAYBACK_JOBS", "tasks.*")) if connection is not None else None,
-            Commands(self.environ, self.run_dir or self.data_root),
+            Commands(self.environ, self.run_dir or self.data_root, self.cancelled),
             cancelled=self.cancelled, progress=self.progress, masked=self.report.masked,
             answers={} if self.witness is not None else None,
         )  # fmt: skip

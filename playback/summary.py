@@ -149,7 +149,7 @@ def _remarks(report: Report) -> Iterator[str]:
             remarks.append(f"Report: {visible(report.page)}")
         if report.diagnostics:
             remarks.append(f"Diagnostics: {visible(report.diagnostics)}")
-        if report.run_dir:
+        if report.run_dir and report.result != "interrupted":  # then it was taken away
             remarks.append(f"Workspace: {visible(report.run_dir)}")
         remarks += [f"Next: {sentence}" for sentence in advice(report)]
     if remarks:

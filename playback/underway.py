@@ -25,6 +25,7 @@ from playback.trash import discard
 __all__ = ["Claim", "Entry", "claim_folder", "interrupted", "is_claimed", "now", "recover", "run_root"]
 
 FOLDER = Path("playback_runs/.under_way")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 KILLED = "The playback service ended before the verdict; start the run again."
 
@@ -99,7 +100,8 @@ def recover(data_root: Path) -> list[Entry]:
     """Give every run that was cut off its report, and take its workspace away. Returns those runs, oldest first."""
     found: list[Entry] = []
     for path in sorted((data_root / FOLDER).glob("*.json")):
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        # What cannot be written now is tried again by the next service.
+        with contextlib.suppress(OSError), path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 entry = _entry(path.stem, file.read())
@@ -129,7 +131,8 @@ def _entry(run_id: str, text: bytes) -> Entry:
     entry = Entry(**json.loads(text))
     if entry.run_id != run_id or not _RUN_ID.fullmatch(run_id) or slug_problem(entry.profile):
         raise ValueError("not an entry")
-    datetime.fromisoformat(entry.started_at)
+    if not _MOMENT.fullmatch(entry.started_at):
+        raise ValueError("not a moment")
     return entry
 
 

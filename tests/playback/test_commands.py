@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from assembler.profile import Step
 from playback.commands import ALLOWED, Commands
 from playback.errors import BadProfile
 from playback.template import Scope
+from tests.support import wait_until
 
 PYTHON = Path(sys.executable).name
 
@@ -56,3 +59,22 @@ def test_it_may_not_go_on_for_ever(tmp_path: Path) -> None:
         commands(tmp_path).run(
             step("input() if False else __import__('threading').Event().wait()", timeout=0.5), Scope()
         )
+
+
+def test_it_ends_with_the_replay_and_takes_along_what_it_started(tmp_path: Path) -> None:
+    """A child that holds the output open would keep whoever reads it for a minute."""
+    cancelled = threading.Event()
+    child = "open('began', 'w').close(); __import__('time').sleep(60)"
+    wanted = step(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])")
+    began = time.monotonic()
+    threading.Thread(target=lambda: (wait_until((tmp_path / "began").exists, "the child"), cancelled.set())).start()
+    with pytest.raises(TimeoutError, match="the run was cancelled"):
+        Commands({ALLOWED: f"*{PYTHON}"}, tmp_path, cancelled).run(wanted, Scope())
+    assert time.monotonic() - began < 20
+
+
+def test_more_than_a_pipe_holds_is_read_to_the_end(tmp_path: Path) -> None:
+    wanted = step(
+        "import sys, time; sys.stdout.write('x' * 300_000); sys.stdout.flush(); time.sleep(0.5); print('end')"
+    )
+    assert commands(tmp_path).run(wanted, Scope()).output == "x" * 300_000 + "end\n"

@@ -18,7 +18,9 @@ import httpx
 import pytest
 
 from playback import engine
+from playback.service import create_app
 from playback.underway import Claim, Entry
+from playback.whole_numbers import BadSetting
 from tests.playback.serving import FakeEngine, promote, serving
 from tests.playback.site import Answer, Site, profile
 from tests.support import Server, wait_until
@@ -124,13 +126,14 @@ def test_who_goes_away_from_the_queue_is_not_replayed(service: httpx.Client, fak
 
 
 def test_a_limit_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
-    for wrong in ("0", "x", "1.5"):
-        command = [sys.executable, "-m", "playback.service", "--port", "{port}"]
-        server = Server(command, env={"PROFILE_DATA_ROOT": str(tmp_path), "PROFILE_PLAYBACK_RUNS": wrong})
-        with pytest.raises(AssertionError, match="ended before it answered"):
-            server.start()
-        sentence = f"PROFILE_PLAYBACK_RUNS is {wrong!r}; set it to a whole number from 1 on, such as 4.\n"
-        assert server.output == sentence
+    for wrong in ("x", "1.5", "-1"):
+        with pytest.raises(BadSetting, match=f"PROFILE_PLAYBACK_RUNS is {wrong!r}"):
+            create_app({"PROFILE_PLAYBACK_RUNS": wrong})
+    command = [sys.executable, "-m", "playback.service", "--port", "{port}"]
+    server = Server(command, env={"PROFILE_DATA_ROOT": str(tmp_path), "PROFILE_PLAYBACK_RUNS": "0"})
+    with pytest.raises(AssertionError, match="ended before it answered"):
+        server.start()
+    assert server.output == "PROFILE_PLAYBACK_RUNS is '0'; set it to a whole number from 1 on, such as 4.\n"
 
 
 # ----------------------------------------------------------------------------------------------------- cancelling
@@ -158,6 +161,7 @@ WAITS = {
     "a file": "path: /start\n    wait: {type: file, path: out/never.txt, timeout: 90}",
     "an answer": "path: /slow",
     "a pause": "path: /start\n    method: POST\n    settle: 90",
+    "a command": "action: command\n    command: [sleep, '90']\n    timeout: 95",
 }
 
 
@@ -212,7 +216,12 @@ def asked_for(step: str) -> list[str]:
 @pytest.mark.parametrize("wait", WAITS)
 def test_a_running_one_ends_soon_whatever_it_waits_for(wait: str, tmp_path: Path, site: Any) -> None:
     promote_one_that_waits(tmp_path, WAITS[wait])
-    environ = {"PROFILE_DATA_ROOT": str(tmp_path), "PROFILE_PLAYBACK_BASE_URL": site.url}
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PROFILE_DATA_ROOT": str(tmp_path),
+        "PROFILE_PLAYBACK_BASE_URL": site.url,
+        "PROFILE_PLAYBACK_COMMANDS": "sleep",
+    }
     with serving(environ) as url, httpx.Client(base_url=url, timeout=60) as client:
         run_id = begin(client, "shop")
         workspace = tmp_path / "playback_runs" / run_id
@@ -304,6 +313,29 @@ def test_what_a_killed_service_was_at_is_interrupted(tmp_path: Path, site: Any) 
         log = (tmp_path / "playback_runs" / "profile_playback.log").read_text()
         assert log.count("was cut off: interrupted") == 2
     assert list((tmp_path / "playback_runs" / ".under_way").iterdir()) == []
+
+
+def test_a_service_that_is_told_to_end_ends_its_runs(tmp_path: Path, site: Any) -> None:
+    """Within its ten seconds, with the report that the engine itself writes."""
+    promote_one_that_waits(tmp_path, WAITS["an answer"])
+    command = [sys.executable, "-m", "playback.service", "--port", "{port}"]
+    environ = {"PROFILE_DATA_ROOT": str(tmp_path), "PROFILE_PLAYBACK_BASE_URL": site.url, "PROFILE_PLAYBACK_RUNS": "1"}
+    with (
+        Server(command, path="/health", env=environ) as server,
+        httpx.Client(base_url=server.url, timeout=20) as client,
+    ):
+        ids = [begin(client, "shop"), begin(client, "shop")]
+        wait_for_the_wait(site.asked, WAITS["an answer"])
+        server.stop()
+        assert "Traceback" not in server.output
+    reports = [json.loads(path.read_text()) for path in (tmp_path / "profiles/results/shop").glob("*/report.json")]
+    assert sorted(report["run_id"].rpartition(";")[2] for report in reports) == sorted(ids)
+    assert {(report["result"], report["error"]) for report in reports} == {
+        ("interrupted", None),
+        ("interrupted", "The run was cancelled while it was queued."),
+    }
+    assert list((tmp_path / "playback_runs" / ".under_way").iterdir()) == []
+    assert not (tmp_path / "playback_runs" / ids[0]).exists()
 
 
 def test_what_another_service_is_at_is_left_alone(fake: FakeEngine, tmp_path: Path) -> None:
