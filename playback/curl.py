@@ -107,6 +107,8 @@ class _Line:
             low = name.lower()
             if _NOISE.fullmatch(low) or (multipart and low == "content-type"):
                 continue
+            if low in ("referer", "origin") and request.method in ("GET", "HEAD"):
+                continue  # looked at where something is changed
             if low == "authorization" and (pair := _basic(value)) is not None:
                 yield from ("-u", self._covered(pair) if self._has_secret(pair) else _ELLIPSIS)
                 continue

@@ -72,6 +72,14 @@ class Masked:
     masked: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
+    def copy(self) -> Masked:
+        """The counts as they are, to come back to with `restore`."""
+        return Masked(self.compared, self.masked, dict(self.reasons))
+
+    def restore(self, other: Masked) -> None:
+        """Forget what was counted since `other` was copied."""
+        self.compared, self.masked, self.reasons = other.compared, other.masked, dict(other.reasons)
+
     @property
     def share(self) -> float:
         """Fraction of the compared values that was masked, 0 to 1."""

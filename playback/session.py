@@ -300,16 +300,19 @@ class Session:
         deadline = time.monotonic() + min(_LONGEST_SETTLE, 5 * (step.settle or 0.0))
         began, pause = time.monotonic(), 0.02
         while True:
-            learnt = self.bijection.copy()
+            learnt, counted = self.bijection.copy(), self.masked.copy()
             mismatches = self._judge(step, response, answer)
             if not mismatches or time.monotonic() >= deadline or self.cancelled.is_set():
                 break
             self.bijection.restore(learnt)
+            self.masked.restore(counted)
             self.cancelled.wait(pause)
             pause = min(_LONGEST_PAUSE, pause * 1.4)
             response, answer = self._send(step, client, request, outcome)
             outcome.wait_ms = round((time.monotonic() - began) * 1000, 1)
-            outcome.note = f"settled after {outcome.wait_ms:.0f} ms"
+        if outcome.wait_ms:
+            how = "settled after" if not mismatches else "asked again and again for"
+            outcome.note = f"{how} {outcome.wait_ms:.0f} ms"
         outcome.status = response.status_code
         outcome.mismatches += mismatches
         return response
