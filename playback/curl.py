@@ -117,7 +117,8 @@ class _Line:
                 fields = Redactor(_NAMES, _PSEUDONYMS).headers([(low, value)])
                 shown = _scheme(value) + _ELLIPSIS if fields[0][1] != value else shown
             yield from ("-H", f"{name}: {shown}" if shown else f"{name};")
-        if request.content and not multipart and "content-type" not in {name.lower() for name, _ in every}:
+        sends = bool(request.content) or isinstance(request.stream, FileBody)
+        if sends and "content-type" not in {name.lower() for name, _ in every}:
             yield from ("-H", "Content-Type:")  # curl would call it a form
 
     # ------------------------------------------------------------------ body

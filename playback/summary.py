@@ -66,10 +66,11 @@ def _told(step: StepOutcome) -> str:
     for mismatch in step.mismatches:
         if mismatch.where == "status":
             return f"answered {visible(str(mismatch.actual))} instead of {visible(str(mismatch.expected))}"
-        if mismatch.where.startswith("jobs:"):
-            return (
-                f"job {visible(mismatch.where.removeprefix('jobs:'))} is {visible(str(mismatch.actual or 'missing'))}"
-            )
+        if mismatch.where.startswith("jobs:") and mismatch.where.count(":") == 1:
+            job = f"job {visible(mismatch.where.removeprefix('jobs:'))}"
+            if mismatch.expected is None:
+                return f"{job} was not enqueued when recorded"
+            return f"{job} is {visible(str(mismatch.actual))}" if mismatch.actual else f"{job} was not enqueued"
         if mismatch.where == "connection":
             return visible(mismatch.message or "no answer")
     if not step.mismatches:

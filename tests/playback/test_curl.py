@@ -154,6 +154,7 @@ def test_files_are_sent_from_where_they_lie(tmp_path: Path) -> None:
     whole = request(method="PUT", stream=FileBody(tmp_path / "seed" / 'a "b".csv'))
     words = shlex.split(curl(TARGET, whole))
     assert words[words.index("--data-binary") + 1] == f'@{tmp_path}/seed/a "b".csv'
+    assert "Content-Type:" in words  # else curl would call it a form
 
 
 def test_it_goes_where_the_bytes_went_under_the_public_name() -> None:

@@ -130,7 +130,9 @@ def test_what_is_absent_is_called_nothing_and_null_only_in_json() -> None:
     ("mismatches", "said"),
     [
         ([Mismatch("status", 200, 500), Mismatch("body", "a", "b")], "answered 500 instead of 200"),
-        ([Mismatch("jobs:tasks.run", "enqueued", None)], "job tasks.run is missing"),
+        ([Mismatch("jobs:tasks.run", "enqueued", None)], "job tasks.run was not enqueued"),
+        ([Mismatch("jobs:tasks.run", None, "finished")], "job tasks.run was not enqueued when recorded"),
+        ([Mismatch("jobs:tasks.run:queue", "a", "b")], "1 difference at jobs:tasks.run:queue"),
         ([Mismatch("jobs:tasks.run", "finished", "failed")], "job tasks.run is failed"),
         (
             [Mismatch("connection", "an answer", "x", "the connection was dropped or timed out")],
