@@ -84,9 +84,29 @@ class Graph:
 
     def missing(self, live: Iterable[jobs.Tree]) -> Counter[str]:
         """How many jobs of each function were recorded and are not among the live ones."""
-        wanted = Counter(e.function for e in self.entries if e.function not in self.uncounted)
+        kept = [e for e in self.entries if e.node.kept or e.status != "finished"]
+        wanted = Counter(e.function for e in kept if e.function not in self.uncounted)
         wanted.update(dict.fromkeys(self.uncounted, 1))
         return wanted - Counter(str(node["function"]) for node in live)
+
+    def wholes(self) -> list[str]:
+        """What may be said of a tree by who tells one status alone: that of all its jobs together, or of its root."""
+        if not self.entries:
+            return ["finished"]
+        found = [jobs.aggregate({"status": "finished", "children": [_leaf(e) for e in self.entries if e.is_over]})]
+        for root in self.entries:
+            if root.node.parent is None and root.is_over:
+                found += [
+                    root.status,
+                    jobs.aggregate({**_leaf(root), "children": [_leaf(e) for e in self._below(root)]}),
+                ]
+        return list(dict.fromkeys(found))
+
+    def _below(self, root: Recorded) -> list[Recorded]:
+        names = {root.name}
+        while more := {e.name for e in self.entries if names & {e.node.parent, *e.node.depends_on}} - names:
+            names |= more
+        return [e for e in self.entries if e.name in names and e.is_over]
 
     # ------------------------------------------------------------------ waiting
 
@@ -231,6 +251,10 @@ class Graph:
             comparer.text(f"{where}:exception", plain(known.exception, False), plain(raised, True))
         comparer.settle()
         return len(comparer.mismatches) == before
+
+
+def _leaf(entry: Recorded) -> dict[str, Any]:
+    return {"status": entry.status, "children": []}
 
 
 def _depended(node: JobNode) -> list[str]:

@@ -77,7 +77,7 @@ def thank() -> str:
 
 def on_success(job: Any, connection: Redis, result: Any) -> None:
     """Enqueue from a callback."""
-    if not changed(connection, "ungrateful"):
+    if not changed(connection, "ungrateful") and not changed(connection, "direct"):
         Queue("work", connection=connection).enqueue(thank)
 
 

@@ -38,6 +38,8 @@ def cancelled() -> Job:
 
 def callbacks() -> Job:
     queue("work").enqueue(job_tasks.complain, "leaf", on_failure=job_tasks.on_failure)
+    if changed("direct"):
+        queue("work").enqueue(job_tasks.thank)
     return queue("work").enqueue(job_tasks.water, on_success=job_tasks.on_success)
 
 

@@ -194,6 +194,7 @@ REGRESSIONS: list[tuple[str, str, dict[str, tuple[Any, Any]]]] = [
     ("broken", "better", {"jobs:complain": ("failed", "finished")}),
     ("retries", "hopeless", {"jobs:struggle": ("finished", "failed")}),
     ("callbacks", "ungrateful", {"jobs:thank#2": ("finished", None)}),
+    ("callbacks", "direct", {"jobs:thank#2:enqueued by": (f"{TASKS}.water", "the request")}),
     ("several", "second", {"jobs:second": ("finished", "failed")}),
     ("silent", "unheard", {"jobs:unheard": ("finished", "failed")}),
     ("silent", "none", {"jobs:unheard": ("finished", None)}),
@@ -240,3 +241,21 @@ def test_jobs_of_a_worker_without_the_recorder_are_found(replay: Replay, site: J
         queue = {f"{TASKS}.plant": {"queue": "plain"}}
         assert found(replay("tree", "", tree=queue, path="/start/plain")) == {}
         assert found(replay("tree", "missing", tree=queue, path="/start/plain")) == {"jobs:sow#3": ("finished", None)}
+
+
+@pytest.mark.parametrize("plan", ["tree", "broken", "callbacks", "several"])
+def test_one_status_for_all_must_be_what_was_recorded(replay: Replay, plan: str) -> None:
+    assert found(replay(plan, way="application")) == {}
+
+
+@pytest.mark.parametrize(("plan", "change"), [("broken", "better"), ("retries", "hopeless"), ("several", "second")])
+def test_one_status_for_all_that_is_another(replay: Replay, plan: str, change: str) -> None:
+    assert set(found(replay(plan, change, way="application"))) == {"jobs"}
+
+
+def test_jobs_that_nothing_names_are_noted_where_redis_cannot_be_read(replay: Replay) -> None:
+    report = replay("silent", "unheard", way="recorder")
+    assert report.result == "passed"
+    assert report.notes == [
+        f"Step {report.steps[0].id}: its answer does not name {TASKS}.unheard; without Redis nothing tells of them."
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +11,13 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from rq import Queue
+from rq import Queue, Worker
 from rq.job import Dependency
+from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
 from recorder import jobs
-from tests.apps.rq_tasks import Mill, add, again, die, fail, nest, never, work
+from tests.apps.rq_tasks import DeafWorker, Mill, add, again, die, fail, login, nest, never, work
 
 
 @pytest.fixture
@@ -184,3 +186,117 @@ def test_a_connection_with_a_short_socket_timeout_can_wait(queue: Queue, redis_u
     job = queue.enqueue(add, 1, 1)
     impatient = Redis.from_url(redis_url, socket_timeout=0.05)
     assert jobs.wait(job.id, impatient, 0.2)["status"] == "queued"
+
+
+# What else a tree tells
+
+
+def test_what_a_job_returned_is_told_when_it_is_plain(queue: Queue) -> None:
+    plain, method = queue.enqueue(login, "ada", "pw"), queue.enqueue("tests.apps.rq_tasks.Mill")
+    named = Queue("default", connection=queue.connection, serializer=JSONSerializer)
+    work(queue)
+    packed = named.enqueue(add, 2, 3)
+    DeafWorker([named], connection=queue.connection, serializer=JSONSerializer).work(burst=True)
+    assert jobs.tree(plain.id, queue.connection)["result"] == {"user": "ada", "access_token": "tok-pw"}
+    assert "result" not in jobs.tree(method.id, queue.connection)
+    assert jobs.tree(packed.id, queue.connection)["result"] == 5
+
+
+def test_what_a_job_waits_for_and_who_enqueued_it(queue: Queue) -> None:
+    root = queue.enqueue(add, 1, 1)
+    nested = queue.enqueue(add, 1, 1, depends_on=root, meta={"recorder": {"v": 1, "parent_job": root.id}})
+    above, below = jobs.nodes(jobs.tree(root.id, queue.connection))
+    assert (above["parent"], above["depends_on"]) == (None, [])
+    assert (below["id"], below["tagged"], below["parent"]) == (nested.id, True, root.id)
+    assert below["depends_on"] == [root.id]
+
+
+def lacking(queue: Queue, job_id: str) -> str | None:
+    lacks: str | None = jobs.wait(job_id, queue.connection, 0.05)["lacks"]
+    return lacks
+
+
+def test_a_job_that_waits_says_what_it_lacks(queue: Queue) -> None:
+    job, later = queue.enqueue(add, 1, 1), queue.enqueue_in(timedelta(hours=1), add, 1, 1)
+    assert lacking(queue, job.id) == "worker"
+    worker = Worker([queue], connection=queue.connection)
+    worker.register_birth()
+    assert (lacking(queue, job.id), lacking(queue, later.id)) == (None, "scheduler")
+    queue.connection.set("rq:scheduler-lock:default", "mill")
+    assert lacking(queue, later.id) is None
+    worker.register_death()
+    assert lacking(queue, job.id) == "worker"
+
+
+def started(queue: Queue) -> tuple[Worker, Any]:
+    """A worker as Redis knows it, and a job that it has begun."""
+    worker, job = Worker([queue], connection=queue.connection), queue.enqueue(add, 1, 1)
+    worker.register_birth()
+    queue.connection.lrem(queue.key, 1, job.id)
+    job.worker_name = worker.name
+    job.set_status("started")
+    job.save()
+    return worker, job
+
+
+@pytest.mark.parametrize("end", ["goodbye", "expired", "killed"])
+def test_a_job_whose_worker_is_gone_is_abandoned(queue: Queue, end: str) -> None:
+    worker, job = started(queue)
+    assert not jobs.is_settled(jobs.wait(job.id, queue.connection, 1.2))
+    if end == "goodbye":
+        worker.register_death()
+    elif end == "expired":
+        queue.connection.delete(worker.key)
+    else:
+        ended = os.posix_spawn("/bin/true", ["true"], {})
+        os.waitpid(ended, 0)
+        queue.connection.hset(worker.key, "pid", ended)
+        queue.connection.client_setname("")
+    found = jobs.wait(job.id, queue.connection, 5)
+    assert (found["status"], found["abandoned"], jobs.is_settled(found)) == ("started", True, True)
+
+
+def test_a_worker_of_another_machine_is_believed(queue: Queue) -> None:
+    worker, job = started(queue)
+    ended = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitpid(ended, 0)
+    queue.connection.hset(worker.key, mapping={"pid": ended, "hostname": "another"})
+    queue.connection.client_setname("")
+    assert not jobs.wait(job.id, queue.connection, 1.2)["abandoned"]
+
+
+def test_a_worker_that_is_connected_lives_wherever_its_process_is(queue: Queue) -> None:
+    """Containers on one host may share its name, and none of its processes."""
+    worker, job = started(queue)
+    ended = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitpid(ended, 0)
+    queue.connection.hset(worker.key, "pid", ended)
+    queue.connection.client_setname(worker.name)
+    assert not jobs.wait(job.id, queue.connection, 1.2)["abandoned"]
+    queue.connection.client_setname("")
+
+
+def test_a_job_that_ends_within_a_second_after_its_worker_is_not_abandoned(queue: Queue) -> None:
+    worker, job = started(queue)
+    worker.register_death()
+    watch = jobs.Watch(job.id, queue.connection)
+    assert not watch.look()["abandoned"]
+    job.set_status("finished")
+    found = watch.wait(3)
+    assert (found["status"], found["abandoned"]) == ("finished", False)
+
+
+def test_what_rq_itself_gave_up_is_abandoned(queue: Queue) -> None:
+    _, job = started(queue)
+    queue.connection.zadd("rq:wip:default", {f"{job.id}:1": 1})
+    StartedJobRegistry(queue=queue).cleanup()
+    found = jobs.tree(job.id, queue.connection)
+    assert (found["status"], found["abandoned"]) == ("failed", True)
+
+
+def test_what_depends_on_a_deleted_job_is_abandoned(queue: Queue) -> None:
+    parent = queue.enqueue(add, 1, 1)
+    below = queue.enqueue(add, 1, 1, depends_on=parent)
+    parent.delete()
+    found = jobs.wait(below.id, queue.connection, 5)
+    assert (found["status"], found["abandoned"]) == ("deferred", True)
