@@ -190,7 +190,7 @@ def test_control_c_stops_the_service_too(wctl: Wctl, service: tuple[str, Path], 
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=30)
         gate.touch()
-        wait_until(lambda: "INTERRUPTED  slow  1 step" in log_path(root).read_text(), "the service stops the replay")
+        wait_until(lambda: "INTERRUPTED  slow  0 steps" in log_path(root).read_text(), "the service stops the replay")
     assert running.returncode == 2
     assert "INTERRUPTED  slow" in err
     assert "The playback service was told to stop" in err
