@@ -53,6 +53,8 @@ class Awaiting:
     cancelled: threading.Event
     recorded_run: str | None = None
     search: JobSearch | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Held while something is compared."""
     _graph: Graph = field(default_factory=lambda: Graph(None))
     _present: set[str] = field(default_factory=set)
 
@@ -111,7 +113,8 @@ class Awaiting:
         outcome.jobs.extend(
             outcomes(roots, graph, lambda node: bool(late) and not graph.enough(node | {"children": []}))
         )
-        outcome.mismatches.extend(self._judged(step, graph, roots, late, limit))
+        with self.lock:
+            outcome.mismatches.extend(self._judged(step, graph, roots, late, limit))
 
     def _unnamed(self, trees: Mapping[str, Tree]) -> list[str]:
         """Jobs of the recording that nothing has named yet, and that came into Redis with this step."""

@@ -7,8 +7,8 @@ none of these must be equal.
 
 from __future__ import annotations
 
-import math
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,7 +16,6 @@ from functools import lru_cache
 from assembler.shapes import (
     AGO,
     SECRET,
-    Clock,
     Piece,
     age,
     clock,
@@ -27,11 +26,11 @@ from assembler.shapes import (
 )
 from playback.addresses import random_parts
 from playback.builds import code_build, long_id, sayable
+from playback.moments import Moment
 from playback.signatures import payload, signed_again
 
 __all__ = ["Bijection", "Moment", "TextMatch"]
 
-_DAY = 86_400.0
 _DIGEST_LENGTHS = {32, 40, 56, 64, 96, 128}
 _INSTANTS = re.compile(r"^\s?(?:ms|µs|us|ns|msecs?|millis|milliseconds?|microseconds?|nanoseconds?)\b")
 _SECONDS = re.compile(r"^\s?(?:s|secs?|seconds?)\b")
@@ -41,34 +40,6 @@ _TIMED_BEFORE = re.compile(r"(?:took|elapsed|duration|runtime|latency|time|withi
 @lru_cache(maxsize=65536)
 def _cut(text: str) -> tuple[Piece, ...]:
     return tuple(pieces(text))
-
-
-@dataclass(frozen=True)
-class Moment:
-    """When a step was answered, in the recording and now (seconds since 1970), and how long either has been going on."""
-
-    recorded: float
-    live: float
-    slack: float = 120.0
-
-    def fits(self, was: Clock, now: Clock) -> bool:
-        """True when `now` moved from `was` as the clocks moved, or did not move at all."""
-        if was.seconds == now.seconds:
-            return True
-        if was.resolution >= _DAY:
-            return round((now.seconds - was.seconds) / _DAY) in self._days()
-        slack = self.slack + max(was.resolution, now.resolution)
-        drift = (now.seconds - was.seconds) - (self.live - self.recorded)
-        if was.daily:
-            drift = (drift + _DAY / 2) % _DAY - _DAY / 2
-        return abs(drift) <= slack
-
-    def _days(self) -> set[int]:
-        """By how many days a date may have moved. Midnight is somewhere at every half hour, so it counts as passed only
-        when one of those was."""
-        passed = (self.live - self.recorded) / _DAY
-        crossed = self.recorded // 1800 != self.live // 1800
-        return {math.floor(passed), math.ceil(passed) if crossed else math.floor(passed)}
 
 
 @dataclass
@@ -91,6 +62,7 @@ class Bijection:
         self._forward: dict[tuple[str, str], str] = {}
         self._backward: dict[tuple[str, str], str] = {}
         self._numbers: dict[str, list[tuple[int, int]]] = {}
+        self.ordered = True  # False: requests go at once, and which of them counts first is open
         self.pairs: set[tuple[str, str]] = set()
         self.known: dict[str, str] = {}
         self._known_pattern: re.Pattern[str] | None = None
@@ -163,12 +135,13 @@ class Bijection:
         if problem := self.bind(f"#{role}", recorded, live):
             return problem
         was, now = int(recorded), int(live)
-        known = self._numbers.setdefault(role, [])
-        for other_was, other_now in known:
+        known = self._numbers.setdefault(role, [])  # in order: those beside a new pair tell
+        place = bisect_left(known, (was, now))
+        for other_was, other_now in known[max(0, place - 1) : place + 1] if self.ordered else []:
             if (was < other_was) != (now < other_now) and was != other_was:
                 return f"{recorded} and {other_was} became {live} and {other_now}: their order changed"
-        if (was, now) not in known:
-            known.append((was, now))
+        if known[place : place + 1] != [(was, now)]:
+            known.insert(place, (was, now))
         self.pairs.add((recorded, live))
         return None
 
@@ -182,6 +155,11 @@ class Bijection:
         if before != after or not was or not now or was in self._digests():
             return "differs"
         return self.bind("etag", was, now)
+
+    def forget_secrets(self) -> None:
+        """What comes from now on is what the secrets of the recording stand for: a session began anew."""
+        self._forward = {key: live for key, live in self._forward.items() if key[0] != "secret"}
+        self._backward = {key: was for key, was in self._backward.items() if key[0] != "secret"}
 
     def secrets(self) -> list[str]:
         """Live values of everything that was recorded as a secret."""

@@ -45,6 +45,7 @@ class RunRequest(BaseModel):
     dry_run: bool = False
     keep: bool = False
     keep_going: bool = False
+    concurrent: bool = False
     background: bool = False
 
     def options(self) -> Options:

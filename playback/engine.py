@@ -60,6 +60,7 @@ class Options:
     keep: bool = False
     keep_going: bool = False
     dry_run: bool = False
+    concurrent: bool = False
 
 
 def replay(
@@ -234,6 +235,7 @@ class _Replay:
             Enqueuer(connection, self.environ.get("PROFILE_PLAYBACK_JOBS", "tasks.*")) if connection is not None else None,
             Commands(self.environ, self.run_dir or self.data_root, self.cancelled),
             cancelled=self.cancelled, progress=self.progress, masked=self.report.masked,
+            cookie=bool(self.options.cookie), concurrent=self.options.concurrent,
             answers={} if self.witness is not None else None,
         )  # fmt: skip
         session.job_sources.extend(self._sources(connection, http, session))

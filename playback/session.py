@@ -1,4 +1,4 @@
-"""Replay the steps of a profile, one after the other, and judge each answer.
+"""Replay the steps of a profile, one after the other or as they overlapped, and judge each answer.
 
 A step is sent, waited for, mined for the values later steps need, and compared; background jobs it started are awaited
 before the next step begins.
@@ -6,35 +6,32 @@ before the next step begins.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from assembler.extractors import Answer, evaluate, source_name
+from assembler.extractors import Answer
 from assembler.profile import Profile, Step
-from playback.answers import Comparer
 from playback.awaiting import Awaiting
-from playback.bijection import Bijection, Moment
-from playback.builds import same_build
+from playback.bijection import Moment
 from playback.commands import Commands
 from playback.curl import curl
 from playback.enqueue import Enqueuer
 from playback.errors import TargetRefused, Unjudgeable
-from playback.gist import gist
 from playback.job_search import JobSearch
 from playback.job_sources import JobSource
+from playback.judging import Judge
+from playback.logins import Logins
+from playback.overlap import overlapping
 from playback.redact import SHORTEST
 from playback.report import Masked, Mismatch, StepOutcome
 from playback.target import Target
-from playback.template import Scope, Unknown, names_in
+from playback.template import Scope, Unknown
 from playback.trail import Exchange, Trail
 from playback.untils import holds, shown, state_of, stopped, wanted
 from playback.waits import limit_of
@@ -52,6 +49,26 @@ _LONGEST_QUIET = 10.0
 _UNSENDABLE = "a value from an earlier answer or from the profile makes a request that cannot be sent"
 _NAMES = Names()
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+@dataclass
+class _Sending:
+    """One step on its way: its request, which a fresh login makes anew, and the last answer."""
+
+    step: Step
+    request: Request
+    client: Client
+    outcome: StepOutcome
+    response: httpx.Response | None = None
+
+    def send(self) -> Answer:
+        """Send it once. Raises `httpx.RequestError`."""
+        try:
+            self.response = self.client.send(self.request, self.step.timeout)
+        except ValueError as error:  # a character that no header can carry
+            raise httpx.LocalProtocolError(str(error)) from error
+        headers = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in self.response.headers.raw]
+        return Answer(self.response.status_code, headers, _text(self.response))
 
 
 @dataclass
@@ -73,6 +90,10 @@ class Session:
     masked: Masked = field(default_factory=Masked)
     trail: Trail = field(default_factory=Trail)
     notes: list[str] = field(default_factory=list)
+    cookie: bool = False
+    """A cookie was given by hand; the prologue is not replayed."""
+    concurrent: bool = False
+    """Requests that overlapped in the recording overlap again."""
     answers: dict[str, tuple[httpx.Response, Moment]] | None = None
     """The last answer to each step, by its id, and when it came; None: they are not kept."""
     differences: dict[str, list[Mismatch]] = field(default_factory=dict)
@@ -80,6 +101,8 @@ class Session:
 
     def __post_init__(self) -> None:
         self.clients: dict[str, Client] = {}
+        self._locked = threading.Lock()
+        self.judge = Judge(self.profile, self.folder, self.scope, self.masked)
         default_page = f"{self.target.base_path.rstrip('/')}/runs/{{{{ run_id }}}}/{{{{ config }}}}/"
         self.awaiting = Awaiting(
             self.scope,
@@ -87,28 +110,30 @@ class Session:
             self.run_dir,
             self.job_sources,
             self.client,
-            self._comparer,
+            self.judge.comparer,
             self.notes,
-            self.progress,
+            self._tell,
             self.cancelled,
             self.profile.metadata.recorded_with.run_id,
             JobSearch(self.enqueuer.connection, self.scope.values.get("run_id")) if self.enqueuer else None,
+            self.judge.lock,
         )
-        self._accepted: set[str] = set()
-        """Secrets (by name) that the application has taken in this replay."""
-        self.bijection = Bijection(lambda: self._digests)
+        self.bijection = self.judge.bijection
+        self.bijection.ordered = not self.concurrent
+        self.moment = self.judge.moment
+        self.logins = Logins(
+            self.profile,
+            self.cookie,
+            self.judge.expected,
+            lambda name: sorted(self.client(name).withheld),
+            self.target.origin,
+        )
         recorded = self.profile.metadata.recorded_with
         for origin in [*([recorded.origin] if recorded.origin else []), *recorded.also]:
             self.bijection.know(origin, self.target.origin)
             self.bijection.know(origin.partition("://")[2], self.target.host)
         for was, now in self.rewrite.items():
             self.bijection.know(was, now)
-        steps = [*self.profile.prologue, *self.profile.steps]
-        self.bijection.expect_codes(e.was for step in steps for e in step.extract.values() if e.was is not None)
-        self._began = time.time()
-        self._recorded_began = datetime.fromisoformat(recorded.started).timestamp() if recorded.started else self._began
-        ended = datetime.fromisoformat(recorded.ended).timestamp() if recorded.ended else self._recorded_began
-        self._recorded_length = max(0.0, ended - self._recorded_began)
 
     # ------------------------------------------------------------------ running
 
@@ -118,47 +143,57 @@ class Session:
         `before` steps of the replay's `of` came earlier. Raises `Unjudgeable` when the very first finds nobody, or a
         login is refused.
         """
+        if self.concurrent:
+            yield from overlapping(
+                steps,
+                lambda number, step: self._told(step, before + number, of, keep_going),
+                keep_going=keep_going,
+                cancelled=self.cancelled,
+            )
+            return
         for index, step in enumerate(steps, before):
             if self.cancelled.is_set():
                 return
-            self.progress(
-                {
-                    "event": "step_started",
-                    "id": step.id,
-                    "method": step.method,
-                    "path": step.path,
-                    "index": index,
-                    "of": of,
-                }
-            )
-            outcome = self._run(step, first=index == 0, keep_going=keep_going)
-            self.progress(
-                {
-                    "event": "step_finished",
-                    "id": step.id,
-                    "result": outcome.result,
-                    "status": outcome.status,
-                    "duration_ms": outcome.duration_ms,
-                    "wait_ms": outcome.wait_ms,
-                    "mismatches": len(outcome.mismatches),
-                    "index": index,
-                    "of": of,
-                }
-            )
+            outcome = self._told(step, index, of, keep_going)
             yield outcome
             if outcome.result != "passed" and not keep_going:
                 return
+
+    def _told(self, step: Step, index: int, of: int, keep_going: bool) -> StepOutcome:
+        """Replay one step, telling its beginning and its end."""
+        place = {"index": index, "of": of}
+        self._tell({"event": "step_started", "id": step.id, "method": step.method, "path": step.path, **place})
+        outcome = self._run(step, first=index == 0, keep_going=keep_going)
+        self._tell(
+            {
+                "event": "step_finished",
+                "id": step.id,
+                "result": outcome.result,
+                "status": outcome.status,
+                "duration_ms": outcome.duration_ms,
+                "wait_ms": outcome.wait_ms,
+                "mismatches": len(outcome.mismatches),
+                **place,
+            }
+        )
+        return outcome
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        with self._locked:
+            self.progress(event)
 
     def _run(self, step: Step, *, first: bool, keep_going: bool) -> StepOutcome:
         outcome = StepOutcome(
             step.id, step.method, step.path or step.job or step.action, step.expect.status if step.expect else None
         )
+        request: Request | None = None
+        waits = replace(self.awaiting)  # what one step waits for is no other's
         try:
-            self.awaiting.before(step)
+            waits.before(step)
             if step.action in ("http", "upload"):
-                self._http(step, outcome, first=first)
+                request = self._http(step, outcome, first=first)
             elif step.action == "enqueue_rq":
-                self._enqueue(step, outcome)
+                self._enqueue(step, outcome, waits)
             elif step.action == "wait":
                 outcome.method = "WAIT"
             else:
@@ -166,7 +201,7 @@ class Session:
             answered = outcome.status is not None and outcome.status == outcome.expected_status
             if not outcome.mismatches or (keep_going and answered):
                 # Whatever else differs: the steps that follow depend on the jobs of this one.
-                self.awaiting.after(step, outcome)
+                waits.after(step, outcome)
         except Unknown as unknown:
             where = str(unknown.args[0])
             outcome.mismatches.append(
@@ -176,15 +211,12 @@ class Session:
             )
         outcome.result = "failed" if outcome.mismatches else "passed"
         if outcome.mismatches:
-            outcome.curl = self._curl(step)
+            outcome.curl = self._curl(step, request) if request is not None else None
             self.trail.end()
         return outcome
 
-    def _curl(self, step: Step) -> str | None:
+    def _curl(self, step: Step, request: Request) -> str:
         """What `step` sent, as a line for a person."""
-        request = self.trail.request_of(step.id)
-        if request is None:
-            return None
         client = self.client(step.client)
         return curl(
             self.target,
@@ -198,37 +230,36 @@ class Session:
 
     def client(self, name: str) -> Client:
         """The live counterpart of a recorded client, made at first use."""
-        if name not in self.clients:
-            recorded = self.profile.metadata.clients.get(name)
-            self.clients[name] = Client(self.target, recorded.headers if recorded else {}, self.timeout)
-        return self.clients[name]
+        with self._locked:
+            if name not in self.clients:
+                recorded = self.profile.metadata.clients.get(name)
+                self.clients[name] = Client(self.target, recorded.headers if recorded else {}, self.timeout)
+            return self.clients[name]
 
-    def _http(self, step: Step, outcome: StepOutcome, *, first: bool) -> None:
+    def _http(self, step: Step, outcome: StepOutcome, *, first: bool) -> Request | None:
+        """Send, wait, judge; returns what was sent, if anything could be."""
         try:
-            request = compose(step, self.scope, self.folder, self.rewrite)
+            sending = _Sending(step, self._composed(step), self.client(step.client), outcome)
         except ValueError as error:  # an earlier answer gave what no address or text can hold
             outcome.mismatches.append(Mismatch("request", "a request that can be sent", str(error), _UNSENDABLE))
-            return
-        self._stays_away(step, request)
-        outcome.path = request.target
-        self.bijection.own(request.own)
-        client = self.client(step.client)
+            return None
+        outcome.path = sending.request.target
         polls = step.wait is not None and step.wait.type == "poll"
-        response: httpx.Response | None = None
         try:
             if step.settle and step.method not in _SAFE:
                 # What acts cannot be tried again: the work that went on before it gets the time it had.
                 self.cancelled.wait(min(step.settle, _LONGEST_QUIET))
-            if polls:
-                response, answer = self._poll(step, client, request, outcome)
-            else:
-                response, answer = self._send(step, client, request, outcome)
+            response, answer = self._poll(sending) if polls else self._send(sending)
             outcome.status = response.status_code
-            self._refused(step, answer)
+            self.logins.look(step, answer)
             if step.settle and not polls and step.method in _SAFE:
-                response = self._settle(step, client, request, response, answer, outcome)
+                answer = self._settle(sending, response, answer)
             else:
-                outcome.mismatches += self._judge(step, response, answer)
+                outcome.mismatches += self.judge.judge(step, response, answer)
+            if outcome.mismatches and self.logins.renewals.get(step.client):
+                refusal = self.logins.refusal(step, answer)
+                why = "it had ended before and a fresh login renewed it"
+                outcome.mismatches[:0] = [Mismatch("session", "goes on", refusal, why)] if refusal else []
         except httpx.RequestError as error:
             reason = str(error) or type(error).__name__
             if first and not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
@@ -246,26 +277,55 @@ class Session:
                 why = _UNSENDABLE
             outcome.mismatches.append(Mismatch("connection", "an answer", reason, why))
         finally:
-            self.trail.follow(Exchange.of(step, request, response, self._expected_path(step)))
-        if self.answers is not None and response is not None:
-            self.answers[step.id] = (response, self.moment(step))
+            self.trail.follow(Exchange.of(step, sending.request, sending.response, self.judge.expected(step)))
+        if self.answers is not None and sending.response is not None:
+            self.answers[step.id] = (sending.response, self.moment(step))
+        return sending.request
 
-    def _send(
-        self, step: Step, client: Client, request: Request, outcome: StepOutcome
-    ) -> tuple[httpx.Response, Answer]:
+    def _composed(self, step: Step) -> Request:
+        """The request of `step` with what is known now."""
+        request = compose(step, self.scope, self.folder, self.rewrite)
+        self._stays_away(step, request)
+        with self.judge.lock:
+            self.bijection.own(request.own)
+        return request
+
+    def _send(self, sending: _Sending) -> tuple[httpx.Response, Answer]:
+        """Send once; where the session has ended, sign in anew and send once more."""
+        step, outcome = sending.step, sending.outcome
+        renewals = self.logins.renewals.get(step.client, 0)
         began = time.monotonic()
-        try:
-            response = client.send(request, step.timeout)
-        except ValueError as error:  # a character that no header can carry
-            raise httpx.LocalProtocolError(str(error)) from error
+        answer = sending.send()
         outcome.duration_ms = round((time.monotonic() - began) * 1000, 2)
-        headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers.raw]
-        return response, Answer(response.status_code, headers, _text(response))
+        if self.logins.ended(step, answer, renewals):
+            self._sign_in_anew(step, renewals)
+            outcome.note = "the session had ended; it was renewed by a fresh login, and this was sent again"
+            self.notes.append(f"Step {step.id}: {outcome.note}.")
+            sending.request = self._composed(step)
+            answer = sending.send()
+        assert sending.response is not None
+        return sending.response, answer
 
-    def _poll(
-        self, step: Step, client: Client, request: Request, outcome: StepOutcome
-    ) -> tuple[httpx.Response, Answer]:
+    def _sign_in_anew(self, step: Step, renewals: int) -> None:
+        """Send the recorded login of the step's client again, unless a step beside this one just did."""
+        with self.logins.lock:
+            if self.logins.renewals.get(step.client, 0) != renewals:
+                return
+            with self.judge.lock:
+                self.bijection.forget_secrets()
+            for earlier in [*self.logins.steps(step), *self.logins.pages(step)]:
+                again = _Sending(
+                    earlier,
+                    self._composed(earlier),
+                    self.client(earlier.client),
+                    StepOutcome(earlier.id, earlier.method, earlier.path or "/", None),
+                )
+                self.judge.renew(earlier, again.send())
+            self.logins.renewed(step.client)
+
+    def _poll(self, sending: _Sending) -> tuple[httpx.Response, Answer]:
         """Repeat the request until what the recording waited for holds, cannot hold any more, or time is up."""
+        step, outcome = sending.step, sending.outcome
         wait = step.wait
         assert wait is not None
         assert wait.until is not None
@@ -274,7 +334,7 @@ class Session:
         began, pause = time.monotonic(), min(0.05, longest)
         while True:
             outcome.wait_ms = round((time.monotonic() - began) * 1000, 1)
-            response, answer = self._send(step, client, request, outcome)
+            response, answer = self._send(sending)
             if holds(wait.until, answer):
                 return response, answer
             final = stopped(wait.until, answer) is not None
@@ -286,109 +346,27 @@ class Session:
             self.cancelled.wait(pause)
             pause = min(longest, pause * 1.5)
 
-    def _settle(
-        self,
-        step: Step,
-        client: Client,
-        request: Request,
-        response: httpx.Response,
-        answer: Answer,
-        outcome: StepOutcome,
-    ) -> httpx.Response:
+    def _settle(self, sending: _Sending, response: httpx.Response, answer: Answer) -> Answer:
         """Judge a read that followed a pause in the recording. The work behind it may still be going on: a read that
         differs is tried again as long as the recording gave it, five times over, and a try that failed teaches nothing."""
+        step, outcome = sending.step, sending.outcome
         deadline = time.monotonic() + min(_LONGEST_SETTLE, 5 * (step.settle or 0.0))
         began, pause = time.monotonic(), 0.02
         while True:
-            learnt, counted = self.bijection.copy(), self.masked.copy()
-            mismatches = self._judge(step, response, answer)
-            if not mismatches or time.monotonic() >= deadline or self.cancelled.is_set():
+            again = time.monotonic() < deadline and not self.cancelled.is_set()
+            mismatches = self.judge.judge(step, response, answer, again=again)
+            if not mismatches or not again:
                 break
-            self.bijection.restore(learnt)
-            self.masked.restore(counted)
             self.cancelled.wait(pause)
             pause = min(_LONGEST_PAUSE, pause * 1.4)
-            response, answer = self._send(step, client, request, outcome)
+            response, answer = self._send(sending)
             outcome.wait_ms = round((time.monotonic() - began) * 1000, 1)
         if outcome.wait_ms:
             how = "settled after" if not mismatches else "asked again and again for"
             outcome.note = f"{how} {outcome.wait_ms:.0f} ms"
         outcome.status = response.status_code
         outcome.mismatches += mismatches
-        return response
-
-    def _judge(self, step: Step, response: httpx.Response, answer: Answer) -> list[Mismatch]:
-        """Extract, learn, compare."""
-        expect = step.expect
-        known = self._comparer(step)
-        known.created = expect is not None and expect.status == 201
-        if expect is None:
-            if response.status_code >= 400:
-                known.mismatches.append(Mismatch("status", "below 400", response.status_code, _said(answer)))
-        elif expect.status is not None and response.status_code != expect.status:
-            known.value("status", expect.status, response.status_code, _said(answer))
-        for name, extract in step.extract.items():
-            value = evaluate(extract, answer)
-            if value is None:
-                if not known.mismatches:
-                    known.mismatches.append(
-                        Mismatch(
-                            f"extract:{name}", extract.was, None, "the value that later steps need is not in the answer"
-                        )
-                    )
-                continue
-            if name == "run_id" and self.profile.metadata.run == "created":
-                self.scope.values["run_id"] = value
-            self.scope.steps.setdefault(step.id, {})[name] = value
-            if extract.was is not None:
-                if not same_build(extract.was, value) and not extract.was.startswith("secret-"):
-                    known.mismatches.append(Mismatch(f"extract:{name}", extract.was, value, "is built differently"))
-                if extract.was != value and extract.was in self._digests:
-                    known.value(f"extract:{name}", extract.was, value, "a digest: the content behind it changed")
-                self.bijection.know(extract.was, value, source_name(extract))
-        if expect is not None:
-            self._compare(step, response, answer, known)
-        return known.mismatches
-
-    def _comparer(self, step: Step) -> Comparer:
-        return Comparer(
-            self.bijection, self.moment(step), step.id, self.profile.ignore, self.masked, path=step.path or ""
-        )
-
-    def _compare(self, step: Step, response: httpx.Response, answer: Answer, comparer: Comparer) -> None:
-        expect = step.expect
-        assert expect is not None
-        if expect.media_type is not None:
-            comparer.value("header:content-type", expect.media_type, answer.media_type)
-        # What a recorded step does not name was not there; what a step written by hand does not name is not looked at.
-        recorded_step = step.took is not None
-        if expect.location is not None:
-            comparer.location(expect.location, answer.first("location"))
-        elif recorded_step:
-            comparer.value("header:location", None, answer.first("location"))
-        names = sorted({v.partition("=")[0].strip() for v in answer.all("set-cookie")} - {"recorder_session"})
-        if expect.cookies is not None or recorded_step:
-            comparer.names("header:set-cookie", expect.cookies or [], names)
-        if expect.contains is not None and expect.contains not in (answer.text or ""):
-            comparer.value("body", f"contains {expect.contains!r}", "it does not")
-        if (recorded := self._expected_body(step)) is not None:
-            comparer.body(expect.media_type or "", recorded, response.content, response.charset_encoding or "utf-8")
-        elif expect.empty:
-            comparer.value("body", "empty", f"{len(response.content)} bytes" if response.content else "empty")
-        comparer.settle()
-
-    def _expected_body(self, step: Step) -> bytes | None:
-        path = self._expected_path(step)
-        return path.read_bytes() if path is not None else None
-
-    def _expected_path(self, step: Step) -> Path | None:
-        return self.folder / step.expect.body if step.expect is not None and step.expect.body is not None else None
-
-    def moment(self, step: Step | None = None) -> Moment:
-        """When `step` was answered in the recording (without one: when the recording ended), and the time now."""
-        now = time.time()
-        at = self._recorded_length if step is None else step.at or 0.0
-        return Moment(self._recorded_began + at, now, 120.0 + self._recorded_length + (now - self._began))
+        return answer
 
     def _stays_away(self, step: Step, request: Request) -> None:
         """Nothing may touch the recorded run: its id must not survive in an address."""
@@ -396,41 +374,7 @@ class Session:
             if was in request.path.split("/") or f"/{was}/" in request.target:
                 raise TargetRefused(f"Step {step.id} would still touch the recorded run {was!r}: {request.target}")
 
-    def _refused(self, step: Step, answer: Answer) -> None:
-        """A login that is answered by 401, 403 or its own form again cannot be judged: the credentials are wrong here."""
-        sent = names_in(step.model_dump(by_alias=True, exclude={"expect", "extract"}))
-        used = {n for n in sent if n.startswith("secrets.")}
-        expected = step.expect.status if step.expect else None
-        if expected is None or answer.status == expected:
-            if expected not in (401, 403):
-                self._accepted |= used
-            return
-        if used <= self._accepted:
-            return  # Good credentials were refused: the application changed.
-        again = answer.status == 200 and answer.is_html and answer.html.css_first("input[type=password]") is not None
-        if answer.status in (401, 403) or again:
-            said = "showed the form again" if again else f"answered {answer.status}"
-            raise Unjudgeable(
-                f"The login (step {step.id}, {step.method} {step.path}) was refused: the application {said}. "
-                "Check PROFILE_SECRET_* or ADMIN_EMAIL and ADMIN_PASSWORD."
-            )
-
-    @cached_property
-    def _digests(self) -> set[str]:
-        """Digests of everything the replay uploads: where one stands in an answer, it must stay."""
-        found: set[str] = set()
-        for step in [*self.profile.prologue, *self.profile.steps]:
-            names = [p.file for p in step.multipart or [] if p.file] + ([step.body] if step.body else [])
-            contents = [(self.folder / name).read_bytes() for name in names]
-            contents += [t.encode() for t in (step.text, step.json_) if t and "{{" not in t]
-            found.update(
-                hashlib.new(algorithm, content).hexdigest()
-                for algorithm in ("md5", "sha1", "sha256", "sha512", "blake2b")
-                for content in contents
-            )
-        return found
-
-    def _enqueue(self, step: Step, outcome: StepOutcome) -> None:
+    def _enqueue(self, step: Step, outcome: StepOutcome, waits: Awaiting) -> None:
         if self.enqueuer is None:
             raise Unjudgeable(
                 f"Step {step.id} enqueues a job, and no Redis is known. Set REDIS_URL to the application's Redis."
@@ -440,7 +384,7 @@ class Session:
         job_id = self.enqueuer.enqueue(step, self.scope)
         self.scope.steps.setdefault(step.id, {})["job_id"] = job_id
         outcome.duration_ms = round((time.monotonic() - began) * 1000, 2)
-        self.awaiting.job(step, outcome, [job_id])
+        waits.job(step, outcome, [job_id])
 
     def _command(self, step: Step, outcome: StepOutcome) -> None:
         """Run a command; its exit code is the status, what it wrote is looked through for `expect.contains`."""
@@ -474,10 +418,6 @@ class Session:
         sent = [*self.scope.secrets.values(), *self.scope.generated.values()]
         cookies = [v for client in self.clients.values() for n, v in client.jar if _NAMES.credential_cookie(n)]
         return {v for v in [*sent, *cookies, *self.bijection.secrets()] if len(v) >= SHORTEST}
-
-
-def _said(answer: Answer) -> str | None:
-    return f"it says {said!r}" if answer.status >= 400 and (said := gist(answer)) else None
 
 
 def _text(response: httpx.Response) -> str | None:

@@ -44,19 +44,13 @@ class Trail:
     """Keeps the last exchanges while steps are replayed, and stops keeping with the first that failed."""
 
     exchanges: deque[Exchange] = field(default_factory=lambda: deque(maxlen=KEPT))
-    _newest: Exchange | None = None
     _ended: bool = False
 
     def follow(self, exchange: Exchange) -> None:
         """One more."""
-        self._newest = exchange
         if not self._ended:
             self.exchanges.append(exchange)
 
     def end(self) -> None:
         """A step failed: what comes later does not explain it."""
         self._ended = True
-
-    def request_of(self, step: str) -> Request | None:
-        """What the newest exchange sent, when it was the one of `step`."""
-        return self._newest.request if self._newest is not None and self._newest.step == step else None

@@ -14,6 +14,7 @@ import socket
 import ssl
 import time
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +24,7 @@ from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import httpx
 
-from assembler.cookies import Jar
+from assembler.cookies import Jar, set_cookie_name
 from assembler.profile import Part, Step
 from playback.errors import TargetRefused
 from playback.target import Target
@@ -32,6 +33,7 @@ from playback.template import Scope, fill
 __all__ = ["Client", "FileBody", "Multipart", "Request", "authorities", "compose"]
 
 _BLOCK = 1 << 18
+_CONNECTIONS = 64  # that one client may have at once
 _ZLIB = ("7801", "785e", "789c", "78da")  # how a deflated body begins (RFC 1950)
 LARGEST = 128 << 20
 """Bytes of one answer, decoded. No promoted profile expects more: its files end at 100 MiB."""
@@ -217,8 +219,10 @@ class Client:
         self.target = target
         self.jar = Jar()
         self.headers = headers
+        self.withheld: set[str] = set()
+        """Names of Secure cookies that were set, and that plain http keeps from being sent back."""
         self._timeout = timeout
-        self._connection: Any = None
+        self._connections: deque[Any] = deque(maxlen=_CONNECTIONS)
         # Not an httpx.Client: cookies, redirects and credentials are ours, and its own handling costs as much as sending.
         self._transport = httpx.HTTPTransport(verify=authorities(), trust_env=False)
 
@@ -268,20 +272,27 @@ class Client:
             _read(response, deadline)
         finally:
             response.close()
-        self.jar.receive(url, [v.decode("latin-1") for n, v in response.headers.raw if n.lower() == b"set-cookie"])
+        self._receive(url, [v.decode("latin-1") for n, v in response.headers.raw if n.lower() == b"set-cookie"])
         return response
 
     def _see(self, event: str, told: Mapping[str, Any]) -> None:
-        """Keep the connection that bytes go over (httpcore: the request extension `trace`)."""
+        """Keep the connections that bytes go over (httpcore: the request extension `trace`)."""
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._connection = told["return_value"]
+            self._connections.append(told["return_value"])
+
+    def _receive(self, url: str, set_cookies: list[str]) -> None:
+        self.jar.receive(url, set_cookies)
+        if url.startswith("http://"):
+            for cookie in set_cookies:
+                secure = any(part.strip().lower() == "secure" for part in cookie.split(";")[1:])
+                (self.withheld.add if secure else self.withheld.discard)(set_cookie_name(cookie))
 
     def hang_up(self) -> None:
-        """Cut the connection under whoever waits for an answer; may be called from any thread."""
-        if self._connection is not None:
+        """Cut the connections under whoever waits for an answer; may be called from any thread."""
+        for connection in list(self._connections):
             with contextlib.suppress(OSError):
                 # Not the socket's own method: that of a TLS socket forgets its keys while the other thread reads.
-                socket.socket.shutdown(self._connection.get_extra_info("socket"), socket.SHUT_RDWR)
+                socket.socket.shutdown(connection.get_extra_info("socket"), socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._transport.close()

@@ -48,7 +48,9 @@ def test_what_an_overlay_brings_is_looked_at_too(tmp_path: Path, kind: str) -> N
     document.write_text(document.read_text() + f"overlays:\n  lab: {{{kind}: profiles/shop/lab}}\n")
     with Site({"/compute": computes(tmp_path)}) as site:
         assert replay("shop", tmp_path, Options(site.url), {}).result == "passed"
-        with pytest.raises(BadProfile, match=r"lab/run/\S+ is only Git LFS's pointer to its content; run `git lfs pull`"):
+        with pytest.raises(
+            BadProfile, match=r"lab/run/\S+ is only Git LFS's pointer to its content; run `git lfs pull`"
+        ):
             replay("shop", tmp_path, Options(site.url, overlay="lab"), {})
 
 

@@ -85,7 +85,8 @@ def promote(
     slug: Slug,
     data_root: DataRoot = Path(),
     reviewed: Annotated[
-        bool, typer.Option("--reviewed", help="Files of more than 50 MiB, and what looks like a secret, were looked at.")
+        bool,
+        typer.Option("--reviewed", help="Files of more than 50 MiB, and what looks like a secret, were looked at."),
     ] = False,
 ) -> int:
     """Make a draft a profile: checked, complete, without open questions."""

@@ -33,6 +33,9 @@ Cookie = Annotated[
 Keep = Annotated[bool, typer.Option("--keep", help="Keep the workspace of a replay that passed, too.")]
 KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Go on after the first step that fails.")]
 Timeout = Annotated[float | None, typer.Option(min=0.001, metavar="SECONDS", help="For every step that has none.")]
+Concurrent = Annotated[
+    bool, typer.Option("--concurrent", help="Send at once again what overlapped in the recording, to find races.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, send nothing.")]
 
 
@@ -49,6 +52,7 @@ def run_test_profile(
     keep: Keep = False,
     keep_going: KeepGoing = False,
     timeout: Timeout = None,
+    concurrent: Concurrent = False,
     dry_run: DryRun = False,
 ) -> int:
     """Replay a profile and judge what the application did.
@@ -56,7 +60,7 @@ def run_test_profile(
     Exit code 0: as recorded. 1: it behaves differently. 2: it could not be judged. With PROFILE_PLAYBACK_URL the
     playback service there replays it, with its own profiles; otherwise it happens in this program.
     """
-    options = Options(base_url, cookie, overlay, timeout, keep, keep_going, dry_run)
+    options = Options(base_url, cookie, overlay, timeout, keep, keep_going, dry_run, concurrent)
     environ = environment(data_root, env_file, base_url=base_url)
     _say_what_is_not_sent(environ, env_file)
     outcomes = replay_all([slug], data_root.absolute(), options, environ, verbose=verbose)
