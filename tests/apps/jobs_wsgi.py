@@ -60,6 +60,7 @@ PLANS: dict[str, Callable[[], Job | list[Job] | None]] = {
     "never_started": lambda: queue("nobodys").enqueue(rq_tasks.add, 1, 2),
     "out_of_time": lambda: queue("work").enqueue(rq_tasks.hold, "out_of_time", job_timeout=1),
     "too_long": lambda: queue("work").enqueue(rq_tasks.hold, "too_long"),
+    "secret": lambda: queue("work").enqueue(rq_tasks.login, "ada", "swordfish-swordfish"),
     "timed": lambda: queue("work").enqueue("time.sleep", random.uniform(0.2, 0.6)),
     # graphs
     "tree": lambda: queue("work").enqueue(job_tasks.plant, 3),

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from rq.command import send_stop_job_command
 
 from playback.report import Report
-from tests.playback.job_site import WAYS, JobSite, job_site, kill_horse_and
+from tests.playback.job_site import TOKEN, WAYS, JobSite, job_site, kill_horse_and
 from tests.playback.site import profile
 from tests.support import wait_until
 
@@ -120,3 +121,11 @@ def test_a_job_that_is_forgotten_at_once(site: JobSite, tmp_path: Path, way: str
     other = replayed(site, tmp_path / "other", "forgotten", way, jobs, gone)
     assert (other.result, other.steps[0].jobs[0].status) == ("failed", "gone")
     assert "never enqueued, or was deleted" in (other.steps[0].mismatches[0].message or "")
+
+
+def test_the_recorder_tells_no_secrets(site: JobSite) -> None:
+    with httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+        job = client.post("/start/secret").json()["job_id"]
+        tree = client.get(f"/recorder/jobs/{job}?wait=10").json()
+    assert (tree["status"], tree["result"]["user"]) == ("finished", "ada")
+    assert tree["result"]["access_token"].startswith("secret-")

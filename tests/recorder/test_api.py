@@ -25,7 +25,7 @@ from recorder.api import respond
 from recorder.core import Recorder, Request, get_recorder
 from recorder.log import LOG_NAME
 from recorder.settings import Settings
-from tests.apps.rq_tasks import add, fail, login, work
+from tests.apps.rq_tasks import add, fail, work
 from tests.recorder.rotating import compressed, rotate
 from tests.recorder.watching import events, exchanges, on_disk
 
@@ -477,15 +477,6 @@ def test_a_jobs_tree(operator: Caller, queue: Queue, monkeypatch: pytest.MonkeyP
     assert tree["children"][0]["exc_info"].endswith("the river is dry\n")
     status, answer = operator("GET", "/jobs/absent?wait=20")
     assert (status, "Redis holds no job" in answer["error"]) == (404, True)
-
-
-def test_a_jobs_tree_tells_no_secrets(operator: Caller, queue: Queue) -> None:
-    job = queue.enqueue(login, "ada", "swordfish-swordfish")
-    work(queue)
-    _, tree = operator("GET", f"/jobs/{job.id}")
-    assert tree["result"]["user"] == "ada"
-    assert tree["result"]["access_token"].startswith("secret-")
-    assert tree["id"] == job.id
 
 
 def test_before_any_job_redis_is_found_by_its_url(
