@@ -28,7 +28,7 @@ __all__ = ["AppStatus", "JobSource", "RecorderJobs", "RedisJobs", "Unreadable", 
 
 _QUEUE = "rq worker on queue "
 _LOOK = 1.0
-"""Seconds one look at Redis may block: so soon a cancelled run is noticed."""
+"""Seconds one look at Redis or the recorder may block: so soon a cancelled run is noticed."""
 _SHORTEST, _LONGEST, _SLOWEST = 0.02, 0.1, 1.0
 """Seconds between two looks over HTTP: at first, within half a minute, and at last."""
 _SHARE = 0.05
@@ -152,6 +152,7 @@ class RecorderJobs(_Http):
         raise Unreadable(f"the recorder answers {answer.status_code}: {answer.text[:300]}")
 
     def _ask(self, job_id: str, seconds: float) -> httpx.Response:
+        seconds = min(seconds, _LOOK)
         return self.http.get(
             f"{self.target.connect_origin}{self.prefix}/jobs/{job_id}",
             params={"wait": f"{seconds:.3f}"},

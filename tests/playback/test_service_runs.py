@@ -18,7 +18,9 @@ import httpx
 import pytest
 
 from playback import engine
+from playback.job_sources import RecorderJobs
 from playback.service import create_app
+from playback.target import Target
 from playback.underway import Claim, Entry
 from playback.whole_numbers import BadSetting
 from tests.playback.serving import FakeEngine, promote, serving
@@ -235,6 +237,21 @@ def test_a_running_one_ends_soon_whatever_it_waits_for(wait: str, tmp_path: Path
         assert client.get(f"/runs/{run_id}/events", headers=LINES).text.count('"event": "report"') == 1
         kept = client.get(f"/runs/{run_id}/files/report.json").json()
         assert kept["result"] == "interrupted"
+
+
+def test_the_recorder_is_never_asked_to_wait_for_long() -> None:
+    """It would hold the request, and the replay with it, after everybody has lost interest."""
+    waits: list[float] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        waits.append(float(request.url.params["wait"]))
+        return httpx.Response(200, headers={"X-Recorder": "1"}, json={"id": "j1", "status": "finished", "children": []})
+
+    target = Target("http://127.0.0.1:1", "", "http://127.0.0.1:1", "127.0.0.1", 1)
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+        RecorderJobs(target, http, "/recorder", "token").look("j1", 60.0)
+    assert waits
+    assert max(waits) <= 1.0
 
 
 # ------------------------------------------------------------------------------------------------ following again
