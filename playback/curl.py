@@ -11,7 +11,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote, quote_plus, unquote_plus, urlsplit
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from playback.redact import SHORTEST
 from playback.target import Target
@@ -80,7 +80,7 @@ class _Line:
             words += ["-X", request.method]
         if re.search(r"[\[\]{}]", url):
             words.append("--globoff")
-        if re.search(r"/\.{1,2}(?:/|\Z)", urlsplit(url).path):
+        if re.search(r"/\.{1,2}(?:/|\Z)", request.path):
             words.append("--path-as-is")
         if target.origin != target.internal_origin:
             words += ["-H", f"Host: {target.host}"]
@@ -155,7 +155,7 @@ class _Line:
                 plain.append(
                     pair
                     if covered == unquote_plus(value)
-                    else f"{name}={_ELLIPSIS.join(map(quote_plus, covered.split(_ELLIPSIS)))}"
+                    else f"{name}={_ELLIPSIS.join(quote_plus(part, errors='replace') for part in covered.split(_ELLIPSIS))}"
                 )
                 continue
             if plain:
@@ -176,7 +176,12 @@ class _Line:
                 return place
             if len(value) >= SHORTEST:
                 for spelled in dict.fromkeys(
-                    (value, json.dumps(value)[1:-1], quote(value, safe=""), quote_plus(value))
+                    (
+                        value,
+                        json.dumps(value)[1:-1],
+                        quote(value, safe="", errors="surrogatepass"),
+                        quote_plus(value, errors="surrogatepass"),
+                    )
                 ):
                     text = text.replace(spelled, place)
         return text
@@ -228,7 +233,7 @@ def _escaped(text: str) -> str:
 
 def _path(target: str) -> str:
     """Path and query as an address can hold them: what is no printable ASCII is percent-encoded."""
-    return quote(target, safe="".join(chr(c) for c in range(0x21, 0x7F)))
+    return quote(target, safe="".join(chr(c) for c in range(0x21, 0x7F)), errors="replace")
 
 
 def _scheme(value: str) -> str:

@@ -74,11 +74,12 @@ class Evidence:
         if last.request.content and inline(last.request.content) is None:
             self.body = _body(last.request, self.redaction)
         if last.expected is not None and last.expected.is_file():
-            self.expected = last.expected.read_bytes()[:LARGEST]
+            expected = last.expected.read_bytes()[:LARGEST]
+            self.expected = self.redaction.content(expected, _kind(last.headers))
             if last.step == report.failing_step:
                 written = _kind(last.headers)
                 now = self.redaction.content(last.content, written)
-                self.diff = list(answer_diff(_mapped(self.expected, known, self.redaction), now))
+                self.diff = list(answer_diff(_mapped(expected, known, self.redaction), now))
 
     def look_at_files(self, report: Report, baseline: Path, run_dir: Path | None) -> None:
         """Take in the pictures and files of the comparisons, which get the pictures' new names."""
@@ -144,7 +145,7 @@ def _mapped(expected: bytes, known: Mapping[str, str], redaction: Redaction) -> 
     for was in sorted(known, key=len, reverse=True):
         if len(was) >= 6 and was in text:
             text = text.replace(was, known[was])
-    return redaction.text(text).encode()
+    return redaction.text(text).encode("utf-8", "backslashreplace")
 
 
 def _fields(headers: Sequence[tuple[str, str]], redaction: Redaction) -> list[str]:

@@ -69,8 +69,8 @@ def _spellings(secret: str) -> tuple[str, ...]:
     """Longest first, so that none leaves a rest of another."""
     found = {
         secret,
-        quote(secret, safe=""),
-        quote_plus(secret),
+        quote(secret, safe="", errors="surrogatepass"),
+        quote_plus(secret, errors="surrogatepass"),
         html.escape(secret),
         html.escape(secret, quote=False),
         json.dumps(secret)[1:-1],
