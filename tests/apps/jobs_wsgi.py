@@ -22,8 +22,22 @@ from tests.apps import job_tasks, rq_tasks
 connection = Redis.from_url(os.environ["REDIS_URL"])
 
 
+class NotedQueue(Queue):
+    """Notes on the Redis list `made` which jobs requests have enqueued, whatever they answer."""
+
+    def enqueue_call(self, *args: Any, **options: Any) -> Job:
+        job = super().enqueue_call(*args, **options)
+        self.connection.rpush("made", job.id)
+        return job
+
+    def enqueue_at(self, *args: Any, **options: Any) -> Job:
+        job = super().enqueue_at(*args, **options)
+        self.connection.rpush("made", job.id)
+        return job
+
+
 def queue(name: str) -> Queue:
-    return Queue(name, connection=connection)
+    return NotedQueue(name, connection=connection)
 
 
 def changed(what: str) -> bool:
