@@ -37,6 +37,8 @@ _METHODS = {
     ".zip": "archive_diff", ".tar": "archive_diff", ".tgz": "archive_diff", ".whl": "archive_diff", ".npz": "archive_diff",
 }  # fmt: skip
 _TEXT = {".txt", ".cfg", ".toml", ".ini", ".yaml", ".yml", ".html", ".xml", ".md", ".prj", ".asc", ".wkt", ".svg"}
+_DATED = {".xlsx", ".docx", ".pptx", ".ods", ".odt", ".pdf", ".gz"}
+"""Files that write down when they were made."""
 _LOOKED_AT = 1 << 20
 _LARGEST_JSON = 64 << 20
 _EPOCH = re.compile(r"(?:1[5-9]|2[01])\d{8}(?:\.\d+|\d{3}|\d{6})?")
@@ -116,6 +118,8 @@ def default_method(path: Path) -> tuple[str, str]:
     suffix = ".tgz" if path.name.endswith(".tar.gz") else path.suffix.lower()
     if (method := _METHODS.get(suffix)) and method not in ("json_exact", "tabular_diff"):
         return method, f"by its ending {suffix}"
+    if suffix in _DATED:
+        return "mapped", f"by its ending {suffix}, part by part"
     text = _text(path)
     if text is None:
         return "exact_hash", "binary, byte for byte"

@@ -219,11 +219,11 @@ def skeleton(text: str) -> str:
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", text))
 
 
-_ID_NAME = re.compile(r"(?:^|[-_.\[])(?:id|pk|uid|oid)\]?$|[a-z](?:Id|ID|Pk)$", re.ASCII)
+_ID_NAME = re.compile(r"(?:^|[-_.\[ ])(?:id|pk|uid|oid|I[Dd])\]?$|[a-z](?:Id|ID|Pk)$", re.ASCII)
 
 
 def id_like(name: str) -> bool:
-    """True where a name says that its number is an identifier: `id`, `order_id`, `orderId`, `lines-0-id`, `pk`."""
+    """True where a name says that its number is an identifier: `id`, `order_id`, `orderId`, `Order ID`, `lines-0-id`, `pk`."""
     return _ID_NAME.search(name) is not None
 
 
@@ -246,11 +246,18 @@ _GAUGE_FROM = 100_000_000
 """Bytes from which on a gauge shows the machine; below, it may count what the application itself stores."""
 
 
+_PROCESS = re.compile(r"(?:[a-z_]+_)?p?pid|process_?id", re.IGNORECASE)
+_PROCESS_FROM = 100
+"""Numbers below may count things that are called `pid`: products, people."""
+
+
 def measured(name: str, recorded: float, live: float) -> str | None:
-    """Why two different numbers under `name` may differ: they are measured durations, or gauges of the machine that
-    stand near each other (RFC 4331 quotas, free disk space). None: they may not."""
+    """Why two different numbers under `name` may differ: they are measured durations, numbers of operating system
+    processes, or gauges of the machine that stand near each other (RFC 4331 quotas, free disk space). None: they may not."""
     if timed_name(name):
         return "duration"
+    if min(recorded, live) >= _PROCESS_FROM and _PROCESS.fullmatch(name):
+        return "process number"
     gauges = _GAUGE.search(name) is not None and min(recorded, live) >= _GAUGE_FROM
     return "gauge" if gauges and max(recorded, live) < 2 * min(recorded, live) else None
 

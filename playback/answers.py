@@ -29,6 +29,7 @@ from playback.own_marks import KEY, is_mark, without_mark
 from playback.report import Masked, Mismatch
 from playback.roles import key_role, place_of
 from playback.unordered import matched, matched_text
+from playback.unpacking import compare_parts
 from playback.wording import by_shape, clip, clipped, escape, fingerprint, list_change, shape
 
 __all__ = ["Comparer", "Difference"]
@@ -64,6 +65,8 @@ class Comparer:
     """The path that was asked for, as the profile has it: what a bare `id` in the answer counts."""
     created: bool = False
     """True for the answer to a request that made something: when it is a number alone, that is the id of what was made."""
+    within: str = ""
+    """The member of an archive that is compared, before each place in it."""
     _owed: list[Difference] = field(default_factory=list)
     _clocks: list[tuple[float, float, str]] = field(default_factory=list)
     _shown: list[str] = field(default_factory=list)
@@ -78,6 +81,8 @@ class Comparer:
 
     def body(self, media_type: str, recorded: bytes, live: bytes, charset: str = "utf-8") -> None:
         """Two bodies of one media type."""
+        if recorded != live and compare_parts(self, recorded, live):
+            return
         expected, actual = _decoded(recorded), _decoded(live, charset)
         if expected is None or actual is None or (recorded == live and len(live) > _LARGE):
             self.masked.compared += 1
@@ -468,6 +473,7 @@ class Comparer:
         self.masked.reasons[reason] = self.masked.reasons.get(reason, 0) + 1
 
     def _differs(self, where: str, expected: Any, actual: Any, message: str | None = None) -> None:
+        where = f"body:{self.within}{where.removeprefix('body:')}" if self.within else where
         for rule in self.ignore:
             if applies(rule, self.step, where):
                 self._mask(f"ignored: {rule.why}")

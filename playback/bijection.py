@@ -25,7 +25,7 @@ from assembler.shapes import (
     pieces,
 )
 from playback.addresses import random_parts
-from playback.builds import code_build, long_id, sayable
+from playback.builds import code_build, long_id, sayable, unpadded
 from playback.moments import Moment
 from playback.signatures import payload, signed_again
 
@@ -231,7 +231,7 @@ class Bijection:
             if was == now:
                 continue
             if was.isdigit() and now.isdigit():
-                result.owed.append((was, now))
+                result.owed.append(unpadded(was, now))
             elif self._are_codes(was, now):
                 result.problem = result.problem or self.bind("code", was, now)
             else:
@@ -263,7 +263,7 @@ class Bijection:
             elif piece.kind == "int" and long_id(recorded, live):
                 result.problem = self.bind_number("long", recorded, live)
             elif piece.kind == "int":
-                result.owed.append((recorded, live))
+                result.owed.append(unpadded(recorded, live))
             else:
                 result.problem = "differs"
         elif piece.kind == "clock":

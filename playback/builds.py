@@ -6,7 +6,7 @@ import re
 
 from assembler.shapes import TEMPORARY, code_like, looks_opaque, skeleton
 
-__all__ = ["code_build", "long_id", "same_build", "sayable"]
+__all__ = ["code_build", "long_id", "same_build", "sayable", "unpadded"]
 
 _LONG_ID = 17
 """Digits: one more than microseconds since 1970."""
@@ -72,3 +72,9 @@ def _same_code(recorded: str, live: str) -> bool:
 def long_id(recorded: str, live: str) -> bool:
     """True for two numbers so long that they count nothing but what a machine numbers by the clock (snowflakes)."""
     return min(len(recorded), len(live)) >= _LONG_ID and abs(len(recorded) - len(live)) <= 1
+
+
+def unpadded(recorded: str, live: str) -> tuple[str, str]:
+    """Two numbers as they count: of one width, filled with zeros (`INV-00017`, `INV-00042`), they are 17 and 42."""
+    padded = len(recorded) == len(live) and "0" in (recorded[0], live[0])
+    return (recorded.lstrip("0") or "0", live.lstrip("0") or "0") if padded else (recorded, live)

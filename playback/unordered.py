@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["matched", "matched_text"]
 
 _SET = re.compile(
-    r"(?:^|[/:_-])(?:permissions|principals|scopes?|roles|grants|privileges|capabilities|allow|methods)(?:/[^/]*)?$",
+    r"(?:^|[/:_-])(?:permissions|principals|scopes?|roles|grants|privileges|capabilities|allow|methods|tags|labels|keywords|groups)(?:/[^/]*)?$",
     re.IGNORECASE,
 )
 _HEADER = re.compile(r"(?:Allow|Vary|Access-Control-(?:Allow|Expose)-(?:Headers|Methods))", re.IGNORECASE)

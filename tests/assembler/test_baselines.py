@@ -27,6 +27,8 @@ def write(path: Path, content: str | bytes) -> Path:
     ("name", "content", "method"),
     [
         ("dem.tif", b"II*\0", "raster_stats"),
+        ("report.PDF", b"%PDF-1.4\n", "mapped"),
+        ("table.xlsx", b"PK\x03\x04", "mapped"),
         ("DEM.TIFF", b"II*\0", "raster_stats"),
         ("table.csv", "a,b\n1,2\n", "tabular_diff"),
         ("table.tsv", "a\tb\n1\t2\n", "tabular_diff"),

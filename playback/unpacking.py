@@ -1,0 +1,55 @@
+"""Compares two bodies by what they hold (`packed`): the same parts, each an answer of its own kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from playback.packed import Part, read_parts
+
+if TYPE_CHECKING:
+    from playback.answers import Comparer
+
+__all__ = ["compare_parts"]
+
+_DEEPEST = 3
+"""Archives within archives that are opened."""
+
+_LARGE = 16 << 10
+"""Bytes from which on equal parts (styles, themes, fonts) are not searched for values that should have changed."""
+
+
+def compare_parts(comparer: Comparer, recorded: bytes, live: bytes) -> bool:
+    """Compare two bodies by their parts. False where they cannot be read so: then their bytes must be equal."""
+    if comparer.within.count(" » ") >= _DEEPEST or (expected := read_parts(recorded)) is None:
+        return False
+    if (actual := read_parts(live)) is None:
+        return False
+    pairs = _paired(comparer, expected, actual)
+    if pairs is None:
+        comparer.value("body:members", [part.name for part in expected], [part.name for part in actual])
+        return True
+    opened: list[Comparer] = []
+    for was, now in pairs:
+        if was.content == now.content and len(now.content) > _LARGE:
+            comparer.masked.compared += 1
+            continue
+        one = replace(comparer, within=f"{comparer.within}{was.name} » ", _owed=[], _clocks=[], _shown=[])
+        one.body(was.media_type, was.content, now.content)
+        opened.append(one)
+    for one in opened:
+        one.settle()
+    return True
+
+
+def _paired(comparer: Comparer, recorded: list[Part], live: list[Part]) -> list[tuple[Part, Part]] | None:
+    """Which part is which: by name, others in their order where their names correspond. None where some have none."""
+    by_name = {part.name: part for part in live}
+    names = {part.name for part in recorded}
+    others = [part for part in live if part.name not in names]
+    unnamed = [part for part in recorded if part.name not in by_name]
+    if len(recorded) != len(live) or len(others) != len(unnamed) or len(by_name) != len(live):
+        return None
+    for was, now in zip(unnamed, others, strict=True):
+        comparer.text("body:members", was.name, now.name)
+    return [(part, by_name[part.name]) for part in recorded if part.name in by_name] + list(zip(unnamed, others, strict=True))
