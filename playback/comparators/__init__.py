@@ -14,6 +14,7 @@
 | `sqlite_diff`    | the same schema and rows, in any order            | `ignore_tables`, `ignore_columns`           |
 | `archive_diff`   | the same members of a zip or tar, in any order    |                                             |
 
+A tolerance is absolute, relative or both, for all numbers or by column, JSON pointer, statistic and band (`tolerances`).
 Numbers are equal by value; NaN equals NaN and nothing else. A file that is missing, empty or cannot be read is a
 failed comparison with a sentence that says so, never an exception and never a pass.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .comparison import counted
+from .comparison import SHOWN, counted
 from .raster_cells import Cells, difference
 
 
@@ -50,6 +50,19 @@ class Statistics:
         self._count = total
 
 
+class CellDifference(NamedTuple):
+    """A cell that differs: how much (infinite where one side is masked or NaN), where, and what both sides hold."""
+
+    apart: float
+    row: int  # from 0, of the raster
+    column: int
+    expected: str
+    actual: str
+
+    def __str__(self) -> str:
+        return f"row {self.row}, column {self.column} (from 0): expected {self.expected}, actual {self.actual}"
+
+
 class BandTally:
     """One band on both sides."""
 
@@ -59,7 +72,7 @@ class BandTally:
         self.cells = 0
         self.differing = 0
         self.mask_changes = 0  # of the differing ones: masked or NaN on one side only
-        self._worst = (0.0, "")
+        self.worst: list[CellDifference] = []  # the largest differences, among equals the first of the raster
 
     def add(self, expected: Cells, actual: Cells, top: int, left: int) -> None:
         """Take in a window whose first cell is at row `top`, column `left` of the raster."""
@@ -69,18 +82,35 @@ class BandTally:
         self.cells += apart.size
         self.differing += int(np.count_nonzero(apart))
         self.mask_changes += int(np.count_nonzero(expected.valid != actual.valid))
-        row, column = np.unravel_index(apart.argmax(), apart.shape)
-        if apart[row, column] > self._worst[0]:
-            before, after = _shown(expected, row, column), _shown(actual, row, column)
-            where = f"row {top + row}, column {left + column} (from 0)"
-            self._worst = (apart[row, column], f"{where}: expected {before}, actual {after}")
+        found = [
+            CellDifference(
+                apart[row, column].item(),
+                int(top + row),
+                int(left + column),
+                _shown(expected, row, column),
+                _shown(actual, row, column),
+            )
+            for row, column in zip(*np.unravel_index(_largest(apart.ravel()), apart.shape), strict=True)
+        ]
+        ranked = sorted([*self.worst, *found], key=lambda cell: (-cell.apart, cell.row, cell.column))
+        self.worst = ranked[:SHOWN]
 
     def __str__(self) -> str:
         if not self.differing:
             return f"no difference in {counted(self.cells, 'cell')}"
         one = self.differing == 1
         verb = "differs, at" if one else "differ, the worst at"
-        return f"{self.differing:,} of {counted(self.cells, 'cell')} {verb} {self._worst[1]}"
+        return f"{self.differing:,} of {counted(self.cells, 'cell')} {verb} {self.worst[0]}"
+
+
+def _largest(apart: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Where the `SHOWN` largest of `apart` are that are not zero; among equals the first ones."""
+    if not apart.any():
+        return np.array([], dtype=np.intp)
+    last = np.partition(apart, -SHOWN)[-SHOWN] if apart.size > SHOWN else 0.0
+    larger = np.flatnonzero(apart > last)[:SHOWN]
+    equal = np.flatnonzero((apart == last) & (apart > 0))
+    return np.concatenate([larger, equal[: SHOWN - larger.size]])
 
 
 def _shown(cells: Cells, row: np.intp, column: np.intp) -> str:

@@ -92,7 +92,7 @@ class Differences:
 
     def __init__(self) -> None:
         self.count = 0
-        self._worst: list[tuple[float, int, tuple[str, str, str]]] = []
+        self._worst: list[tuple[float, int, tuple[str, str, str, str]]] = []
 
     def add(self, where: str, expected: str, actual: str, size: float = math.inf) -> None:
         """Note one difference of `size`; what cannot be measured (a missing key, another word) outranks all numbers."""
@@ -102,16 +102,17 @@ class Differences:
             if size <= self._worst[0][0]:
                 return
             heapq.heappop(self._worst)
-        heapq.heappush(self._worst, (size, -self.count, (excerpt(where), excerpt(expected), excerpt(actual))))
+        apart = f"{size:.6g}" if size < math.inf else "-"
+        heapq.heappush(self._worst, (size, -self.count, (excerpt(where), excerpt(expected), excerpt(actual), apart)))
 
     def judge(self, same: str) -> Comparison:
         """Passed with the sentence `same` when nothing differs, otherwise failed, naming the worst."""
         if not self.count:
             return Comparison("passed", same)
         worst = [words for _, _, words in sorted(self._worst, reverse=True)]
-        where, expected, actual = worst[0]
+        where, expected, actual, _ = worst[0]
         rank = "" if self.count == 1 else ", the worst"
-        details = table([("where", "expected", "actual"), *worst])
+        details = table([("where", "expected", "actual", "difference"), *worst])
         if self.count > len(worst):
             details.append(f"… and {self.count - len(worst):,} more")
         return Comparison(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, TypeVar, get_args
+from itertools import islice
+from typing import Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .numeric import parse_number
+UNFIT = "unfit"
+"""The type of an error whose context has the sentence `said`, with `{}` for the name of the param."""
 
 
 class Params(BaseModel):
@@ -19,16 +20,6 @@ class Params(BaseModel):
 
 
 ParamsT = TypeVar("ParamsT", bound=Params)
-
-
-def _number_from_text(value: object) -> object:
-    number = parse_number(value) if isinstance(value, str) else None
-    return value if number is None else number
-
-
-# YAML 1.1 reads 1e-6 (no point) as text; whoever writes it means the number.
-Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_number_from_text)]
-TOLERANCE = "a finite number of at least 0"
 
 
 def read_params(method: str, model: type[ParamsT], given: Mapping[str, object]) -> ParamsT:
@@ -53,19 +44,32 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 def _sentence(model: type[Params], error: Any) -> str:
     path: list[str] = []
     wanted = "known"
-    for part in map(str, error["loc"]):
+    parts = iter(map(str, error["loc"]))
+    for part in parts:
         path.append(part)
         if part not in model.model_fields:
             return f"there is no param {'.'.join(path)!r}; {nearest(part, model.model_fields)}."
         field = model.model_fields[part]
         wanted = str(field.description)
-        inner = _inner_model(field)
+        inner, mapped = _inner_model(field.annotation)
         if inner is None:  # the rest of `loc` names pydantic's own branches
             break
+        if mapped and error["loc"][-1] == "[key]":  # pydantic's word for a name that is not fit
+            break
         model = inner
+        if mapped:  # a mapping of models: the next part is a name that the user chose
+            path.extend(islice(parts, 1))
+    if error["type"] == UNFIT:
+        return str(error["ctx"]["said"]).replace("{}", ".".join(path), 1)
     return f"param {'.'.join(path)!r} must be {wanted}, not {error['input']!r}."
 
 
-def _inner_model(field: FieldInfo) -> type[Params] | None:
-    choices = (field.annotation, *get_args(field.annotation))
-    return next((each for each in choices if isinstance(each, type) and issubclass(each, Params)), None)
+def _inner_model(annotation: object) -> tuple[type[Params] | None, bool]:
+    """The model within the type of a field, and whether the field maps names to such models."""
+    if isinstance(annotation, type) and issubclass(annotation, Params):
+        return annotation, False
+    for choice in get_args(annotation):
+        inner, mapped = _inner_model(choice)
+        if inner is not None:
+            return inner, mapped or get_origin(annotation) is dict
+    return None, False

@@ -75,7 +75,10 @@ def compare(
         for path, size in sizes.items():
             if not size and (any(sizes.values()) or not comparator.accepts_empty):
                 raise Unreadable(path, "is empty")
-        return comparator.judge(expected, actual, checked, artifacts)
+        outcome: object = comparator.judge(expected, actual, checked, artifacts)
+        if not isinstance(outcome, Comparison):  # one of others may return anything
+            raise TypeError(f"it returned {type(outcome).__name__} instead of a Comparison")
+        return outcome
     except Unreadable as fault:
         role = "expected" if fault.path == expected else "actual"
         return Comparison("failed", f"The {role} file {excerpt(fault.path.name)} {fault.why}.")

@@ -2,7 +2,10 @@
 
     params:
       key: [outlet, year]          # rows are matched by these columns; without it by position
-      tolerance: {runoff: 0.01}    # or one number for all columns; a column not listed must be equal
+      tolerance:                   # or one for all columns; a column not listed must be equal
+        runoff: 0.01
+        soil_loss: {absolute: 0.001, relative: 0.05}   # within either is enough
+      relative: false              # true: plain numbers are fractions of the expected one
       ignore_columns: [computed_at]
 
 The first row is the header. Cells that both write numbers compare by value (1.0 equals 1.00), all others as text; a
@@ -21,24 +24,21 @@ from pathlib import Path
 from pydantic import Field
 
 from .comparison import Comparator, Comparison, Differences, Unreadable, counted, excerpt, reading
-from .numeric import deviation, parse_number, same_number
-from .params import TOLERANCE, Params, Tolerance, nearest
+from .numeric import deviation, parse_number
+from .params import nearest
+from .tolerances import Limit, Tolerant
 
 _DELIMITERS = ",\t;|"
 
 _Row = list[str]
 
 
-class TabularParams(Params):
+class TabularParams(Tolerant):
     """How rows are matched and cells judged."""
 
     delimiter: str | None = Field(
         default=None, min_length=1, max_length=1, description="one character (left out, it is seen in the header)"
     )
-    tolerance: Tolerance | dict[str, Tolerance] = Field(
-        default=0.0, description=f"{TOLERANCE}, or a mapping of such numbers by column"
-    )
-    relative: bool = Field(default=False, description="true (a fraction of the expected number) or false")
     key: str | list[str] = Field(default=[], description="a column name or a list of them")
     ignore_columns: list[str] = Field(default=[], description="a list of column names")
 
@@ -46,16 +46,6 @@ class TabularParams(Params):
     def keys(self) -> list[str]:
         """The key columns as a list; empty when rows are matched by position."""
         return [self.key] if isinstance(self.key, str) else self.key
-
-    def same(self, column: str, expected: str, actual: str) -> bool:
-        """Whether two cells of `column` are equal."""
-        if expected == actual:
-            return True
-        left, right = parse_number(expected), parse_number(actual)
-        if left is None or right is None:
-            return False
-        limit = self.tolerance.get(column, 0.0) if isinstance(self.tolerance, dict) else self.tolerance
-        return same_number(left, right, limit, self.relative)
 
 
 class _Table:
@@ -84,6 +74,7 @@ def _judge(expected: Path, actual: Path, params: TabularParams, artifacts: Path 
     right = _Table(actual, delimiter, params.ignore_columns)
     if misnamed := _misnamed(params, {*left.header, *right.header}):
         return Comparison("failed", misnamed)
+    limits, everywhere = params.places, params.everywhere
     differences = Differences()
     _compare_columns(left.columns, right.columns, differences)
     if differences.count:  # the cells of other columns cannot be matched
@@ -99,7 +90,7 @@ def _judge(expected: Path, actual: Path, params: TabularParams, artifacts: Path 
             if was is None or now is None:
                 if was is not now:
                     differences.add(f"{name}, column {column}", _shown(was), _shown(now))
-            elif not params.same(column, was, now):
+            elif was != now and not _same(limits.get(column, everywhere), was, now):
                 differences.add(f"{name}, column {column}", _shown(was), _shown(now), _apart(was, now))
     return differences.judge(f"No difference in {counted(compared, 'row')} of {counted(len(left.columns), 'column')}.")
 
@@ -130,9 +121,17 @@ def _unique(header: _Row) -> _Row:
     return [f"{name} ({count + 1})" if count else name for name, count in zip(header, earlier, strict=True)]
 
 
+def _same(limit: Limit, expected: str, actual: str) -> bool:
+    left, right = parse_number(expected), parse_number(actual)
+    return left is not None and right is not None and limit.allows(left, right)
+
+
 def _misnamed(params: TabularParams, valid: set[str]) -> str | None:
-    limits = list(params.tolerance) if isinstance(params.tolerance, dict) else []
-    for param, names in (("key", params.keys), ("tolerance", limits), ("ignore_columns", params.ignore_columns)):
+    for param, names in (
+        ("key", params.keys),
+        ("tolerance", [*params.places]),
+        ("ignore_columns", params.ignore_columns),
+    ):
         for name in names:
             if name not in valid:
                 return f"Param {param!r} names a column {name!r} that the file does not have; {nearest(name, valid)}."

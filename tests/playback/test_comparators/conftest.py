@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from playback.comparators import Comparison, compare
+from tests.playback.rasters import BASE, write
 
 Judge = Callable[..., Comparison]
 
@@ -39,3 +40,18 @@ def pair(tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
         return paths
 
     return pair
+
+
+@pytest.fixture
+def judge_cells(pair, tmp_path):
+    """`judge_cells(actual, expected=BASE, profile={…}, **params)`: the verdict on two GeoTIFFs; pictures are drawn."""
+
+    def judge_cells(actual, expected=BASE, profile=None, **params) -> Comparison:
+        left, right = pair("soil_loss.tif")
+        write(left, expected)
+        write(right, actual, **(profile or {}))
+        outcome = compare("raster_stats", left, right, params, tmp_path / "artifacts" / "soil")
+        assert [path.name for path in right.parent.iterdir()] == ["soil_loss.tif"], "GDAL left something behind"
+        return outcome
+
+    return judge_cells

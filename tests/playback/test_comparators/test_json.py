@@ -98,6 +98,8 @@ def test_many_differences_are_counted_and_the_worst_shown(judge):
         ({"tolerance": 0.04, "relative": True}, "failed"),
         ({"tolerance": {"/outlets/*/runoff": 0.5}}, "passed"),
         ({"tolerance": {"/outlets/0/runoff": 0.5}}, "passed"),
+        ({"tolerance": {"/outlets/*/runoff": {"relative": 0.05}}}, "passed"),
+        ({"tolerance": {"/outlets/*/runoff": {"relative": 0.04, "absolute": 0.4}}}, "failed"),
         ({"tolerance": {"/**": 0.5}}, "passed"),
         ({"tolerance": {"/**/runoff": 0.5}}, "passed"),
         ({"tolerance": {"/*/runoff": 0.5}}, "failed"),
@@ -110,6 +112,15 @@ def test_many_differences_are_counted_and_the_worst_shown(judge):
 def test_a_tolerance_holds_where_it_is_meant_to(judge, params, result):
     expected, actual = ({"outlets": [{"runoff": runoff, "name": "a"}]} for runoff in (10, 10.5))
     assert judge("json_tolerance", json.dumps(expected), json.dumps(actual), **params).result == result
+
+
+def test_a_misspelt_pattern_is_named_with_the_nearest_place_that_differs(judge):
+    given = {"/outlets/*/runof": 1, "/outlets/*/area": 1}
+    expected, actual = (json.dumps({"outlets": [{"runoff": runoff, "area": 1}]}) for runoff in (1, 2))
+    outcome = judge("json_tolerance", expected, actual, tolerance=given)
+    said = "The tolerance for '/outlets/*/runof' fitted no number; did you mean '/outlets/0/runoff'?"
+    assert outcome.details[-1] == said
+    assert judge("json_tolerance", expected, expected, tolerance=given).details == []
 
 
 def test_a_tolerance_is_for_numbers_alone(judge):

@@ -71,7 +71,10 @@ def test_the_largest_deviation_is_named_first(judge):
     actual = BASE.replace("10.0", "10.1").replace("20.0", "25.0")
     outcome = judge("tabular_diff", BASE, actual)
     assert outcome.summary == "2 differences, the worst at row 2, column runoff: expected 20.0, actual 25.0."
-    assert outcome.details[1:] == ["row 2, column runoff  20.0      25.0", "row 1, column runoff  10.0      10.1"]
+    assert outcome.details[1:] == [
+        "row 2, column runoff  20.0      25.0    5",
+        "row 1, column runoff  10.0      10.1    0.1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,13 @@ def test_the_largest_deviation_is_named_first(judge):
         ({"tolerance": {"year": 0.5}}, "failed"),
         ({"tolerance": 0.025, "relative": True}, "passed"),
         ({"tolerance": 0.024, "relative": True}, "failed"),
+        ({"tolerance": {"runoff": 0.025}, "relative": True}, "passed"),
+        ({"tolerance": {"runoff": {"relative": 0.025}}}, "passed"),
+        ({"tolerance": {"runoff": {"relative": 0.024}}}, "failed"),
+        ({"tolerance": {"runoff": {"absolute": 0.5}}, "relative": True}, "passed"),
+        ({"tolerance": {"runoff": {"absolute": 0.4, "relative": 0.025}}}, "passed"),
+        ({"tolerance": {"runoff": {"absolute": 0.5, "relative": 0.024}}}, "passed"),
+        ({"tolerance": {"runoff": {"absolute": 0.4, "relative": 0.024}}}, "failed"),
         ({"ignore_columns": ["runoff"]}, "passed"),
         ({"ignore_columns": ["year"]}, "failed"),
     ],
