@@ -26,6 +26,7 @@ from assembler.shapes import (
 )
 from playback.addresses import random_parts
 from playback.builds import code_build, long_id, sayable, unpadded
+from playback.known_values import KnownValues
 from playback.moments import Moment
 from playback.signatures import payload, signed_again
 
@@ -64,8 +65,7 @@ class Bijection:
         self._numbers: dict[str, list[tuple[int, int]]] = {}
         self.ordered = True  # False: requests go at once, and which of them counts first is open
         self.pairs: set[tuple[str, str]] = set()
-        self.known: dict[str, str] = {}
-        self._known_pattern: re.Pattern[str] | None = None
+        self.known = KnownValues()
         self._own: set[str] = set()
         self._token_roles: set[str] = set()
         """Places where a value built like a digest was taken from an answer and differed."""
@@ -101,7 +101,6 @@ class Bijection:
             for before, after in random_parts(recorded, live) if "/" in recorded else ():
                 if before not in self._digests():
                     self.known.setdefault(before, after)
-            self._known_pattern = None
 
     def expect_codes(self, values: Iterable[str]) -> None:
         """Values that this replay takes from answers: short codes among them tell how the server builds its codes."""
@@ -180,9 +179,8 @@ class Bijection:
         """Know what `other` knows, and nothing else."""
         self._forward, self._backward = dict(other._forward), dict(other._backward)
         self._numbers = {role: list(pairs) for role, pairs in other._numbers.items()}
-        self.pairs, self.known, self._own = set(other.pairs), dict(other.known), set(other._own)
+        self.pairs, self.known, self._own = set(other.pairs), other.known.copy(), set(other._own)
         self._id_names, self._code_builds = set(other._id_names), set(other._code_builds)
-        self._known_pattern = None
 
     # ------------------------------------------------------------------ comparing
 
@@ -324,15 +322,13 @@ class Bijection:
         """The recorded text cut up; a known value with its live counterpart, others with None."""
         if not self.known:
             return [(p, None) for p in _cut(recorded)]
-        if self._known_pattern is None:
-            names = sorted(self.known, key=len, reverse=True)
-            self._known_pattern = re.compile("|".join(rf"(?<![A-Za-z0-9]){re.escape(n)}(?![A-Za-z0-9])" for n in names))
         result: Expected = []
         end = 0
-        for match in self._known_pattern.finditer(recorded):
-            result.extend((p, None) for p in _cut(recorded[end : match.start()]))
-            result.append((Piece("text", match.group()), self.known[match.group()]))
-            end = match.end()
+        for start, behind in self.known.places(recorded):
+            name = recorded[start:behind]
+            result.extend((p, None) for p in _cut(recorded[end:start]))
+            result.append((Piece("text", name), self.known[name]))
+            end = behind
         result.extend((p, None) for p in _cut(recorded[end:]))
         return result
 

@@ -38,7 +38,7 @@ from playback.target import check_target, refuse_production
 from playback.template import Scope
 from playback.trash import discard
 from playback.underway import claim_folder, run_root
-from playback.unsent import listing
+from playback.unsent import listing, preview
 from playback.wire import Request, authorities
 
 __all__ = ["Options", "Progress", "Witness", "replay"]
@@ -169,7 +169,7 @@ class _Replay:
         began = time.monotonic()
         session: Session | None = None
         if self.options.dry_run:
-            self.report.steps = listing([*self.profile.prologue, *self.profile.steps])
+            self.report.steps = self._preview()
             self.report.result, self.report.dry_run = "passed", True
             return self.report
         try:
@@ -204,6 +204,13 @@ class _Replay:
             if session is not None:
                 session.close()
         return self._conclude(session, began)
+
+    def _preview(self) -> list[StepOutcome]:
+        recorded = self.profile.metadata.recorded_with
+        steps = [*([] if self.options.cookie else self.profile.prologue), *self.profile.steps]
+        known = {name: value for name, value in (("run_id", self.run_id), ("config", recorded.config)) if value}
+        rewrite = {recorded.run_id: self.run_id} if recorded.run_id and self.run_id else {}
+        return preview(self.profile, steps, self.folder, self.target, known, rewrite)
 
     def _workspace(self) -> Path:
         root = run_root(self.data_root, self.environ.get("PROFILE_PLAYBACK_RUN_ROOT"))

@@ -112,7 +112,11 @@ def step_lines(step: StepOutcome) -> list[str]:
 def _lines(report: Report) -> Iterator[str]:
     if report.dry_run:
         yield f"DRY RUN  {visible(report.profile)}  {_count(len(report.steps), 'step')} would be sent to {visible(report.base_url or '')}"
-        yield from (f"  {visible(step.id)}: {visible(step.method)} {visible(step.path)}" for step in report.steps)
+        for step in report.steps:
+            yield f"  {visible(step.id)}: {visible(step.method)} {visible(step.path)}"
+            if step.curl:
+                yield f"    {visible(step.curl)}"
+        yield from (f"Note: {visible(note)}" for note in report.notes)
         return
     yield headline(report)
     if report.base_url:

@@ -36,7 +36,7 @@ Timeout = Annotated[float | None, typer.Option(min=0.001, metavar="SECONDS", hel
 Concurrent = Annotated[
     bool, typer.Option("--concurrent", help="Send at once again what overlapped in the recording, to find races.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, send nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and show what would be sent, send nothing.")]
 
 
 def run_test_profile(
