@@ -57,6 +57,11 @@ def callbacks() -> Job:
     return queue("work").enqueue(job_tasks.water, on_success=job_tasks.on_success)
 
 
+def often() -> Repeat:
+    """Soon once more, and then every hour; RQ counts the intervals from the end."""
+    return Repeat(4, [3600, 3600, 3600, 1])
+
+
 def deferred() -> Job:
     broken = queue("work").enqueue(rq_tasks.fail)
     return queue("work").enqueue(rq_tasks.add, 1, 2, depends_on=broken)
@@ -82,9 +87,7 @@ PLANS: dict[str, Callable[[], Job | list[Job] | None]] = {
     "broken": lambda: queue("work").enqueue(job_tasks.complain, "moss"),
     "retries": lambda: queue("work").enqueue(job_tasks.struggle, retry=Retry(max=4)),
     "patience": lambda: queue("work").enqueue(job_tasks.struggle, retry=Retry(max=4, interval=1)),
-    "repeats": lambda: queue("work").enqueue(
-        job_tasks.water, repeat=Repeat(times=1 + changed("often") * 3, interval=1)
-    ),
+    "repeats": lambda: queue("work").enqueue(job_tasks.water, repeat=often() if changed("often") else Repeat(1, 1)),
     "later": lambda: queue("work").enqueue_in(timedelta(seconds=0.5), job_tasks.water),
     "tomorrow": lambda: queue("work").enqueue_in(timedelta(days=1), job_tasks.water),
     "callbacks": callbacks,
