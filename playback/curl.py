@@ -114,8 +114,8 @@ class _Line:
                 continue
             shown = self._marked(value)
             if not _PLACE.search(shown):
-                fields = Redactor(_NAMES, _PSEUDONYMS).headers([(low, value)])
-                shown = _scheme(value) + _ELLIPSIS if fields[0][1] != value else shown
+                fields = Redactor(_NAMES, _PSEUDONYMS).headers([(low, shown)])
+                shown = _scheme(value) + _ELLIPSIS if fields[0][1] != shown else shown
             yield from ("-H", f"{name}: {shown}" if shown else f"{name};")
         sends = bool(request.content) or isinstance(request.stream, FileBody)
         if sends and "content-type" not in {name.lower() for name, _ in every}:
@@ -169,7 +169,7 @@ class _Line:
 
     def _marked(self, text: str) -> str:
         """`text` with a character for each secret of the environment in it."""
-        text = _PLACE.sub("\ufffd", text)
+        text = _PLACE.sub("\ufffd", text.encode("utf-8", "replace").decode())
         for index, (value, _) in enumerate(self._values):
             place = chr(_FIRST + index)
             if text == value:

@@ -91,14 +91,16 @@ class Redaction:
 
     def text(self, text: str, kind: Kind = "text") -> str:
         """`text` with every secret hidden; those that the recorder hid already stay pseudonyms."""
-        hidden = hide(text, self.secrets)
+        hidden = hide(_utf8(text), self.secrets)
         marks = Redactor(self._names, self._pseudonyms).scan(hidden, kind).marks
         hides = [mark._replace(text=HIDDEN) for mark in merged(marks) if not _is_hidden(hidden[mark.start : mark.end])]
         return replaced(hidden, hides)
 
     def headers(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """The fields with every secret hidden: of cookies the names stay, of credentials the scheme."""
-        shown = Redactor(self._names, self._pseudonyms).headers([(name.lower(), value) for name, value in headers])
+        shown = Redactor(self._names, self._pseudonyms).headers(
+            [(name.lower(), _utf8(value)) for name, value in headers]
+        )
         return [(name, hide(PSEUDONYM.sub(HIDDEN, value), self.secrets)) for name, value in shown]
 
     def content(self, content: bytes, kind: Kind = "text") -> bytes:
@@ -113,6 +115,11 @@ class Redaction:
                 raw = spelled.encode("utf-8", "surrogatepass")
                 content = content.replace(raw, b"*" * len(raw))
         return content
+
+
+def _utf8(text: str) -> str:
+    """`text` as a file can hold it: what stands for no character (a lone surrogate) as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_hidden(text: str) -> bool:

@@ -22,6 +22,7 @@ from playback.report import Report
 from playback.results import write
 from playback.trail import Exchange
 from playback.wire import Request
+from recorder.media import Kind
 from tests.playback.reports import failed
 from tests.playback.site import PAGE, Answer, Site, profile
 
@@ -245,6 +246,16 @@ def test_binary_files_lose_known_secrets_and_keep_their_length() -> None:
 )
 def test_what_looks_like_a_secret_is_hidden_though_nobody_knows_it(text: str) -> None:
     assert HIDDEN in Redaction().text(f"a line\n{text}\nanother", "text")
+
+
+@pytest.mark.parametrize("kind", ["form", "json", "text", "html", "xml", "script"])
+def test_what_is_no_character_stops_nothing(kind: Kind) -> None:
+    text = "api_key=\ud800x\udfff123456789"
+    hidden = Redaction(["\ud800secret"]).text(text, kind)
+    hidden.encode()
+    assert "api_key=" in hidden
+    ((_, shown),) = Redaction().headers([("Authorization", f"Bearer {text}")])
+    assert shown == f"Bearer {HIDDEN}"
 
 
 def test_a_diff_is_of_values_for_json_and_of_lines_otherwise() -> None:
