@@ -118,7 +118,7 @@ class _Http:
             found = self._tree(job_id, answer)
             if found is None or jobs.is_settled(found) or left <= 0:
                 return found
-            time.sleep(min(left, pace.pause(self._cost(time.monotonic() - asked))))
+            time.sleep(min(left, self._pause(pace, time.monotonic() - asked)))
 
     def _ask(self, job_id: str, seconds: float) -> httpx.Response:
         raise NotImplementedError
@@ -126,8 +126,9 @@ class _Http:
     def _tree(self, job_id: str, answer: httpx.Response) -> jobs.Tree | None:
         raise NotImplementedError
 
-    def _cost(self, seconds: float) -> float:
-        raise NotImplementedError
+    def _pause(self, pace: Pace, took: float) -> float:
+        """Seconds until the next question, after one that took so long."""
+        return pace.pause(took)
 
     def _wanted(self, answer: httpx.Response) -> float:
         """Seconds of quiet that the answer asks for."""
@@ -170,8 +171,9 @@ class RecorderJobs(_Http):
         tree: jobs.Tree = jobs.absent(job_id) | answer.json()
         return None if tree["status"] == "gone" else tree
 
-    def _cost(self, seconds: float) -> float:
-        return 0.0  # it waited, and worked for none of that time
+    def _pause(self, pace: Pace, took: float) -> float:
+        # One that waited as long as it was asked to is asked on; one that did not, for too many wait, is left in peace.
+        return 0.0 if took >= 0.9 * _LOOK else pace.pause(0.0)
 
 
 class AppStatus(_Http):
@@ -191,9 +193,6 @@ class AppStatus(_Http):
         if found is None and not _speaks_of_jobs(answer):
             self.usable = False
         return found
-
-    def _cost(self, seconds: float) -> float:
-        return seconds
 
 
 def status_path(profile: Profile, target: Target, environ: Mapping[str, str]) -> str:

@@ -54,7 +54,8 @@ FIELDS = (
 EXC_LIMIT = 4096  # bytes of a traceback, counted from its end
 RESULT_LIMIT = 65_536  # bytes of a packed result; a longer one is not told
 LOST = "Moved to FailedJobRegistry, due to AbandonedJobError"  # what RQ says of a job whose worker it missed
-CONFIRMED = 1.0  # seconds for which what looks abandoned must look so: it may be on its way from one state to the next
+CONFIRMED = 0.8  # seconds for which what looks abandoned must look so, less than who waits here waits at a time: it may
+# be on its way from one state to the next
 TREE_LIMIT = 10_000  # jobs; a tree that grows beyond is cut, not followed for ever
 STATUS_PAUSE = 0.5, 1.0  # seconds between status checks, first and longest: what writes no result is noticed this late
 IMPATIENT = 1.0  # seconds; a connection whose reads time out earlier (redis-py 8: 5 s unless told) is polled instead
