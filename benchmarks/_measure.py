@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
 
-__all__ = ["Table", "in_turn", "percentile", "timed"]
+__all__ = ["Table", "in_turn", "loaded", "percentile", "timed"]
 
 
 def timed(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
@@ -31,6 +33,12 @@ def in_turn(
         for index in order if number % 2 == 0 else reversed(order):
             figures[index].append(contestants[index]())
     return [pick(found) for found in figures]
+
+
+def loaded() -> str:
+    """The machine and how busy it is: figures taken under another load are other figures."""
+    busy = " ".join(f"{figure:.1f}" for figure in os.getloadavg())
+    return f"Python {platform.python_version()}, {os.cpu_count()} processors, load {busy}"
 
 
 def percentile(figures: Sequence[float], share: float) -> float:
