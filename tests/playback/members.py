@@ -119,6 +119,7 @@ class _Quiet(WSGIRequestHandler):
 
 class _Threads(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+    request_queue_size = 64  # connections that may wait to be taken
 
 
 @contextlib.contextmanager

@@ -43,6 +43,7 @@ class Site:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are two writes; the second would wait 40 ms for the first
 
             def respond(self) -> None:
                 sent = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()

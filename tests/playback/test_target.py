@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from playback.engine import Options, replay
 from playback.errors import TargetRefused, Unjudgeable
 from playback.target import ALLOWED, Target, check_target, refuse_production
+from tests.playback.members import serving
+from tests.playback.site import profile
 from tests.support import free_port
 
 NAMES = {"app.example": ["10.1.2.3"], "rebound.example": ["127.0.0.1"], "both.example": ["127.0.0.1", "10.1.2.3"]}
@@ -230,3 +234,74 @@ def test_nobody_there_cannot_be_judged() -> None:
         pytest.raises(Unjudgeable, match=r"Nothing answers at http://127\.0\.0\.1:.*refused"),
     ):
         refuse_production(target, client)
+
+
+def test_a_name_is_resolved_once_and_every_byte_goes_to_that_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resolver: list[str]
+) -> None:
+    """A name service that changes its mind afterwards (DNS rebinding) has nothing to say any more."""
+    hosts: list[str] = []
+
+    class Turning(list[str]):
+        """Loopback for who asks first, a metadata service for whoever asks again."""
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(["127.0.0.1"] if resolver.count("rebound.example") == 1 else ["169.254.169.254"])
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        hosts.append(environ["HTTP_HOST"])
+        start_response("302 Found", [("Location", "http://169.254.169.254/latest/"), ("Content-Type", "text/plain")])
+        return [b""]
+
+    monkeypatch.setitem(NAMES, "rebound.example", Turning())
+    profile(
+        tmp_path,
+        "metadata: {slug: shop}\nsteps:\n"
+        "  - {id: a, path: /a, expect: {status: 302, location: 'http://169.254.169.254/latest/'}}\n"
+        "  - {id: b, path: /b, expect: {status: 302}}\n",
+        {},
+    )
+    with serving(app) as url:
+        port = url.rpartition(":")[2]
+        report = replay("shop", tmp_path, Options(base_url=f"http://rebound.example:{port}"), {})
+    assert report.result == "passed", report.error
+    assert resolver.count("rebound.example") == 1
+    assert set(hosts) == {f"rebound.example:{port}"}
+    assert not any(name.startswith("169.") for name in resolver), "a redirect is judged, never followed"
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("http://LOCALHOST.:5000", "http://localhost:5000"),
+        ("http://127.0.0.1.:5000", "http://127.0.0.1:5000"),
+        ("http://[0:0:0:0:0:ffff:127.0.0.1]:5000", "http://127.0.0.1:5000"),
+        ("http://017700000001:5000", "http://127.0.0.1:5000"),
+        ("http://0x7f.0.0.0x1:5000", "http://127.0.0.1:5000"),
+        ("http://１２７.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("http://bücher.example:5000", "http://xn--bcher-kva.example:5000"),
+        ("http://XN--BCHER-KVA.example.:5000", "http://xn--bcher-kva.example:5000"),
+    ],
+)
+def test_one_host_has_one_spelling(url: str, origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NAMES, "xn--bcher-kva.example", ["127.0.0.1"])
+    assert check_target(url, None, {}).origin == origin
+    listed = {ALLOWED: url}
+    assert check_target(origin, None, listed).internal_origin == origin
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::127.0.0.1]:5000",
+        "http://[64:ff9b::7f00:1]:5000",
+        "http://[2002:7f00:1::]:5000",
+        "http://127.0.0.1.example:5000",
+        "http://xn--bcher-kva.example:5000",
+    ],
+)
+def test_what_only_looks_like_loopback_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NAMES, "127.0.0.1.example", ["10.1.2.3"])
+    monkeypatch.setitem(NAMES, "xn--bcher-kva.example", ["10.1.2.3"])
+    with pytest.raises(TargetRefused, match=f"is not on {ALLOWED}"):
+        check_target(url, None, {})
