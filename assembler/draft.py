@@ -162,7 +162,7 @@ def _metadata(
     return {
         "slug": slug,
         "title": slug.replace("-", " ").replace("_", " ").capitalize(),
-        "rq_required": any(e.jobs for e in captured),
+        "rq_required": any(e.awaited_jobs for e in captured),
         "run": mode,
         "run_page": _run_page(run_id, config, captured) if run_id else None,
         "recorded_with": {k: v for k, v in recorded.items() if v is not None},
@@ -184,7 +184,7 @@ def _prerequisites(secrets: set[str], recording: Recording) -> dict[str, Any]:
     prerequisites: dict[str, Any] = {}
     if secrets:
         prerequisites["environment"] = sorted(f"PROFILE_SECRET_{name}" for name in secrets)
-    queues = sorted({job.queue for e in recording.captured for root in e.jobs for job in root.tree()})
+    queues = sorted({job.queue for e in recording.captured for root in e.awaited_jobs for job in root.tree()})
     if queues:
         prerequisites["services"] = ["redis", *(f"rq worker on queue {q}" for q in queues)]
     return prerequisites

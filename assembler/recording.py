@@ -103,6 +103,8 @@ class Job:
     successes: int = 0
     children: list[Job] = field(default_factory=list)
     finished_ns: int | None = None
+    writers: set[str] = field(default_factory=set)
+    """Who logged it: one, where it was performed by the process that enqueued it."""
 
     def tree(self) -> Iterable[Job]:
         """This job and everything it enqueued, depth first."""
@@ -171,6 +173,13 @@ class Exchange:
         return self.method in ("GET", "HEAD", "OPTIONS", "TRACE")
 
     @property
+    def awaited_jobs(self) -> list[Job]:
+        """The jobs that a worker performed: not those that were over within the request, in its own process, as with a
+        queue that is not asynchronous."""
+        end = self.finished_ns or 0
+        return [j for j in self.jobs if len(j.writers) > 1 or j.finished_ns is None or j.finished_ns > end]
+
+    @property
     def disconnected(self) -> bool:
         """True when the client left before the answer was complete: it would never have ended, or nobody waited."""
         return isinstance(self.error, Mapping) and self.error.get("type") == "ClientDisconnect"
@@ -237,6 +246,7 @@ class Recording:
                     payload.get("status") or "queued",
                     payload.get("status") == "scheduled",
                     payload.get("result_ttl") != 0,
+                    writers={event["writer"]},
                 )
                 self.jobs.setdefault(job.job_id, job)
                 by_operation[event["operation_id"]] = job
@@ -280,6 +290,7 @@ class Recording:
             return
         if event["operation_id"] not in job.executions:
             job.executions.append(event["operation_id"])
+        job.writers.add(event["writer"])
         job.status = payload.get("status") or event["stage"]
         if event["stage"] != "started":
             job.duration_ms, job.result, job.error = (
