@@ -13,6 +13,7 @@ from typing import Any
 
 from assembler.clients import Owner
 from assembler.extractors import Answer
+from assembler.own_states import OwnStates
 from assembler.profile import Until
 from assembler.recording import Exchange
 from assembler.shapes import clock, pieces, timed_name
@@ -75,15 +76,17 @@ def collapse(
         if poll := _poll(reads, exchanges, answers):
             folded[poll.index] = poll
             dropped.update(poll.earlier)
-    return [
-        folded.get(index)
-        or Poll(
-            index,
-            until=_terminal(answers[index]) if exchanges[index].method == "GET" or index in asking else None,
-        )
-        for index in chosen
-        if index not in dropped
-    ]
+    own = OwnStates()
+    for poll in folded.values():
+        if poll.until is not None:
+            own.learn(exchanges[poll.index], poll.until, (dict(_flat(answers[i].json)) for i in poll.earlier))
+
+    def single(index: int) -> Until | None:
+        if exchanges[index].method != "GET" and index not in asking:
+            return None
+        return _terminal(answers[index]) or own.until(exchanges[index], dict(_flat(answers[index].json)), FAILED_STATES)
+
+    return [folded.get(index) or Poll(index, until=single(index)) for index in chosen if index not in dropped]
 
 
 def _groups(

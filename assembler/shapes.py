@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from assembler.months import DAY_NAMES, MONTH_NAMES, month_number
 from assembler.spelling import misspelt
 
 __all__ = [
@@ -59,18 +60,19 @@ _CLOCKS = (
     rf"{_DAY},? \d{{1,2}}[ -]{_MONTH}[ -]\d{{4}}(?: {_TIME})?(?: (?:GMT|UTC|[+-]\d{{4}}))?",
     rf"{_DAY},? {_MONTH} {{1,2}}\d{{1,2}},? (?:{_TIME} \d{{4}}|\d{{4}}(?:,? (?:at )?{_TIME})?)",
     rf"{_MONTH} \d{{1,2}},? \d{{4}}(?:,? (?:at )?(?:{_TIME}|noon|midnight|\d{{1,2}} ?[ap]\.m\.))?",
-    rf"\d{{1,2}}\.? {_MONTH},? \d{{4}}(?:,? (?:at )?{_TIME})?",
+    rf"(?:{DAY_NAMES},? (?:den |le )?)?\d{{1,2}}\.?(?: de)? (?:{_MONTH}|{MONTH_NAMES}),?(?: de| del)? \d{{4}}"
+    rf"(?:,? (?:(?:at|um|à|a las|alle|om|às) )?{_TIME})?",
     rf"\d{{4}}/\d{{2}}/\d{{2}}(?: {_TIME})?",
     rf"\d{{1,2}}[./]\d{{1,2}}[./]\d{{4}}(?:,? {_TIME})?",
     r"\d{4}-\d{2}-\d{2}",
-    r"\d{8}T\d{6}(?:\.\d+)?Z?",
+    r"\d{8}T\d{2}(?::?\d{2}){2}(?:\.\d+)?Z?",
     _TIME,
     r"1[5-9]\d{8}(?:\.\d+|\d{3}|\d{6})?(?![\d.])|2[01]\d{8}(?:\.\d+|\d{3}|\d{6})?(?![\d.])",
 )
 _SPANS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600}
 _SPANS |= {"sec": 1, "min": 60, "hr": 3600, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31557600}
-_LONG_SPAN = r"(?:\d+|an?|a few)[ \u00a0](?:second|minute|hour|day|week|month|year|sec|min|hr)s?"
-_SPAN = rf"(?:{_LONG_SPAN}|\d+(?:secs?|mins?|hrs?|[smhdwy]))"
+_LONG_SPAN = r"(?:\d+(?:\.\d+)?|an?|a few)[ \u00a0](?:second|minute|hour|day|week|month|year|sec|min|hr)s?"
+_SPAN = rf"(?:{_LONG_SPAN}|\d+(?:\.\d+)?(?:secs?|mins?|hrs?|[smhdwy]))"
 _AGO = rf"(?:just now|now|(?:(?:a )?moments?|seconds|(?:less than )?{_SPAN}(?:,? (?:and )?{_SPAN})?)[ \u00a0](?:ago|from now))"
 AGO = re.compile(rf"(?<![\w-]){_AGO}(?![\w-])", re.IGNORECASE)
 """How long ago something was, as pages say it."""
@@ -219,7 +221,7 @@ def skeleton(text: str) -> str:
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", text))
 
 
-_ID_NAME = re.compile(r"(?:^|[-_.\[ ])(?:id|pk|uid|oid|I[Dd])\]?$|[a-z](?:Id|ID|Pk)$", re.ASCII)
+_ID_NAME = re.compile(r"(?:^|[-_.\[ ])(?:id|pk|uid|oid|I[Dd]|serial(?:[_-]?(?:no|number))?)\]?$|[a-z](?:Id|ID|Pk)$", re.ASCII)
 
 
 def id_like(name: str) -> bool:
@@ -270,17 +272,12 @@ def validator_name(name: str) -> bool:
     return _VALIDATOR.search(name.replace("e_tag", "etag").replace("eTag", "etag")) is not None
 
 
-_MONTHS = {
-    m: i + 1 for i, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
-}
-
-
 def age(text: str) -> float | None:
     """Seconds that a phrase such as `2 minutes ago`, `5m ago` or `just now` speaks of; None when it is no such phrase."""
     if not AGO.fullmatch(text.strip()):
         return None
-    amounts = re.findall(r"\b(\d+|an?|a few)[ \u00a0]?([a-z]+?)s?\b", text.lower())
-    return float(sum((int(n) if n.isdigit() else 1) * _SPANS[unit] for n, unit in amounts if unit in _SPANS))
+    amounts = re.findall(r"\b(\d+(?:\.\d+)?|an?|a few)[ \u00a0]?([a-z]+?)s?\b", text.lower())
+    return float(sum((float(n) if n[0].isdigit() else 1) * _SPANS[unit] for n, unit in amounts if unit in _SPANS))
 
 
 class Clock(NamedTuple):
@@ -298,6 +295,7 @@ def clock(text: str) -> Clock | None:
         number = float(text)
         scale = 1.0 if number < 1e11 else 1e3 if number < 1e14 else 1e6
         return Clock(number / scale, 1.0, False)
+    text = re.sub(r"^(\d{4})(\d{2})(\d{2})T(?=\d{2}:)", r"\1-\2-\3T", text)
     moment = re.search(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:\s?([apAP])\.?[mM])?", text)
     rest = text if moment is None else text[: moment.start()] + " " + text[moment.end() :]
     seconds, resolution = 0.0, 86400.0
@@ -332,8 +330,8 @@ def _day(text: str) -> datetime | None:
     try:
         if found := re.search(r"(\d{4})[-/](\d{2})[-/](\d{2})", text):
             return datetime(int(found[1]), int(found[2]), int(found[3]), tzinfo=UTC)
-        if named := re.search(rf"({_MONTH})", text):
-            month = _MONTHS[named[1][:3].lower()]
+        if named := re.search(rf"(?<![^\W\d_])({MONTH_NAMES})", text):
+            month = month_number(named[1])
             numbers = re.findall(r"\d+", text)
             year = next(int(n) for n in numbers if len(n) == 4)
             return datetime(year, month, next(int(n) for n in numbers if len(n) <= 2), tzinfo=UTC)

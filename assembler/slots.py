@@ -103,7 +103,16 @@ _JSON = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|true|fal
 
 
 def json_slots(text: str) -> Iterator[Slot]:
-    """The string and number leaves of a JSON document, named by their key (or the key of the list they stand in)."""
+    """The string and number leaves of a JSON document, named by their key (or the key of the list they stand in).
+
+    The `id` of a JSON-RPC request is left out: the client numbers its requests itself.
+    """
+    slots = list(_leaves(text))
+    requests = {slot.role for slot in slots if slot.name == "jsonrpc"}
+    return (slot for slot in slots if slot.name != "id" or slot.role not in requests)
+
+
+def _leaves(text: str) -> Iterator[Slot]:
     stack: list[tuple[str, str]] = []
     key = ""
     awaiting_key = False

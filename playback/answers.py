@@ -30,7 +30,7 @@ from playback.report import Masked, Mismatch
 from playback.roles import key_role, place_of
 from playback.unordered import matched, matched_text
 from playback.unpacking import compare_parts
-from playback.wording import by_shape, clip, clipped, escape, fingerprint, list_change, shape
+from playback.wording import by_shape, clip, clipped, escape, fingerprint, list_change, numeric, shape
 
 __all__ = ["Comparer", "Difference"]
 
@@ -180,6 +180,9 @@ class Comparer:
     def _object(self, where: str, recorded: dict[str, Any], live: dict[str, Any]) -> None:
         if is_mark(recorded.get(KEY)) or is_mark(live.get(KEY)):
             recorded, live = ({k: v for k, v in one.items() if k != KEY} for one in (recorded, live))
+        if "jsonrpc" in recorded:  # Its `id` is the client's own.
+            self.value(f"{where}/id", recorded.get("id"), live.get("id"))
+            recorded, live = ({k: v for k, v in one.items() if k != "id"} for one in (recorded, live))
         missing = [k for k in recorded if k not in live]
         extra = [k for k in live if k not in recorded]
         renamed: dict[str, str] = {}
@@ -260,7 +263,7 @@ class Comparer:
                 return False
             return True
         if name and recorded != live:
-            if _numeric(recorded) and _numeric(live) and (reason := measured(name, float(recorded), float(live))):
+            if numeric(recorded) and numeric(live) and (reason := measured(name, float(recorded), float(live))):
                 self._mask(reason)
                 return True
             if validator_name(name):
@@ -489,10 +492,6 @@ def _decoded(content: bytes, charset: str = "utf-8") -> str | None:
         return content.decode(charset)
     except (UnicodeDecodeError, LookupError):
         return None
-
-
-def _numeric(text: str) -> bool:
-    return text.replace(".", "", 1).isdecimal()
 
 
 def _number(value: Any) -> bool:

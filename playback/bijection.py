@@ -25,7 +25,7 @@ from assembler.shapes import (
     pieces,
 )
 from playback.addresses import random_parts
-from playback.builds import code_build, long_id, sayable, unpadded
+from playback.builds import code_build, long_id, one_time, sayable, unpadded
 from playback.known_values import KnownValues
 from playback.moments import Moment
 from playback.signatures import payload, signed_again
@@ -239,7 +239,10 @@ class Bijection:
     def _are_codes(self, was: str, now: str) -> bool:
         # Letters alone may be words, of which two that differ are a difference; what nobody can say is no word.
         marked = not sayable(was) or not sayable(now)
-        return marked and {code_build(was), code_build(now)} <= self._code_builds and was not in self._own
+        # By chance one of two of a length has no letter.
+        alike = len(was) == len(now)
+        builds = {code_build(word) for word in (was, now) if not (alike and word.isdigit())}
+        return marked and builds <= self._code_builds and was not in self._own
 
     def _unchanged(self, expected: Expected) -> str | None:
         """Equal texts agree, unless a value in them should have changed with the replay."""
@@ -258,6 +261,8 @@ class Bijection:
             # Milliseconds are measured; seconds are when the words before them say so.
             if _INSTANTS.match(after) or (_SECONDS.match(after) and _TIMED_BEFORE.search(before)):
                 result.masked.append("duration")
+            elif piece.kind == "int" and one_time(before, recorded, live):
+                result.problem = self.bind("code", recorded, live)
             elif piece.kind == "int" and long_id(recorded, live):
                 result.problem = self.bind_number("long", recorded, live)
             elif piece.kind == "int":
@@ -425,11 +430,11 @@ def _clock_pattern(text: str) -> str:
     """Any time written the way `text` is: numbers may differ, a fraction may be missing, months and days have names."""
     build = re.sub(r"(:\d{2})[.,]\d+", r"\1", text)
     out = ""
-    for token in re.findall(r"\d+|[A-Za-z]+\.?|.", build, re.DOTALL):
+    for token in re.findall(r"\d+|[^\W\d_]+\.?|.", build, re.DOTALL):
         out += (
             r"\d+"
             if token[0].isdigit()
-            else r"[A-Za-z]+\.?"
+            else r"[^\W\d_]+\.?"
             if token[0].isalpha()
             else r"\s+"
             if token.isspace()

@@ -6,10 +6,15 @@ import re
 
 from assembler.shapes import TEMPORARY, code_like, looks_opaque, skeleton
 
-__all__ = ["code_build", "long_id", "same_build", "sayable", "unpadded"]
+__all__ = ["code_build", "long_id", "one_time", "same_build", "sayable", "unpadded"]
 
 _LONG_ID = 17
 """Digits: one more than microseconds since 1970."""
+_ONE_TIME = re.compile(
+    r"(?:(?:verification|confirmation|security|access|login|log-in|sign-in|activation|reset|pairing|invite|invitation|one[-_ ]time|"
+    r"sms|your)[-_ ]code|passcode|\botp|\bpin)(?: (?:is|was))?\s*:?\s*[\"'>*]*$",
+    re.IGNORECASE,
+)
 _UNSAYABLE = re.compile(r"\d|(?i:[b-df-hj-np-tv-xz]{4})|[a-z][A-Z].*[a-z][A-Z]")
 
 
@@ -78,3 +83,8 @@ def unpadded(recorded: str, live: str) -> tuple[str, str]:
     """Two numbers as they count: of one width, filled with zeros (`INV-00017`, `INV-00042`), they are 17 and 42."""
     padded = len(recorded) == len(live) and "0" in (recorded[0], live[0])
     return (recorded.lstrip("0") or "0", live.lstrip("0") or "0") if padded else (recorded, live)
+
+
+def one_time(before: str, recorded: str, live: str) -> bool:
+    """True for two numbers of one length that the words before them call a code for one use: `your code is 482913`."""
+    return 4 <= len(recorded) == len(live) <= 8 and _ONE_TIME.search(before) is not None

@@ -20,6 +20,7 @@ from playback.answers import Comparer
 from playback.bijection import Bijection, Moment
 from playback.builds import same_build
 from playback.gist import gist
+from playback.made_codes import made_codes
 from playback.report import Masked, Mismatch
 from playback.template import Scope
 
@@ -36,6 +37,7 @@ class Judge:
         recorded = profile.metadata.recorded_with
         steps = [*profile.prologue, *profile.steps]
         self.bijection.expect_codes(e.was for step in steps for e in step.extract.values() if e.was is not None)
+        self.bijection.expect_codes(made_codes(steps, folder))
         self._began = time.time()
         self._recorded_began = datetime.fromisoformat(recorded.started).timestamp() if recorded.started else self._began
         ended = datetime.fromisoformat(recorded.ended).timestamp() if recorded.ended else self._recorded_began

@@ -9,7 +9,7 @@ from typing import Any
 
 from assembler.shapes import pieces
 
-__all__ = ["by_shape", "clip", "clipped", "escape", "fingerprint", "list_change", "shape"]
+__all__ = ["by_shape", "clip", "clipped", "escape", "fingerprint", "list_change", "numeric", "shape"]
 
 
 def fingerprint(content: bytes) -> str:
@@ -47,3 +47,7 @@ def clipped(value: Any) -> Any:
     if isinstance(value, (dict, list)) and len(shown := json.dumps(value, default=str)) > 500:
         return clip(shown)
     return value
+
+
+def numeric(text: str) -> bool:
+    return text.replace(".", "", 1).isdecimal()

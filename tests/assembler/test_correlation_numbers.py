@@ -167,3 +167,10 @@ def test_a_random_key_is_told_by_the_clients_text_under_it(tmp_path: Path) -> No
     assert "green" in (extract.regex or "")
     swapped = f'{{"{keys[1]}": {{"name": "green tea"}}, "{keys[0]}": {{"name": "oat milk"}}}}'
     assert evaluate(extract, Answer(200, [JSON], swapped)) == keys[1]
+
+
+def test_the_number_of_an_rpc_request_is_the_client_s(tmp_path: Path) -> None:
+    ask = '{"jsonrpc": "2.0", "id": 7, "method": "pack", "params": {"id": 7}}'
+    profile = profile_of(tmp_path, [api("POST", "/boxes", '{"id": 7, "name": "Toys"}'), api("POST", "/rpc", "{}", ask)])
+    assert (profile.steps[1].json_ or "").startswith('{"jsonrpc": "2.0", "id": 7, "method"')
+    assert "{{ steps.post-boxes." in (profile.steps[1].json_ or "")

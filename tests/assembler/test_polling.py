@@ -64,3 +64,30 @@ def test_a_single_read_waits_for_an_end_that_may_be_failure(
         assert step.wait.until.equals == state
         assert state not in step.wait.until.stop_on
         assert {"finished", "failed"} - {state} <= set(step.wait.until.stop_on)
+
+
+def ticket(number: int, *phases: str) -> list[Call]:
+    path = f"/tickets/7b6e2f0c-1d8a-4c55-9a77-0b1f6f4f2c1{number}"
+    return [api("GET", path, json.dumps({"phase": phase})) for phase in phases]
+
+
+def waits(profile: Profile) -> list[object]:
+    return [s.wait.until.equals if s.wait is not None and s.wait.until is not None else None for s in profile.steps]
+
+
+def test_a_word_of_the_application_s_own_that_was_found_at_once_may_take_longer(tmp_path: Path) -> None:
+    profile = profile_of(tmp_path, [*ticket(1, "busy", "through"), *ticket(2, "gave up")])
+    assert waits(profile) == ["through", "gave up"]
+    last = profile.steps[-1].wait
+    assert last is not None
+    assert last.until is not None
+    assert "through" in last.until.stop_on
+
+
+def test_work_that_was_still_under_way_is_not_waited_for(tmp_path: Path) -> None:
+    assert waits(profile_of(tmp_path, [*ticket(1, "busy", "through"), *ticket(2, "busy")])) == ["through", None]
+
+
+def test_another_kind_of_address_has_states_of_its_own(tmp_path: Path) -> None:
+    other = api("GET", "/books/7", json.dumps({"phase": "gave up"}))
+    assert waits(profile_of(tmp_path, [*ticket(1, "busy", "through"), other])) == ["through", None]

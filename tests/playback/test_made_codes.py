@@ -1,0 +1,115 @@
+"""Codes that an application makes and nobody sends back, codes for one use, and times in other spellings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from assembler.profile import Step
+from assembler.shapes import clock, pieces
+from playback.answers import Comparer
+from playback.bijection import Bijection, Moment
+from playback.made_codes import made_codes
+
+DAY = 86_400.0
+RECORDED = 1_790_000_000.0  # 21 September 2026, 14:13 UTC
+
+
+def step(number: int, folder: Path, answer: object, method: str = "POST", sent: object = None) -> Step:
+    (folder / f"{number}.json").write_text(json.dumps(answer))
+    return Step.model_validate({
+        "id": f"s{number}", "method": method, "path": "/reports", "json": json.dumps(sent), "expect": {"body": f"{number}.json"}
+    })  # fmt: skip
+
+
+def test_work_that_was_waited_for_makes_codes_too(tmp_path: Path) -> None:
+    waits = {"wait": {"type": "poll", "until": {"json": "report", "differs": None}}}
+    steps = [step(n, tmp_path, {"report": f"RPT-{code}"}, "GET") for n, code in enumerate(("09DCF4", "D410D0"))]
+    assert not set(made_codes(steps, tmp_path))
+    waiting = [Step.model_validate({**each.model_dump(by_alias=True, exclude_none=True), **waits}) for each in steps]
+    assert set(made_codes(waiting, tmp_path)) == {"09DCF4", "D410D0"}
+
+
+def made(folder: Path, *values: str, key: str = "report", method: str = "POST", sent: object = None) -> set[str]:
+    return set(made_codes([step(n, folder, {key: v}, method, sent) for n, v in enumerate(values)], folder))
+
+
+def test_several_codes_under_one_key_are_the_server_s(tmp_path: Path) -> None:
+    assert made(tmp_path, "RPT-09DCF4", "RPT-D410D0") == {"09DCF4", "D410D0"}
+
+
+def test_one_without_a_letter_counts_beside_another(tmp_path: Path) -> None:
+    assert made(tmp_path, "RPT-247922", "RPT-A66E31") == {"A66E31"}
+    assert made(tmp_path, "RPT-A66E31", "RPT-AD8187") == {"A66E31"}
+
+
+def test_no_codes_without_that_evidence(tmp_path: Path) -> None:
+    assert not made(tmp_path, "RPT-09DCF4"), "a single one may be a model"
+    assert not made(tmp_path, "RPT-09DCF4", "RPT-09DCF4")
+    assert not made(tmp_path, "RPT-09DCF4", "RPT-D410D0", method="GET"), "what was read may have been there"
+    assert not made(tmp_path, "RPT-09DCF4", "RPT-D410D0", sent=["09DCF4", "D410D0"])
+    assert not made(tmp_path, "09DCF4", "D410D0", key="sha1"), "what a thing is"
+
+
+def differing(recorded: str, live: str, bijection: Bijection | None = None, later: float = 0.0) -> list[str]:
+    comparer = Comparer(bijection or Bijection(), Moment(RECORDED, RECORDED + later), "step")
+    comparer.body("text/plain", recorded.encode(), live.encode())
+    comparer.settle()
+    return [mismatch.where for mismatch in comparer.mismatches]
+
+
+def test_codes_of_that_build_are_bound_one_to_one() -> None:
+    bijection = Bijection()
+    bijection.expect_codes(["09DCF4", "D410D0"])
+    assert not differing("RPT-09DCF4", "RPT-A1B2C3", bijection)
+    assert not differing("RPT-030065", "RPT-D27DF4", bijection), "one without a letter by chance"
+    assert differing("RPT-09DCF4", "RPT-A1B2C4", bijection)
+    assert differing("RPT-11DCF4", "RPT-A1B2C", bijection)
+
+
+@pytest.mark.parametrize("said", ["Your code is {}", "PIN: {}", "verification code {}", "one-time code: {}"])
+def test_a_code_for_one_use_is_another_each_time(said: str) -> None:
+    bijection = Bijection()
+    assert not differing(said.format(482913), said.format(104467), bijection)
+    assert differing(said.format(482913), said.format(999999), bijection)
+    assert differing(said.format(482914), said.format(77)), "of another length"
+
+
+@pytest.mark.parametrize("said", ["error code {}", "postal code {}", "spin {}", "{} items"])
+def test_other_numbers_are_none(said: str) -> None:
+    assert differing(said.format(4829), said.format(4830))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "live"),
+    [
+        ("20260921T14:13:20", "20260922T14:13:20"),
+        ("Montag, 21. September 2026", "Dienstag, 22. September 2026"),
+        ("21. März 2026, 14:13 Uhr", "22. März 2026, 14:13 Uhr"),
+        ("lundi 21 septembre 2026 à 14:13", "mardi 22 septembre 2026 à 14:13"),
+        ("21 de diciembre de 2026", "22 de diciembre de 2026"),
+    ],
+)
+def test_times_move_with_the_clock(recorded: str, live: str) -> None:
+    assert next(p.kind for p in pieces(recorded)) == "clock"
+    assert not differing(recorded, live, later=DAY)
+    assert differing(recorded, live, later=5 * DAY)
+
+
+@pytest.mark.parametrize(("name", "month"), [("März", 3), ("août", 8), ("Oct.", 10), ("December", 12), ("janv.", 1)])
+def test_a_month_by_its_name(name: str, month: int) -> None:
+    assert clock(f"21 {name} 2026") == clock(f"2026-{month:02}-21")
+
+
+def test_parts_of_a_second_ago() -> None:
+    assert not differing("0.06s ago", "0.00s ago")
+    assert differing("600.5s ago", "3.25s ago")
+
+
+def test_an_rpc_answer_names_its_request_by_the_number_that_was_sent() -> None:
+    bijection = Bijection()
+    bijection.bind_number("id", "1", "22")
+    assert not differing('{"jsonrpc": "2.0", "id": 2, "result": 0}', '{"jsonrpc": "2.0", "id": 2, "result": 0}', bijection)
+    assert differing('{"jsonrpc": "2.0", "id": 2, "result": 0}', '{"jsonrpc": "2.0", "id": 3, "result": 0}', bijection)
