@@ -1,5 +1,7 @@
 """A total that many add to, and things with counted ids, for one process of many threads.
 
+LAST names the thing that takes longest to make.
+
 MUTANT: 1 adding is no longer guarded, so that of two at once one is lost · 2 the total is wrong whoever adds.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -15,7 +18,7 @@ from typing import Any
 
 from tests.apps.state import MUTANT, SHIFT
 
-WORK = 0.06
+WORK = 0.15
 """Seconds that adding takes, between looking and writing."""
 
 total = 0
@@ -34,6 +37,7 @@ def add(number: int) -> dict[str, Any]:
 
 
 def make(name: str) -> dict[str, Any]:
+    time.sleep(WORK * 3 if name == os.environ.get("LAST") else WORK)
     number = next(counter)
     things[number] = name
     return {"id": number, "url": f"/things/{number}"}

@@ -83,6 +83,12 @@ def test_a_harmless_application_stays_green(root: Path, shift: int) -> None:
     assert [step.id for step in report.steps] == [step.id for step in recorded.steps]
 
 
+@pytest.mark.parametrize("last", ["ada", "bob"])
+def test_which_of_them_counts_first_is_open(root: Path, last: str) -> None:
+    report = replayed(root, concurrent=True, LAST=last)
+    assert report.result == "passed", render(report)
+
+
 # ---------------------------------------------------------------------- the order, on its own
 
 
@@ -118,12 +124,13 @@ def test_steps_that_overlapped_are_under_way_together() -> None:
     ids=["came later", "says so", "sends what it gave", "by hand"],
 )
 def test_what_followed_still_follows(later: Step) -> None:
-    complete: list[str] = []
+    second = threading.Event()
 
     def note(number: int, step: Step) -> StepOutcome:
         if step.id == "b":
-            assert complete == ["a"]
-        complete.append(step.id)
+            second.set()
+        else:
+            assert not second.wait(0.2), "b began before a was complete"
         return outcome(step.id)
 
     told = overlapping([step("a", 0.0, 1.0), later], note, keep_going=False, cancelled=threading.Event())
