@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from assembler.clients import OWN_COOKIE, Clients, Owner
 from assembler.extractors import Answer
 from assembler.kinds import Kinds
-from assembler.links import locate_beside, stands_beside
+from assembler.links import is_cursor, locate_beside, stands_beside
 from assembler.mentions import mentioned, sought
 from assembler.naming import name_of
 from assembler.numbers import ID_ENDING, STRENGTHS, Strength, Wanted, locate_choice, locate_name, locate_number, noun_of
@@ -345,7 +345,7 @@ class Correlation:
             "if-unmodified-since",
         )
         if not (random or timely or tagged):
-            coined = self._coined(slot, value, source)
+            coined = is_cursor(slot) or self._coined(slot, value, source)
             return self._extracted(source, value, slot) if coined else self._chosen(slot, value, index)
         for number in itertools.islice(self._answers_with(value, index, latest=tagged), 8):
             if ref := self._extracted(number, value, slot):

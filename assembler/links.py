@@ -15,7 +15,7 @@ from assembler.shapes import SECRET, looks_opaque, pieces
 from assembler.slots import Slot
 from assembler.sources import proved, urls_in
 
-__all__ = ["constant_start", "locate_beside", "stands_beside", "within_random"]
+__all__ = ["constant_start", "is_cursor", "locate_beside", "stands_beside", "within_random"]
 
 Found = tuple[Extract, str]
 _SEGMENT = r"[^/?#\s\"'<>]+"
@@ -29,6 +29,17 @@ def stands_beside(slot: Slot) -> bool:
         return False
     behind = slot.follow
     return bool(SECRET.fullmatch(behind)) or looks_opaque(behind) or any(p.kind == "uuid" for p in pieces(behind))
+
+
+_CURSOR = re.compile(
+    r"(?:[a-z]+_)?(?:cursor|page_?token|continuation(?:_?token)?|continue|marker|bookmark|start_?after|starting_after|after|before|next)",
+    re.IGNORECASE,
+)
+
+
+def is_cursor(slot: Slot) -> bool:
+    """True where a parameter says that it holds a place in a list (`cursor`, `page_token`), which the server names as it likes."""
+    return slot.place in ("query", "json") and _CURSOR.fullmatch(slot.name) is not None and "/" not in slot.value
 
 
 def locate_beside(answer: Answer, slot: Slot) -> Found | None:

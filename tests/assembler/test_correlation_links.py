@@ -60,3 +60,19 @@ def test_what_follows_an_id_in_an_address_ends_where_something_random_begins(tmp
     first = profile_of(tmp_path, [begun, Call("PATCH", f"/blobs/put/2/{session}", body="abc")]).steps[0]
     live = Answer(202, [("location", f"/blobs/put/11/{session.replace('d1f5', '07c2')}")], "")
     assert [evaluate(e, live) for e in first.extract.values()] == ["11", session.replace("d1f5", "07c2")]
+
+
+def page_after(cursor: str) -> Call:
+    return Call("GET", f"/docs?cursor={cursor}", '{"items": []}', kind=JSON)
+
+
+def test_the_place_in_a_list_is_taken_from_where_the_server_said_it(tmp_path: Path) -> None:
+    first = Call("GET", "/docs", '{"items": []}', kind=JSON, headers=[("link", '</docs?cursor=Yzoy>; rel="next"')])
+    profile = profile_of(tmp_path, [first, page_after("Yzoy")])
+    assert [e.header for e in profile.steps[0].extract.values()] == ["link"]
+    assert "{{ steps.get-docs." in (profile.steps[1].query or "")
+
+
+def test_a_place_that_nobody_named_is_the_client_s(tmp_path: Path) -> None:
+    profile = profile_of(tmp_path, [Call("GET", "/docs", '{"items": []}', kind=JSON), page_after("Yzoy")])
+    assert profile.steps[1].query == "cursor=Yzoy"

@@ -11,6 +11,7 @@ from assembler.profile import Step
 from assembler.shapes import clock, pieces
 from playback.answers import Comparer
 from playback.bijection import Bijection, Moment
+from playback.builds import same_build
 from playback.made_codes import made_codes
 
 DAY = 86_400.0
@@ -113,3 +114,8 @@ def test_an_rpc_answer_names_its_request_by_the_number_that_was_sent() -> None:
     bijection.bind_number("id", "1", "22")
     assert not differing('{"jsonrpc": "2.0", "id": 2, "result": 0}', '{"jsonrpc": "2.0", "id": 2, "result": 0}', bijection)
     assert differing('{"jsonrpc": "2.0", "id": 2, "result": 0}', '{"jsonrpc": "2.0", "id": 3, "result": 0}', bijection)
+
+
+@pytest.mark.parametrize(("recorded", "live", "alike"), [("Yzoy", "YzoxNg==", True), ("Yzoy", "ZDoy", False), ("Yzoy", "done", False)])
+def test_a_place_in_a_list_says_the_same_with_another_number(recorded: str, live: str, alike: bool) -> None:
+    assert same_build(recorded, live) is alike
