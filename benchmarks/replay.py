@@ -42,7 +42,7 @@ class NotMeasured(RuntimeError):
 
 
 def tiny_requests(base_url: str, things: int = ORDERS) -> None:
-    """Five requests for each thing, to an application that does nothing: all that is measured is the way there."""
+    """Five requests for each thing to an application that does nothing: all that is measured is the way there."""
     with orders_drive.browser(base_url) as client:
         for number in range(things):
             made = client.post("/things", json={"number": number, "name": f"thing {number}"}).json()
