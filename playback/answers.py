@@ -29,7 +29,7 @@ from playback.own_marks import KEY, is_mark, without_mark
 from playback.report import Masked, Mismatch
 from playback.roles import key_role, place_of
 from playback.unordered import matched, matched_text
-from playback.unpacking import compare_parts
+from playback.unpacking import compare_encoded, compare_parts
 from playback.wording import by_shape, clip, clipped, escape, fingerprint, list_change, numeric, shape
 
 __all__ = ["Comparer", "Difference"]
@@ -170,7 +170,7 @@ class Comparer:
         elif isinstance(recorded, str) and isinstance(live, str):
             if is_address(recorded):
                 self.url(where, recorded, live)
-            else:
+            elif not compare_encoded(self, where, recorded, live):
                 self.text(where, recorded, live, name)
         elif _number(recorded) and _number(live):
             self._number(where, recorded, live, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,10 @@ from playback.packed import Part, read_parts
 if TYPE_CHECKING:
     from playback.answers import Comparer
 
-__all__ = ["compare_parts"]
+__all__ = ["compare_encoded", "compare_parts"]
+
+_MAGIC = ("UEsDB", "JVBERi0", "H4sI")
+"""How a zip, a PDF and a gzip begin in base64."""
 
 _DEEPEST = 3
 """Archives within archives that are opened."""
@@ -40,6 +44,19 @@ def compare_parts(comparer: Comparer, recorded: bytes, live: bytes) -> bool:
     for one in opened:
         one.settle()
     return True
+
+
+def compare_encoded(comparer: Comparer, where: str, recorded: str, live: str) -> bool:
+    """The same for two texts that hold such a body in base64, as a data URL or without. False where they do not."""
+    head, comma, encoded = recorded.rpartition(",")
+    if recorded == live or not encoded.startswith(_MAGIC) or not live.startswith(head + comma):
+        return False
+    try:
+        bodies = [base64.b64decode(text) for text in (encoded, live[len(head + comma) :])]
+    except ValueError:
+        return False
+    inside = replace(comparer, within=f"{comparer.within}{where.removeprefix('body:')} » ", _owed=[], _clocks=[], _shown=[])
+    return compare_parts(inside, *bodies)
 
 
 def _paired(comparer: Comparer, recorded: list[Part], live: list[Part]) -> list[tuple[Part, Part]] | None:

@@ -119,3 +119,17 @@ def test_an_rpc_answer_names_its_request_by_the_number_that_was_sent() -> None:
 @pytest.mark.parametrize(("recorded", "live", "alike"), [("Yzoy", "YzoxNg==", True), ("Yzoy", "ZDoy", False), ("Yzoy", "done", False)])
 def test_a_place_in_a_list_says_the_same_with_another_number(recorded: str, live: str, alike: bool) -> None:
     assert same_build(recorded, live) is alike
+
+
+def test_what_signs_a_random_value_changes_with_it() -> None:
+    was, now = "242d9f3dff924e05986a5bea1636f541" * 2, "6f0d9771f0c601a8023634c5c5c68c88" * 2
+    assert not differing(f"rJUizcjsVFnaZGUKiNAPMyqt~{was}", f"nFaQLFqEH3em5ysyrn0jZuhE~{now}")
+    assert differing(f"plan.bin~{was}", f"plan.bin~{now}"), "the digest of a file"
+    assert differing(f"{was[::-1]}~{was}", f"{now[::-1]}~{now}"), "two digests"
+
+
+def test_two_rows_of_one_second_may_be_of_two() -> None:
+    bijection = Bijection()
+    bijection.know("14:13:20", "14:13:25")
+    assert not differing("14:13:20", "14:13:26", bijection, later=5)
+    assert differing("14:13:20", "15:13:26", bijection, later=5)

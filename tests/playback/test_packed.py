@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
+import json
 import tarfile
 import zipfile
 import zlib
@@ -97,6 +99,15 @@ def test_a_member_named_by_an_id_is_the_one_of_that_id() -> None:
 def test_archives_within_archives_are_opened() -> None:
     assert not differing(zipped({"in": zipped({"a": "1"})}), zipped({"in": zipped({"a": "1"}, 2027)}))
     assert differing(zipped({"in": zipped({"a": "1"})}), zipped({"in": zipped({"a": "2"})})) == ["body:in » a » line 1"]
+
+
+@pytest.mark.parametrize("head", ["", "data:application/zip;base64,"])
+def test_a_download_inside_a_document(head: str) -> None:
+    def sent(content: str, year: int) -> bytes:
+        return json.dumps({"file": head + base64.b64encode(zipped({"a": content}, year)).decode()}).encode()
+
+    assert not differing(sent("1", 2026), sent("1", 2027))
+    assert differing(sent("1", 2026), sent("2", 2027)) == ["body:/file » a » line 1"]
 
 
 def test_tar_and_gzip() -> None:
