@@ -148,10 +148,13 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
         else:
             out.append(re.escape(sign))
             at += 1
-    try:
-        return re.compile("".join(out), re.DOTALL | re.ASCII)
-    except re.error:  # a range that runs backwards
-        return None
+    return re.compile("".join(out), re.DOTALL | re.ASCII)
+
+
+def _one(text: str, at: int) -> tuple[str, int]:
+    """The character of a bracket expression at `at`, and where the next begins; a backslash takes its meaning."""
+    at += text[at] == "\\"
+    return text[at : at + 1], at + 1
 
 
 def _bracket(text: str) -> tuple[str, int] | None:
@@ -167,11 +170,14 @@ def _bracket(text: str) -> tuple[str, int] | None:
             out.append(_CLASSES[text[at + 2 : end]])
             at = end + 2
             continue
-        at += text[at] == "\\"
-        out.append(
-            "-" if text[at : at + 1] == "-" and at > first and text[at - 1] != "\\" else re.escape(text[at : at + 1])
-        )
-        at += 1
+        low, at = _one(text, at)
+        high = low
+        if text[at : at + 1] == "-" and text[at + 1 : at + 2] not in ("", "]"):
+            high, at = _one(text, at + 1)
+        if low <= high:  # a range that runs backwards holds nothing
+            out.append(f"{re.escape(low)}-{re.escape(high)}" if low != high else re.escape(low))
     if at >= len(text):
         return None
+    if not out:
+        return "(?!/)." if negative else "(?!)", at + 1
     return f"(?!/)[{'^' if negative else ''}{''.join(out)}]", at + 1

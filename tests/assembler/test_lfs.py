@@ -150,6 +150,7 @@ def as_line(line: tuple[str, bool, list[str]]) -> str:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written, written, written, names)
 @example([("profiles**", False, ["filter=lfs"])], [], [], ["a/a"])
+@example([], [], [("[a[c-a]", False, ["filter=lfs"])], ["a"])
 def test_git_says_the_same(
     tmp_path: Path, above: list[tuple[str, bool, list[str]]], inside: list[tuple[str, bool, list[str]]],
     own: list[tuple[str, bool, list[str]]], names: list[str],
