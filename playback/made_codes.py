@@ -17,6 +17,7 @@ from assembler.profile import Step
 from assembler.shapes import code_like
 from assembler.sources import json_leaves
 from playback.documents import read_json
+from playback.linked_codes import linked_codes
 
 __all__ = ["made_codes"]
 
@@ -45,7 +46,8 @@ def made_codes(steps: Sequence[Step], folder: Path) -> Iterator[str]:
         seen.update(word for _, word in found)
         for key, word in found if step.method not in _READS or step.wait is not None else ():
             under.setdefault(key, set()).add(word)
-    return (word for words in under.values() if len(words) >= _FEWEST for word in words if code_like(word))
+    yield from (word for words in under.values() if len(words) >= _FEWEST for word in words if code_like(word))
+    yield from linked_codes(steps, folder, sent)
 
 
 def _sent(steps: Iterable[Step], folder: Path) -> Iterator[str]:

@@ -133,3 +133,19 @@ def test_two_rows_of_one_second_may_be_of_two() -> None:
     bijection.know("14:13:20", "14:13:25")
     assert not differing("14:13:20", "14:13:26", bijection, later=5)
     assert differing("14:13:20", "15:13:26", bijection, later=5)
+
+
+def page(folder: Path, number: int, source: str, method: str = "GET", path: str = "/lists") -> Step:
+    (folder / f"{number}.html").write_text(source)
+    return Step.model_validate({"id": f"s{number}", "method": method, "path": path, "expect": {"body": f"{number}.html"}})
+
+
+LINKED = '<a href="/lists/4mom28/">Mine</a>'
+
+
+def test_a_code_that_a_page_links_to_after_an_action(tmp_path: Path) -> None:
+    act = page(tmp_path, 2, "", "POST")
+    assert set(made_codes([page(tmp_path, 1, "<p>none</p>"), act, page(tmp_path, 3, LINKED)], tmp_path)) == {"4mom28"}
+    assert not set(made_codes([page(tmp_path, 1, LINKED), act, page(tmp_path, 3, LINKED)], tmp_path)), "it was there"
+    assert not set(made_codes([act, page(tmp_path, 3, LINKED)], tmp_path)), "it may have been there"
+    assert not set(made_codes([page(tmp_path, 1, "<p>none</p>"), page(tmp_path, 3, LINKED)], tmp_path)), "nothing was done"
