@@ -73,7 +73,7 @@ class Correlation:
         self._first_named: dict[tuple[str, str], int] = {}
         self._words: dict[str, list[int]] = defaultdict(list)
         self._mentions: dict[tuple[str, str], list[int]] = defaultdict(list)
-        self._visited: dict[tuple[str, str], Ref] = {}
+        self._visited: dict[tuple[str, str], list[Part]] = {}
         self._kinds = Kinds()
         self._anchors: list[str] = []
         self._made: dict[str, tuple[str, Generated]] = {}
@@ -191,8 +191,8 @@ class Correlation:
             parts = self._parts(slot, index)
             if parts is not None:
                 filled.slots.append((slot, parts))
-                if slot.place == "path" and len(parts) == 1 and isinstance(parts[0], Ref):
-                    self._visited[slot.role, slot.value] = parts[0]
+                if slot.place == "path":
+                    self._visited[slot.role, slot.value] = parts
         filled.slots.extend(self._alike(filled, index))
         for slot in self.slots[index]:
             if (
@@ -228,6 +228,9 @@ class Correlation:
             return self._name_parts(slot, index)
         if value in self.bound:
             return [Ref(-1, self.bound[value])]
+        if slot.place == "header" and (visited := self._visited.get((slot.role, value))):
+            # A Referer repeats an address that was asked for: whatever stood there stands here.
+            return visited
         if slot.place == "header" and slot.name == "authorization":
             return self._authorization(value, index)
         if (whole := self.refer(slot, value, index)) is not None:
@@ -394,8 +397,7 @@ class Correlation:
 
     def _number(self, slot: Slot, value: str, role: str, index: int) -> Ref | None:
         if slot.place == "header" and not id_like(slot.name):
-            # A Referer repeats an address that was asked for: whatever stood there stands here.
-            return self._visited.get((role, value))
+            return None
         wanted = Wanted(slot.place, role, _spoken(slot), value, self.exchanges[index].path, slot.follow)
         client = self.owners[index].client
         if ref := self._evident(wanted, slot, index):

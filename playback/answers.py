@@ -27,7 +27,7 @@ from playback.keys import paired
 from playback.markup import Form, Page, read_page
 from playback.own_marks import KEY, is_mark, without_mark
 from playback.report import Masked, Mismatch
-from playback.roles import key_role, place_of
+from playback.roles import key_role, place_of, segment_ids
 from playback.unordered import matched, matched_text
 from playback.unpacking import compare_encoded, compare_parts
 from playback.wording import by_shape, clip, clipped, escape, fingerprint, list_change, numeric, shape
@@ -313,11 +313,9 @@ class Comparer:
     def _segment(self, where: str, was: str, now: str, role: str, recorded: str, live: str) -> bool:
         if was == now and not any(c.isdigit() for c in was) and was not in self.bijection.known:
             return True
-        stem, dot, ending = was.partition(".")
-        other, other_dot, other_ending = now.partition(".")
-        if stem.isdigit() and other.isdigit() and (dot, ending) == (other_dot, other_ending):
+        if ids := segment_ids(was, now):
             self.masked.compared += 1
-            if problem := self.bijection.bind_number(f"path:{role}", stem, other):
+            if problem := self.bijection.bind_number(f"path:{role}{ids[0]}", ids[1], ids[2]):
                 self._differs(where, recorded, live, problem)
                 return False
             return True

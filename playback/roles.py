@@ -11,7 +11,7 @@ import re
 from assembler.numbers import WRAPPERS
 from assembler.shapes import pieces
 
-__all__ = ["key_role", "place_of"]
+__all__ = ["key_role", "place_of", "segment_ids"]
 
 _BARE = re.compile(r"(?:id|pk|uid|oid)", re.IGNORECASE)
 _ANY = re.compile(
@@ -27,6 +27,31 @@ def place_of(path: str) -> str:
     while segments and segments[-1] == "#":
         segments.pop()
     return "/" + "/".join(segments)
+
+
+_SLUG = re.compile(
+    r"(?P<before>[^\W\d_](?:[\w-]*[^\W\d_]){2,}[_-])(?P<number>\d+)|(?P<first>\d+)(?P<after>[_-][^\W\d_](?:[\w-]*[^\W\d_]){2,})"
+)
+_COUNTING = re.compile(
+    r"(?:^|[_-])(?:page|step|part|version|chapter|level|size|top|last|first|year|month|week|day|hour|phase|tab|column|row|line|round|"
+    r"stage|section|volume|pages|steps|parts|days|rows|items|results)[_-]?$"
+)
+"""Words that a number in an address counts by, rather than an id."""
+
+
+def segment_ids(recorded: str, live: str) -> tuple[str, str, str] | None:
+    """What a segment of two addresses is an id of, and the ids: `17` and `42`, `17.csv` and `42.csv`, and of one thing by its
+    name, `emma_2` and `emma_13`. None: it holds none."""
+    stem, *ending = recorded.split(".", 1)
+    other, *other_ending = live.split(".", 1)
+    if stem.isdigit() and other.isdigit() and ending == other_ending:
+        return "", stem, other
+    was, now = _SLUG.fullmatch(recorded), _SLUG.fullmatch(live)
+    if was is None or now is None or (was["before"], was["after"]) != (now["before"], now["after"]):
+        return None
+    if _COUNTING.search(was["before"] or was["after"]):
+        return None
+    return "/slug", was["number"] or was["first"], now["number"] or now["first"]
 
 
 def key_role(place: str, where: str, name: str) -> str:

@@ -76,3 +76,13 @@ def test_the_place_in_a_list_is_taken_from_where_the_server_said_it(tmp_path: Pa
 def test_a_place_that_nobody_named_is_the_client_s(tmp_path: Path) -> None:
     profile = profile_of(tmp_path, [Call("GET", "/docs", '{"items": []}', kind=JSON), page_after("Yzoy")])
     assert profile.steps[1].query == "cursor=Yzoy"
+
+
+def test_a_referer_repeats_the_address_that_was_asked_for(tmp_path: Path) -> None:
+    calls = [
+        get("/books", '<a href="/books/emma_2/">Emma</a>'),
+        get("/books/emma_2/", "<h1>Emma</h1>"),
+        Call("POST", "/basket", sent=[("referer", "http://127.0.0.1:8000/books/emma_2/")]),
+    ]
+    step = profile_of(tmp_path, calls).steps[2]
+    assert "/books/emma_{{ steps.get-books." in (step.headers or {})["referer"]

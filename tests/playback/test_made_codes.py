@@ -149,3 +149,20 @@ def test_a_code_that_a_page_links_to_after_an_action(tmp_path: Path) -> None:
     assert not set(made_codes([page(tmp_path, 1, LINKED), act, page(tmp_path, 3, LINKED)], tmp_path)), "it was there"
     assert not set(made_codes([act, page(tmp_path, 3, LINKED)], tmp_path)), "it may have been there"
     assert not set(made_codes([page(tmp_path, 1, "<p>none</p>"), page(tmp_path, 3, LINKED)], tmp_path)), "nothing was done"
+
+
+def linked(*addresses: str) -> str:
+    return "".join(f'<html><a href="{address}">x</a></html>' for address in addresses)
+
+
+def test_an_id_beside_the_name_of_its_thing() -> None:
+    assert not differing(linked("/books/emma_2/"), linked("/books/emma_13/"))
+    assert not differing(linked("/posts/12-hello-world"), linked("/posts/40-hello-world"))
+    assert differing(linked("/books/emma_2/"), linked("/books/dune_13/")), "another thing"
+    assert differing(linked("/books/emma_2/", "/books/emma_2/"), linked("/books/emma_13/", "/books/emma_14/"))
+    assert differing(linked("/books/emma_2/", "/books/dune_3/"), linked("/books/emma_13/", "/books/dune_12/")), "order"
+
+
+@pytest.mark.parametrize("name", ["page-{}", "chapter_{}", "my-step-{}", "v{}"])
+def test_a_number_that_counts_is_no_id(name: str) -> None:
+    assert differing(linked(f"/books/{name.format(2)}"), linked(f"/books/{name.format(3)}"))
