@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from playback.redis_server import running_redis
 from recorder.events import current_operation
 from tests.support import CLEARED, shared
 
 pytest_plugins = ["tests.skips"]
+settings.register_profile("steady", derandomize=True)
+settings.load_profile("steady")  # a change is judged by what it changes; look for more with --hypothesis-seed=random
 
 
 def _clear() -> None:

@@ -22,6 +22,9 @@ __all__ = ["Outcome", "replay_all"]
 
 Engine = Callable[..., Report]
 
+_GLANCE = 0.2
+"""Seconds after which the main thread looks up from waiting: a signal that came just before it fell asleep does not wake it."""
+
 
 @dataclass
 class Outcome:
@@ -68,7 +71,8 @@ def replay_all(
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(_GLANCE)
     if faults:
         raise faults[0]  # a fault of ours: its traceback is wanted
     return [outcomes[slug] for slug in slugs if slug in outcomes]
