@@ -66,7 +66,8 @@ def test_a_lost_update_is_seen_by_those_who_come_at_once(root: Path) -> None:
     report = replayed(root, concurrent=True, MUTANT="1")
     assert (report.result, report.failing_step) == ("failed", "get-total")
     assert [m.where for s in report.steps for m in s.mismatches] == ["body:/total"]
-    assert replayed(root, concurrent=False, MUTANT="1").result == "passed"
+    one_by_one = replayed(root, concurrent=False, MUTANT="1")
+    assert one_by_one.result == "passed", render(one_by_one)
 
 
 def test_what_is_wrong_one_at_a_time_is_wrong_at_once(root: Path) -> None:

@@ -204,7 +204,9 @@ def test_what_a_job_returned_is_told_when_it_is_plain(queue: Queue) -> None:
 
 def test_what_a_job_waits_for_and_who_enqueued_it(queue: Queue) -> None:
     root = queue.enqueue(add, 1, 1)
-    nested = queue.enqueue(add, 1, 1, depends_on=root, meta={"recorder": {"v": 1, "parent_job": root.id}})
+    nested = queue.enqueue(add, 1, 1, depends_on=root)
+    nested.meta["recorder"] = {"v": 1, "parent_job": root.id}  # a recorder in this process may have written its own
+    nested.save_meta()
     above, below = jobs.nodes(jobs.tree(root.id, queue.connection))
     assert (above["parent"], above["depends_on"]) == (None, [])
     assert (below["id"], below["tagged"], below["parent"]) == (nested.id, True, root.id)
