@@ -15,12 +15,24 @@ from assembler.profile import Step
 from playback.logins import referred
 from playback.report import StepOutcome
 
-__all__ = ["overlapping"]
+__all__ = ["acted_at_once", "overlapping"]
 
 AT_ONCE = 64
 """Steps; a browser has six requests to an origin under way, a load of scripts some dozens."""
 _UNSURE = 0.0015
 """Seconds by which two steps must have overlapped: `at` and `took` are rounded."""
+
+
+def acted_at_once(steps: Sequence[Step]) -> bool:
+    """Whether two steps that act overlapped in the recording: which of them was counted first says nothing then, however
+    they are sent now."""
+    until = 0.0
+    for step in steps:
+        if step.at is not None and step.took is not None and step.method not in ("GET", "HEAD", "OPTIONS"):
+            if step.at + _UNSURE < until:
+                return True
+            until = max(until, step.at + step.took)
+    return False
 
 
 def overlapping(

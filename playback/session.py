@@ -27,7 +27,7 @@ from playback.job_search import JobSearch
 from playback.job_sources import JobSource
 from playback.judging import Judge
 from playback.logins import Logins
-from playback.overlap import overlapping
+from playback.overlap import acted_at_once, overlapping
 from playback.redact import SHORTEST
 from playback.report import Masked, Mismatch, StepOutcome
 from playback.target import Target
@@ -119,7 +119,7 @@ class Session:
             self.judge.lock,
         )
         self.bijection = self.judge.bijection
-        self.bijection.ordered = not self.concurrent
+        self.bijection.ordered = not self.concurrent and not acted_at_once(self.profile.steps)
         self.moment = self.judge.moment
         self.logins = Logins(
             self.profile,

@@ -15,7 +15,7 @@ from assembler import assemble
 from assembler.profile import Step
 from assembler.promote import promote
 from playback.engine import Options, replay
-from playback.overlap import overlapping
+from playback.overlap import acted_at_once, overlapping
 from playback.report import Report, StepOutcome
 from playback.summary import render
 from tests.playback.site import Answer, Site, profile
@@ -84,10 +84,20 @@ def test_a_harmless_application_stays_green(root: Path, shift: int) -> None:
     assert [step.id for step in report.steps] == [step.id for step in recorded.steps]
 
 
+@pytest.mark.parametrize("concurrent", [True, False])
 @pytest.mark.parametrize("last", ["ada", "bob"])
-def test_which_of_them_counts_first_is_open(root: Path, last: str) -> None:
-    report = replayed(root, concurrent=True, LAST=last)
+def test_which_of_them_counts_first_is_open(root: Path, last: str, concurrent: bool) -> None:
+    report = replayed(root, concurrent=concurrent, LAST=last)
     assert report.result == "passed", render(report)
+
+
+def test_only_what_acted_at_once_leaves_the_order_open() -> None:
+    def steps(*rows: tuple[str, float, float]) -> list[Step]:
+        return [Step(id=f"s{n}", method=method, path="/", at=at, took=took) for n, (method, at, took) in enumerate(rows)]
+
+    assert acted_at_once(steps(("POST", 0.0, 0.5), ("GET", 0.1, 0.1), ("POST", 0.4, 0.1)))
+    assert not acted_at_once(steps(("POST", 0.0, 0.5), ("GET", 0.1, 0.1), ("POST", 0.5, 0.1)))
+    assert not acted_at_once(steps(("GET", 0.0, 0.5), ("GET", 0.1, 0.1), ("POST", 0.4, 0.1)))
 
 
 # ---------------------------------------------------------------------- the order, on its own
