@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -90,7 +91,7 @@ class Pace:
         return max(min(longest, max(_SHORTEST, passed * _SHARE)), min(_SLOWEST, cost * (1 / _BUSY - 1)))
 
 
-class _Http:
+class _Http(ABC):
     """What the two sources over HTTP have in common: asking again at a bearable pace until the tree is settled."""
 
     def __init__(self) -> None:
@@ -120,11 +121,11 @@ class _Http:
                 return found
             time.sleep(min(left, self._pause(pace, time.monotonic() - asked)))
 
-    def _ask(self, job_id: str, seconds: float) -> httpx.Response:
-        raise NotImplementedError
+    @abstractmethod
+    def _ask(self, job_id: str, seconds: float) -> httpx.Response: ...
 
-    def _tree(self, job_id: str, answer: httpx.Response) -> jobs.Tree | None:
-        raise NotImplementedError
+    @abstractmethod
+    def _tree(self, job_id: str, answer: httpx.Response) -> jobs.Tree | None: ...
 
     def _pause(self, pace: Pace, took: float) -> float:
         """Seconds until the next question, after one that took so long."""
