@@ -344,9 +344,11 @@ class _Replay:
         untouched = all(step.result == "skipped" for step in report.steps) and not self.options.keep
         if untouched:
             report.run_dir = None
-        results.write(report, self.data_root, self._evidence(session, secrets))
+        evidence = self._evidence(session, secrets)
+        kept = results.write(report, self.data_root, evidence)
         if problem := post(report, self.environ):
             report.notes.append(problem)
+            results.write_again(report, kept, self.data_root, evidence)
         shutil.rmtree(self.pictures, ignore_errors=True)
         self._clean_up(passed=report.result in ("passed", "interrupted") or untouched)
         self.progress(

@@ -4,6 +4,7 @@ all went well, `diagnostics/`; `profiles/results/latest.json` is the newest repo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +20,7 @@ from playback.jsontext import dumps
 from playback.junit import junit
 from playback.report import ComparisonOutcome, JobOutcome, Masked, Mismatch, Report, StepOutcome
 
-__all__ = ["find", "history", "last", "parse", "recent", "short_id", "write"]
+__all__ = ["find", "history", "last", "parse", "recent", "short_id", "write", "write_again"]
 
 RESULTS = Path("profiles/results")
 
@@ -37,12 +38,26 @@ def write(report: Report, data_root: Path, evidence: Evidence | None = None) -> 
     if report.result != "passed":
         report.diagnostics = str(folder / "diagnostics")
         bundle.write(folder / "diagnostics", report, evidence)
+    write_text(data_root / RESULTS / "latest.json", _documents(folder, report, evidence))
+    return folder
+
+
+def write_again(report: Report, folder: Path, data_root: Path, evidence: Evidence | None = None) -> None:
+    """Keep what is now to be said in a report that `write` kept in `folder`. Raises OSError."""
+    document = _documents(folder, report, evidence or Evidence())
+    latest = data_root / RESULTS / "latest.json"
+    with contextlib.suppress(OSError, ValueError):
+        if json.loads(latest.read_bytes())["run_id"] == report.run_id:  # another may have ended meanwhile
+            write_text(latest, document)
+
+
+def _documents(folder: Path, report: Report, evidence: Evidence) -> str:
+    """Write the report in its three forms; returns the JSON."""
     write_text(folder / "report.html", page(report, evidence))
     write_text(folder / "junit.xml", junit([report]))
     document = dumps(report.as_json(), indent=2) + "\n"
     write_text(folder / "report.json", document)
-    write_text(data_root / RESULTS / "latest.json", document)
-    return folder
+    return document
 
 
 def history(data_root: Path, slug: str) -> list[Path]:

@@ -64,6 +64,21 @@ def test_it_changes_neither_verdict_nor_exit_code(status: int, tmp_path: Path) -
     assert note == f"The report was not sent to {nobody.removesuffix('/T0K3N')} (PROFILE_REPORT_URL): ConnectError."
 
 
+def test_what_is_kept_says_that_it_did_not_arrive(tmp_path: Path) -> None:
+    """Whoever reads the report later learns why the dashboard has none; one that arrived has nothing to add."""
+    profile(tmp_path, ONE_STEP, {})
+    with Site({"/": lambda sent: Answer("", PAGE), "/in": lambda sent: Answer(status=201)}) as site:
+        nowhere = {"PROFILE_REPORT_URL": f"http://127.0.0.1:{free_port()}/T0K3N"}
+        lost = replay("shop", tmp_path, Options(base_url=site.url), nowhere)
+        latest = json.loads((tmp_path / "profiles/results/latest.json").read_bytes())
+        sent = replay("shop", tmp_path, Options(base_url=site.url), {"PROFILE_REPORT_URL": f"{site.url}/in"})
+    folder = Path(lost.page or "").parent
+    assert json.loads((folder / "report.json").read_bytes()) == latest == json.loads(json.dumps(lost.as_json()))
+    assert "(PROFILE_REPORT_URL): ConnectError." in latest["notes"][0]
+    assert "PROFILE_REPORT_URL" in (folder / "report.html").read_text()
+    assert json.loads((Path(sent.page or "").parent / "report.json").read_bytes())["notes"] == []
+
+
 def test_every_replay_sends_its_own(tmp_path: Path) -> None:
     profile(tmp_path, ONE_STEP, {})
     got: list[str] = []
