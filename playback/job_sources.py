@@ -25,7 +25,7 @@ from playback.target import Target
 from recorder import jobs
 from recorder.workers import is_scheduled, listening
 
-__all__ = ["AppStatus", "JobSource", "RecorderJobs", "RedisJobs", "Unreadable", "connect", "status_path"]
+__all__ = ["UNSEEN", "AppStatus", "JobSource", "RecorderJobs", "RedisJobs", "Unreadable", "connect", "status_path"]
 
 _QUEUE = "rq worker on queue "
 _LOOK = 1.0
@@ -42,6 +42,10 @@ _WORDS = {
     "running": "started", "processing": "started", "in_progress": "started",
 }  # fmt: skip
 """What applications call the states that RQ has a word for."""
+UNSEEN = "unseen"
+"""What a job `lacks` when its state is all that is told: nobody knows."""
+_ABANDONED = ("AbandonedJobError", "Moved to FailedJobRegistry")
+"""How RQ's own words begin for a job whose worker it missed; they end with a date."""
 
 
 class Unreadable(Exception):
@@ -291,4 +295,5 @@ def _app_tree(job_id: str, answer: httpx.Response) -> jobs.Tree | None:
     told = (document.get(key) for key in ("exc_info", "exc_string", "traceback", "error"))
     times = {key: document.get(key) for key in ("started_at", "ended_at")}
     trace = next((text for text in told if isinstance(text, str) and text), None)
-    return jobs.absent(job_id) | {"status": status, "exc_info": trace, **times}
+    lost = status == "failed" and trace is not None and any(words in trace for words in _ABANDONED)
+    return jobs.absent(job_id) | {"status": status, "exc_info": trace, "abandoned": lost, "lacks": UNSEEN, **times}

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from assembler.polling import FAILED_STATES
-from playback.job_sources import JobSource, Unreadable
+from playback.job_sources import UNSEEN, JobSource, Unreadable
 from recorder import jobs
 
 __all__ = ["Waited", "ending", "failed_state", "limit_of", "ran", "reason", "wait_for"]
@@ -114,12 +114,16 @@ def _unfinished(tree: jobs.Tree) -> str:
 
 def ending(node: jobs.Tree, *, expired: bool = False) -> str:
     """How a job ended, in one word: RQ's own, or `abandoned` (its worker was killed), `deferred_forever` (what it waits
-    for will never be), `timed_out` (its own limit, or with `expired` ours), `never_started` (no worker took it), `gone`."""
+    for will never be), `timed_out` (its own limit, or with `expired` ours), `never_started` (no worker took it), `gone`.
+
+    Of a job `unseen` but for its state, that state is all there is to go by: one that still waited then never came on."""
     status = str(node["status"])
     if node["abandoned"]:
         return "deferred_forever" if status == "deferred" else "abandoned"
     if status == "failed" and OUT_OF_TIME in (node["exc_info"] or ""):
         return "timed_out"
+    if expired and status == "deferred" and node["lacks"] == UNSEEN:
+        return "deferred_forever"
     if expired and status not in jobs.TERMINAL:
         return "never_started" if status in ("queued", "scheduled") and node["lacks"] else "timed_out"
     return status
@@ -133,6 +137,8 @@ def reason(node: jobs.Tree, *, expired: bool = False) -> str | None:
     match ending(node, expired=expired):
         case "abandoned":
             return "its worker was killed or lost while it ran"
+        case "deferred_forever" | "never_started" if node["lacks"] == UNSEEN:
+            return f"last seen {node['status']}; why can be seen from Redis or by the recorder: set REDIS_URL or RECORDER_TOKEN"
         case "deferred_forever":
             return "a job that it depends on failed, was stopped or cancelled, or is gone: nothing will release it"
         case "never_started" if node["lacks"] == "scheduler":

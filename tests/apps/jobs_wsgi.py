@@ -74,6 +74,7 @@ PLANS: dict[str, Callable[[], Job | list[Job] | None]] = {
     "stopped": lambda: queue("work").enqueue(rq_tasks.hold, "stopped"),
     "canceled": cancelled,
     "abandoned": lambda: queue("doomed").enqueue(rq_tasks.hold, "abandoned"),
+    "swept": lambda: queue("doomed").enqueue(rq_tasks.hold, "swept"),
     "deferred_forever": deferred,
     "forgotten": lambda: queue("work").enqueue(rq_tasks.add, 1, 2, result_ttl=0),
     "never_started": lambda: queue("nobodys").enqueue(rq_tasks.add, 1, 2),

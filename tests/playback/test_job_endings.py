@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from rq.command import send_stop_job_command
+from rq.registry import StartedJobRegistry
 
 from playback.report import Report
 from tests.playback.job_site import TOKEN, WAYS, JobSite, job_site, kill_horse_and
@@ -25,6 +26,7 @@ steps:
     extract: {{job_id: {{json: job_id}}}}
     wait: {{type: job, job: "{{{{ steps.start.job_id }}}}", timeout: {limit}}}
 """
+DOOMED = ("abandoned", "swept")
 LIMIT = {("never_started", way): 0.6 for way in WAYS} | {("too_long", way): 0.6 for way in WAYS}
 LIMIT |= {("deferred_forever", "application"): 0.6, ("abandoned", "application"): 0.6}
 SEEN = {
@@ -33,17 +35,19 @@ SEEN = {
     "stopped": ("stopped", "Job stopped by user"),
     "canceled": ("canceled", None),
     "abandoned": ("abandoned", "its worker was killed or lost"),
+    "swept": ("abandoned", "AbandonedJobError"),
     "deferred_forever": ("deferred_forever", "nothing will release it"),
     "never_started": ("never_started", "no worker listens on nobodys; start one: rq worker nobodys"),
     "out_of_time": ("timed_out", "JobTimeoutException"),
     "too_long": ("timed_out", "last seen started"),
+    "forgotten": ("gone", "never enqueued, or was deleted"),
 }
 BY_THE_APPLICATION = {
     "abandoned": ("timed_out", "last seen started"),
-    "deferred_forever": ("timed_out", "last seen deferred"),
-    "never_started": ("timed_out", "last seen queued"),
+    "deferred_forever": ("deferred_forever", "last seen deferred"),
+    "never_started": ("never_started", "last seen queued"),
 }
-"""The application tells the state alone."""
+"""The application tells the state alone: of a job that was started nobody knows whether it still runs."""
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +68,17 @@ def act(site: JobSite, plan: str) -> Any:
     """What happens to the job while it is waited for."""
 
     def progress(event: dict[str, Any]) -> None:
-        if event["event"] != "wait_started" or plan not in ("stopped", "abandoned"):
+        if event["event"] == "wait_started" and plan == "forgotten":
+            wait_until(lambda: not site.redis.exists(f"rq:job:{event['job']}"), "the job is forgotten")
+        if event["event"] != "wait_started" or plan not in ("stopped", *DOOMED):
             return
         _, horse = site.redis.blpop([f"{plan}:begun"], timeout=20)
         if plan == "stopped":
             send_stop_job_command(site.redis, event["job"])
         else:
             kill_horse_and(site.doomed, int(horse))
+        if plan == "swept":  # what another worker does now and then
+            StartedJobRegistry("doomed", site.redis).cleanup(timestamp=2**32)
 
     return progress
 
@@ -79,7 +87,7 @@ def act(site: JobSite, plan: str) -> Any:
 @pytest.mark.parametrize("plan", SEEN)
 def test_every_end_has_its_name(site: JobSite, tmp_path: Path, plan: str, way: str) -> None:
     site.redis.delete(f"{plan}:begun", f"{plan}:go")
-    if plan == "abandoned":
+    if plan in DOOMED:
         with site.worker("doomed") as site.doomed:
             report = replayed(site, tmp_path, plan, way, progress=act(site, plan))
     else:

@@ -210,3 +210,29 @@ def test_a_connection_that_drops_once_is_no_end(tmp_path: Path, site: Site, aske
 
     site.routes[STATUS] = drops
     assert replayed(site, tmp_path, {}).result == "passed"
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("queued", "never_started"),
+        ("PENDING", "never_started"),
+        ("deferred", "deferred_forever"),
+        ("running", "timed_out"),
+    ],
+)
+def test_what_the_application_said_last_names_a_wait_in_vain(
+    tmp_path: Path, site: Site, asked: list[float], said: str, name: str
+) -> None:
+    site.routes[STATUS] = answering(asked, Answer({"status": said}))
+    profile(tmp_path, (DOCUMENT % "").replace("timeout: 3", "timeout: 0.3"), {})
+    (step,) = replay("shop", tmp_path, Options(site.url), {}).steps
+    seen = {"PENDING": "queued", "running": "started"}.get(said, said)
+    assert (step.result, step.jobs[0].status) == ("failed", name)
+    assert f"last seen {seen}" in (step.mismatches[0].message or "")
+
+
+def test_a_job_may_take_its_time_in_each_state(tmp_path: Path, site: Site, asked: list[float]) -> None:
+    states = (Answer({"status": state}) for state in ("deferred", "scheduled", "queued", "started"))
+    site.routes[STATUS] = answering(asked, *states, FINISHED)
+    assert replayed(site, tmp_path, {}).result == "passed"
