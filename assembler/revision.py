@@ -79,13 +79,13 @@ def with_expectations(text: str, expectations: Mapping[str, Mapping[str, Any]], 
                 if value is None:
                     expect.pop(key, None)
                 elif expect.get(key) != value:
-                    expect[key] = value
+                    expect[key] = _in_order(value)
 
     def expected(step: Step) -> Step:
         if step.id not in expectations:
             return step
-        expect = (step.expect or Expect()).model_dump(exclude_none=True) | dict(expectations[step.id])
-        set_keys = {key: value for key, value in expect.items() if value is not None}
+        was = {key: getattr(step.expect, key) for key in step.expect.model_fields_set} if step.expect else {}
+        set_keys = {k: v for k, v in (was | dict(expectations[step.id])).items() if v is not None}
         return step.model_copy(update={"expect": Expect.model_validate(set_keys)})
 
     wanted = before.model_copy(
@@ -113,6 +113,13 @@ def revise(folder: Path, files: Mapping[str, bytes | None]) -> None:
     replace_tree(folder, kept)
     for path in empty:  # a seed may hold folders that the application wants to find
         (folder / path).mkdir(parents=True, exist_ok=True)
+
+
+def _in_order(value: Any) -> Any:
+    """Mappings that are written in their own order."""
+    if isinstance(value, dict):
+        return CommentedMap((key, _in_order(inner)) for key, inner in value.items())
+    return [_in_order(item) for item in value] if isinstance(value, list) else value
 
 
 def _only(wanted: Profile, text: str, name: str) -> str:

@@ -53,6 +53,8 @@ class Awaiting:
     cancelled: threading.Event
     recorded_run: str | None = None
     search: JobSearch | None = None
+    trees: dict[str, list[Tree]] | None = None
+    """The job trees of each step as they ended, by its id; None: they are not kept."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held while something is compared."""
     _graph: Graph = field(default_factory=lambda: Graph(None))
@@ -110,6 +112,8 @@ class Awaiting:
                     late[job_id] = waited.problem
             waiting = [] if late else self._unnamed(trees)
         roots = [tree for tree in trees.values() if not any(_holds(other, tree) for other in trees.values())]
+        if self.trees is not None:
+            self.trees[step.id] = roots
         outcome.jobs.extend(
             outcomes(roots, graph, lambda node: bool(late) and not graph.enough(node | {"children": []}))
         )

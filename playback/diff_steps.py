@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from assembler.profile import Expect, Part, Step
+from assembler.profile import Expect, JobNode, Part, Step
 from assembler.shapes import pieces
 from assembler.storage import digest
 from playback.jsontext import dumps
@@ -19,6 +19,7 @@ __all__ = ["between", "change_line", "file_change", "path_shape"]
 WIDTH = 60
 """Characters of a value that are shown."""
 _STEP = re.compile(r"(\{\{\s*steps\.)([A-Za-z0-9_.-]+)(\.[A-Za-z0-9_]+\s*\}\})")
+_FRACTION = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])")
 _VARYING = ("secret", "uuid", "clock", "ago", "opaque")
 
 
@@ -116,10 +117,28 @@ def _expected(was: Expect, now: Expect, step: _Texts) -> Iterator[str]:
         yield "expected body: " + ("now empty" if now.empty else "no longer empty")
     for what, before_names, after_names in (
         ("cookie", was.cookies or [], now.cookies or []),
-        ("job", [f"{k} {v}" for k, v in (was.jobs or {}).items()], [f"{k} {v}" for k, v in (now.jobs or {}).items()]),
+        ("job", _jobs(was), _jobs(now)),
     ):
         yield from (f"expected {what} {n}: no longer" for n in before_names if n not in after_names)
         yield from (f"expected {what} {n}: new" for n in after_names if n not in before_names)
+
+
+def _jobs(expect: Expect) -> list[str]:
+    """A line for each job: how it ended, and what else is known of it that no recording has anew."""
+    nodes, lines = expect.job_tree or {}, []
+    for name, status in (expect.jobs or {}).items():
+        node = nodes.get(name) or JobNode()
+        more = [
+            f"on {node.queue}" if node.queue else "",
+            f"by {node.parent}" if node.parent else "",
+            f"after {', '.join(node.depends_on)}" if node.depends_on else "",
+            f"raising {_veiled(node.exception)}" if node.exception else "",
+            f"returning {clip(_FRACTION.sub('<number>', _veiled(dumps(node.result))), WIDTH)}"
+            if node.result is not None
+            else "",
+        ]
+        lines.append(" ".join([name, status, *filter(None, more)]))
+    return lines
 
 
 def _waits(old: Step, new: Step, step: _Texts) -> Iterator[str]:

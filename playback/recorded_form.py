@@ -106,7 +106,7 @@ class RecordedForm:
         was = _decoded(recorded or b"", "utf-8")
         tries = [self._merged(place, media_type, was, text)] if was else []
         for content in [*tries, self._whole(place, media_type, text)]:
-            found = self._compare(place).places(media_type, content.encode(), live, charset)
+            found = self.comparer(place).places(media_type, content.encode(), live, charset)
             if not found:
                 return content.encode()
         raise ValueError(f"{place.step}: what would be written would differ at {', '.join(sorted(found)[:3])} again")
@@ -131,7 +131,8 @@ class RecordedForm:
         known = self._ids.get(live, set())
         return next(iter(known)) if len(known) == 1 else live
 
-    def _compare(self, place: Place) -> Differing:
+    def comparer(self, place: Place) -> Differing:
+        """A comparer that knows what the replay has learnt, and keeps what it learns itself to itself."""
         return Differing(self.bijection.copy(), place.moment, place.step, place.ignore, path=place.path)
 
     def _whole(self, place: Place, media_type: str, live: str) -> str:
@@ -143,7 +144,7 @@ class RecordedForm:
     def _merged(self, place: Place, media_type: str, recorded: str, live: str) -> str:
         was, now = read_json(media_type, recorded), read_json(media_type, live)
         if was is not None and now is not None and _one_document(recorded) and _one_document(live):
-            places = self._compare(place).places(media_type, recorded.encode(), live.encode())
+            places = self.comparer(place).places(media_type, recorded.encode(), live.encode())
             return self._rendered(self._json(place, places, "body:", was.value, now.value), recorded)
         cut = _marked if media_type.endswith(("html", "xml")) or recorded.lstrip()[:1] == "<" else _rows
         return self._aligned(place, media_type, cut(recorded), cut(live))
@@ -185,7 +186,7 @@ class RecordedForm:
         kept = set()
         for a, b, size in difflib.SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
             for n in range(size):
-                comparer = self._compare(place)
+                comparer = self.comparer(place)
                 comparer.json(f"{where}/{a + n}", was[a + n], now[b + n], name)
                 comparer.settle()
                 if not comparer.mismatches:

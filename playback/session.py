@@ -116,6 +116,7 @@ class Session:
             self.cancelled,
             self.profile.metadata.recorded_with.run_id,
             JobSearch(self.enqueuer.connection, self.scope.values.get("run_id")) if self.enqueuer else None,
+            None if self.answers is None else {},
             self.judge.lock,
         )
         self.bijection = self.judge.bijection

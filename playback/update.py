@@ -21,11 +21,12 @@ from assembler.profile import Metadata, Profile, Step
 from assembler.revision import revise, with_expectations
 from assembler.shapes import pieces
 from assembler.sizes import refused, to_review
-from playback import catalogue, engine
+from playback import catalogue, engine, job_update
 from playback.baselines import baseline_file, baseline_of
 from playback.diff import Diff, diff
 from playback.engine import Options, Progress
 from playback.errors import PlaybackError
+from playback.job_results import without_place
 from playback.recorded_form import Place, RecordedForm
 from playback.report import ComparisonOutcome, Report, StepOutcome
 from playback.session import Session
@@ -84,7 +85,7 @@ class Pending:
             )
         for step in self.steps.values():
             for mismatch in step.mismatches:
-                if not mismatch.where.startswith(_ACCEPTABLE):
+                if not mismatch.where.startswith(_ACCEPTABLE) and not job_update.acceptable(mismatch):
                     reason = str(mismatch.message or mismatch.actual).strip().rpartition("\n")[2]
                     yield (
                         f"Step {step.id} failed at {mismatch.where} ({clip(reason, 120)}); "
@@ -120,10 +121,12 @@ class Pending:
         self, step: Step, outcome: StepOutcome, session: Session, form: RecordedForm, contents: dict[str, bytes | None]
     ) -> dict[str, Any]:
         """The keys of `expect` that change; a new body goes into `contents`."""
-        assert session.answers is not None
-        response, moment = session.answers[step.id]
         places = {mismatch.where for mismatch in outcome.mismatches}
-        expect: dict[str, Any] = {}
+        expect = self._jobs(step, session, form) if any(p.startswith("jobs:") for p in places) else {}
+        assert session.answers is not None
+        if step.id not in session.answers:  # it sends no request
+            return expect
+        response, moment = session.answers[step.id]
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         form.begin(response.headers.multi_items())
         if "status" in places:
@@ -143,6 +146,19 @@ class Pending:
                 )
             )
         return expect
+
+    def _jobs(self, step: Step, session: Session, form: RecordedForm) -> dict[str, Any]:
+        """The graph of the step's jobs, as it is now."""
+        awaiting = session.awaiting
+        form.begin()
+        return job_update.expectations(
+            step.id,
+            step.expect,
+            (awaiting.trees or {}).get(step.id, []),
+            form,
+            Place(step.id, step.path or "", session.moment(), session.profile.ignore),
+            without_place(awaiting.recorded_run, awaiting.run_dir),
+        )
 
     def _body(
         self, step: Step, response: httpx.Response, place: Place, form: RecordedForm, contents: dict[str, bytes | None]

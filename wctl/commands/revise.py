@@ -133,9 +133,9 @@ def update_profile(
     """Replay a profile, and accept what the application answers now as its baseline.
 
     Without a choice of steps and files it says what differs. With one it writes the change to stdout, as Markdown for
-    a pull request, and asks. Refused where a job, a wait or a connection failed. Exit code 0: nothing differs any more
-    of what was chosen. 1: something differs and was not accepted. 2: refused. With --overlay files are written to its
-    baseline. It replays in this program, also where PROFILE_PLAYBACK_URL names a service.
+    a pull request, and asks. Other jobs are accepted with their step. Refused where a job, a wait or a connection failed.
+    Exit code 0: nothing differs any more of what was chosen. 1: something differs and was not accepted. 2: refused. With
+    --overlay files are written to its baseline. It replays in this program, also where PROFILE_PLAYBACK_URL names a service.
     """
     root, environ = data_root.absolute(), environment(data_root, env_file, base_url=base_url)
     _say_where(environ)
