@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -159,7 +159,19 @@ class Recorder:
 
     def session(self, headers: Mapping[str, str], native: Native) -> Session:
         """Return an event's `session`: who asks, as far as headers (by name in lower case) and server say."""
-        return session_of(headers, native, self.settings, self.pseudonyms)
+        try:
+            return session_of(headers, native, self.settings, self.pseudonyms)
+        except Exception as error:
+            self.fault("Settings.user", error)
+            return session_of(headers, native, replace(self.settings, user=None), self.pseudonyms)
+
+    def run_of(self, path: str) -> Run | None:
+        """Return the run that a raw request path names. The host's own callable may fail: then there is none."""
+        try:
+            return self.runs.of_path(path)
+        except Exception as error:
+            self.fault("Settings.resolver", error)
+            return None
 
     def emit(
         self,
@@ -233,7 +245,7 @@ class Recorder:
         """Note that a websocket is opened, so that nobody takes a recording for whole that is not: what goes through it is
         not recorded. The path alone is told."""
         try:
-            run = self.runs.of_path(path)
+            run = self.run_of(path)
             session = self.session(dict(headers), native)
             shown = self.redactor().known(path)
             message = f"The websocket {shown} was opened; what went through it is not recorded and is not replayed."
@@ -268,7 +280,7 @@ class Recorder:
     def waits_for(self, path: str) -> str | None:
         """Return the id of the run that a raw path names, if its directory is being snapshotted and requests wait."""
         try:
-            run = self.runs.of_path(path)
+            run = self.run_of(path)
             return run.run_id if run is not None and self.captures.preparing(run.run_id, run.directory) else None
         except Exception as error:
             self.fault("waits_for", error)

@@ -105,7 +105,7 @@ class Call:
     def run(self) -> Run | None:
         """Return the run that the calling page belongs to: that of `path`, else of the Referer."""
         path = self.text("path") or split(self.request.header("referer")).path
-        return self.recorder.runs.of_path(path) if path else None
+        return self.recorder.run_of(path) if path else None
 
 
 # Status and captures

@@ -66,7 +66,7 @@ class Exchange:
         """Write `started` and become the current operation."""
         recorder = self._recorder
         self._began = recorder.clock.mono_ns()
-        self._run = run = recorder.runs.of_path(path)
+        self._run = run = recorder.run_of(path)
         self._log_dir = recorder.log_dir(run)
         self._store = Store(self._log_dir, fsync=recorder.settings.fsync)
         self._redactor = redactor = recorder.redactor()

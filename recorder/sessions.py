@@ -24,7 +24,7 @@ def session_of(headers: Mapping[str, str], native: Native, settings: Settings, p
     user = settings.user(native) if settings.user is not None else _user(headers, native)
     return {
         "recorder_session": own[1] if own is not None else None,
-        "user": pseudonyms.digest(user) if user else None,
+        "user": pseudonyms.digest(str(user)) if user is not None and user != "" else None,
         "browser": headers.get("user-agent"),
         "viewport": page.get("viewport"),
         "theme": page.get("theme"),
