@@ -1,6 +1,7 @@
 """A total that many add to, and things with counted ids, for one process of many threads.
 
-LAST names the thing that takes longest to make.
+AT_ONCE is how many come together: a request that acts goes on when so many are inside, whatever the machine's load. ORDER
+says in which order things are then counted, `arrival` or `reversed`; without it, as it happens.
 
 MUTANT: 1 adding is no longer guarded, so that of two at once one is lost · 2 the total is wrong whoever adds.
 """
@@ -13,33 +14,51 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from typing import Any
 
 from tests.apps.state import MUTANT, SHIFT
 
-WORK = 0.15
-"""Seconds that adding takes, between looking and writing."""
+AT_ONCE = int(os.environ.get("AT_ONCE", "1"))
+ORDER = os.environ.get("ORDER")
+LONGER = 0.01
+"""Seconds that they stay together at least: more than the times of a recording are rounded by."""
 
 total = 0
 things: dict[int, str] = {}
-counter = itertools.count(SHIFT + 1)
-guard = threading.Lock()
+counter, arrivals = itertools.count(SHIFT + 1), itertools.count()
+inside = threading.Barrier(AT_ONCE, timeout=30)
+turn = threading.Condition()
+
+
+def meet() -> None:
+    inside.wait()
+    time.sleep(LONGER)
 
 
 def add(number: int) -> dict[str, Any]:
     global total
-    with nullcontext() if MUTANT == 1 else guard:
+    if MUTANT == 1:
         before = total
-        time.sleep(WORK)
-        total = before + number + (MUTANT == 2)
+        meet()
+        total = before + number
+    else:
+        meet()
+        with turn:
+            total += number + (MUTANT == 2)
     return {"added": number}
 
 
 def make(name: str) -> dict[str, Any]:
-    time.sleep(WORK * 3 if name == os.environ.get("LAST") else WORK)
-    number = next(counter)
-    things[number] = name
+    place = next(arrivals) % AT_ONCE
+    if ORDER == "reversed":
+        place = AT_ONCE - 1 - place
+    meet()
+    with turn:
+        if ORDER is not None:
+            turn.wait_for(lambda: len(things) % AT_ONCE == place)
+        number = next(counter)
+        things[number] = name
+        turn.notify_all()
     return {"id": number, "url": f"/things/{number}"}
 
 
