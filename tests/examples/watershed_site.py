@@ -19,6 +19,7 @@ import rasterio
 from redis import Redis
 
 from playback.guard import Guarded
+from recorder.workers import listening
 from tests.support import ROOT, Server, clean_environ, wait_until
 
 WATERSHED = ROOT / "examples" / "watershed"
@@ -60,7 +61,9 @@ def running_site(redis_url: str, folder: Path, source: Path = WATERSHED) -> Iter
         worker = Guarded(rq, env={**clean_environ(), **env}, cwd=folder, output=output)
         try:
             with Server.gunicorn("app:create_app()", workers=2, env=env, path="/health") as server:
-                yield Site(server.url, run_root, clone_root, Redis.from_url(redis_url), worker)
+                site = Site(server.url, run_root, clone_root, Redis.from_url(redis_url), worker)
+                wait_until(lambda: "wepp" in listening(site.redis), "a worker listens")
+                yield site
         finally:
             worker.stop()
             output.seek(0)
