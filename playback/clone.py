@@ -13,6 +13,7 @@ import hashlib
 import os
 import shutil
 import stat
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from playback.cancelling import CANCELLED
 from playback.errors import BadProfile, PlaybackError, Unjudgeable
 from playback.trash import delete, discard
 
@@ -28,7 +30,7 @@ __all__ = ["CloneSummary", "clone", "discard", "tree_hash"]
 LEFT_OUT = "_logs"
 RUN_ROOT = "PROFILE_PLAYBACK_RUN_ROOT"
 THREADS = 4  # for cold disks and network file systems; on a warm local disk one is as fast
-CHUNK = 1 << 30
+CHUNK = 1 << 28  # bytes; between two of them a cancelled run is noticed
 NO_RANGE_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -55,13 +57,14 @@ class _Entry(NamedTuple):
         return (self.path, s.st_mode, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev)
 
 
-def clone(source: Path, target: Path) -> CloneSummary:
+def clone(source: Path, target: Path, cancelled: threading.Event | None = None) -> CloneSummary:
     """Copy the tree below `source` to `target`, which must not exist or be an empty directory.
 
     Modes (without set-id bits) and modification times are kept. Raises BadProfile when the seed is missing, cannot be
     read, or holds a symbolic link, device, pipe or socket; Unjudgeable when the disk is full, the workspace cannot be
-    written, or the seed changed meanwhile. After any error nothing of the copy is left.
+    written, the seed changed meanwhile, or `cancelled` was set. After any error nothing of the copy is left.
     """
+    cancelled = cancelled or threading.Event()
     if not source.is_dir() or source.is_symlink():
         raise BadProfile(f"The seed {source} is missing: a directory with the run's files belongs there.")
     if target.resolve().is_relative_to(source.resolve()):
@@ -75,7 +78,7 @@ def clone(source: Path, target: Path) -> CloneSummary:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial.mkdir(mode=0o700)
         try:
-            copied = _copy_tree(source, partial, entries)
+            copied = _copy_tree(source, partial, entries, cancelled)
             if [entry.signature for entry in _scan(source)] != [entry.signature for entry in entries]:
                 raise _changed(source)
             partial.rename(target)
@@ -136,14 +139,14 @@ def _refuse_odd(source: Path, entries: list[_Entry]) -> None:
         )
 
 
-def _copy_tree(source: Path, target: Path, entries: list[_Entry]) -> CloneSummary:
+def _copy_tree(source: Path, target: Path, entries: list[_Entry], cancelled: threading.Event) -> CloneSummary:
     folders = [entry for entry in entries if stat.S_ISDIR(entry.stat.st_mode)]
     files = [entry for entry in entries if stat.S_ISREG(entry.stat.st_mode)]
     for folder in folders:
         (target / folder.path).mkdir(mode=0o700)
 
     def copy(entry: _Entry) -> None:
-        _copy_file(source / entry.path, target / entry.path, entry)
+        _copy_file(source / entry.path, target / entry.path, entry, cancelled)
 
     _spread(copy, files)
     for folder in reversed(folders):
@@ -152,7 +155,7 @@ def _copy_tree(source: Path, target: Path, entries: list[_Entry]) -> CloneSummar
     return CloneSummary(len(files), sum(entry.stat.st_size for entry in files))
 
 
-def _copy_file(source: Path, target: Path, entry: _Entry) -> None:
+def _copy_file(source: Path, target: Path, entry: _Entry, cancelled: threading.Event) -> None:
     with contextlib.ExitStack() as opened:
         # Not blocking: a pipe that took the file's place must be noticed, not waited for.
         reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -161,23 +164,29 @@ def _copy_file(source: Path, target: Path, entry: _Entry) -> None:
             raise _changed(source)
         writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         opened.callback(os.close, writing)
-        if _copy_bytes(reading, writing) != entry.stat.st_size:
+        if _copy_bytes(reading, writing, cancelled) != entry.stat.st_size:
             raise _changed(source)
         _keep_looks(writing, entry.stat)
 
 
-def _copy_bytes(reading: int, writing: int) -> int:
+def _copy_bytes(reading: int, writing: int, cancelled: threading.Event) -> int:
     """Copy from both descriptors' positions to the end of the file; return the number of bytes."""
     copied = 0
+
+    def go_on() -> bool:
+        if cancelled.is_set():
+            raise Unjudgeable(CANCELLED)
+        return True
+
     if hasattr(os, "copy_file_range"):
         try:
-            while moved := os.copy_file_range(reading, writing, CHUNK):
+            while go_on() and (moved := os.copy_file_range(reading, writing, CHUNK)):
                 copied += moved
         except OSError as error:
             if error.errno not in NO_RANGE_COPY:
                 raise
     # Whatever is left: everything where the call is not to be had, nothing otherwise.
-    while block := os.read(reading, 1 << 20):
+    while go_on() and (block := os.read(reading, 1 << 20)):
         view = memoryview(block)
         while view:
             view = view[os.write(writing, view) :]

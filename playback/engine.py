@@ -19,7 +19,7 @@ from assembler.document import BadDocument
 from assembler.profile import Profile
 from assembler.secrets import needed, resolve
 from playback import catalogue, results, validation
-from playback.cancelling import on_cancel
+from playback.cancelling import on_cancel, unless_cancelled
 from playback.clone import clone
 from playback.commands import Commands
 from playback.enqueue import Enqueuer
@@ -77,7 +77,8 @@ def replay(
 
     `run_id`, 32 hexadecimal digits, names the workspace; without it one is made up. When `cancelled` is set the replay
     ends within a second or two as `interrupted`, and its workspace goes.
-    Raises `UnknownProfile`, `BadProfile` or `TargetRefused` before anything is sent; everything after that is in the report.
+    Raises `UnknownProfile`, `BadProfile`, `TargetRefused`, or `Unjudgeable` for a name that does not resolve, before anything
+    is sent; everything after that is in the report.
     """
     path = catalogue.find(slug, data_root)
     try:
@@ -105,7 +106,8 @@ class _Replay:
         self._check_seed()
         if options.overlay is not None and (unfit := next(unfetched(self.profile, self.seed, self.baseline), None)):
             raise BadProfile(unfit)
-        self.target = check_target(self.base_url, environ.get("PROFILE_PLAYBACK_INTERNAL_URL"), environ)
+        internal = environ.get("PROFILE_PLAYBACK_INTERNAL_URL")
+        self.target = unless_cancelled(cancelled, lambda: check_target(self.base_url, internal, environ))
         self.mode = self.profile.metadata.run or ("clone" if self._run_seed.is_dir() else "none")
         self.hex = run_id
         self.run_id = f"profile;;tmp;;{self.hex}" if self.mode == "clone" else None
@@ -186,9 +188,11 @@ class _Replay:
                 }
             )
             with httpx.Client(verify=authorities(), trust_env=False) as http:
-                refuse_production(self.target, http, self.environ.get("RECORDER_PREFIX", "/recorder"))
+                prefix = self.environ.get("RECORDER_PREFIX", "/recorder")
+                unless_cancelled(self.cancelled, lambda: refuse_production(self.target, http, prefix))
                 session = self._session(http)
                 with on_cancel(self.cancelled, session.hang_up):
+                    self._sign_in(session)
                     self._steps(session)
                 if not self.report.failing_step or self.options.keep_going:
                     self._compare(session)
@@ -216,7 +220,7 @@ class _Replay:
         root = run_root(self.data_root, self.environ.get("PROFILE_PLAYBACK_RUN_ROOT"))
         root.mkdir(parents=True, exist_ok=True)
         target = root / self.hex
-        clone(self._run_seed, target)
+        clone(self._run_seed, target, self.cancelled)
         self.holding.enter_context(claim_folder(target))
         return target
 
@@ -235,7 +239,7 @@ class _Replay:
             self.profile = admin_steps(self.profile, self.environ)
         scope.secrets = resolve(self.profile, self.environ)
         self._check_secrets(scope.secrets)
-        connection = connect(self.profile, self.environ)
+        connection = unless_cancelled(self.cancelled, lambda: connect(self.profile, self.environ))
         rewrite = {recorded.run_id: self.run_id} if recorded.run_id and self.run_id else {}
         session = Session(
             self.profile, self.folder, self.target, scope, rewrite, self.run_dir, [],
@@ -246,7 +250,6 @@ class _Replay:
             answers={} if self.witness is not None else None,
         )  # fmt: skip
         session.job_sources.extend(self._sources(connection, http, session))
-        self._sign_in(session)
         return session
 
     def _check_secrets(self, known: Mapping[str, str]) -> None:

@@ -30,6 +30,8 @@ __all__ = ["UNSEEN", "AppStatus", "JobSource", "RecorderJobs", "RedisJobs", "Unr
 _QUEUE = "rq worker on queue "
 _LOOK = 1.0
 """Seconds one look at Redis or the recorder may block: so soon a cancelled run is noticed."""
+_SILENCE = 5.0
+"""Seconds after which a Redis that does not answer is not there."""
 _SHORTEST, _LONGEST, _SLOWEST = 0.02, 0.1, 1.0
 """Seconds between two looks over HTTP: at first, within half a minute, and at last."""
 _SHARE = 0.05
@@ -219,11 +221,13 @@ def connect(profile: Profile, environ: Mapping[str, str]) -> Any:
     required = profile.metadata.rq_required
     shown = re.sub(r"//[^@/]*@", "//", url)
     try:
-        connection = redis.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=5)
+        connection = redis.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=_SILENCE)
     except ValueError as error:
         raise Unjudgeable(f"REDIS_URL is {shown!r}: {error}.") from None
     try:
-        connection.ping()
+        # What blocks on purpose has no limit; whether anybody is there has.
+        with redis.Redis.from_url(url, socket_timeout=_SILENCE, socket_connect_timeout=_SILENCE) as probe:
+            probe.ping()
     except redis.RedisError as error:
         if not required:
             return None

@@ -50,9 +50,14 @@ def form_login(client: Client, target: Target, user: str, password: str) -> None
             ("origin", target.origin),
             ("referer", f"{target.origin}{base}{path}"),
         ]
-        answer = _follow(
-            client, target, Request("POST", action.path, action.query, headers, {}, urlencode(fields).encode())
-        )
+        try:
+            answer = _follow(
+                client, target, Request("POST", action.path, action.query, headers, {}, urlencode(fields).encode())
+            )
+        except httpx.RequestError as error:
+            raise Unjudgeable(
+                f"The login of {user} at {action.path} got no answer ({error}). Look at the application's log."
+            ) from error
         if answer.status_code in (401, 403) or _login_form(answer) is not None:
             raise Unjudgeable(
                 f"The login of {user} at {action.path} was refused. Check ADMIN_EMAIL and ADMIN_PASSWORD."

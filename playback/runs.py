@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from playback import engine, results, underway
+from playback.cancelling import CANCELLED
 from playback.engine import Options
 from playback.errors import PlaybackError
 from playback.logbook import PLAYBACK
@@ -32,7 +33,7 @@ __all__ = ["Run", "Runs", "State", "state_of"]
 
 KEPT = 100  # ended runs that can still be followed; their reports stay on the disk
 QUIET = 15.0  # seconds without an event after which a listener gets a sign of life
-CANCELLED = "The run was cancelled while it was queued."
+QUEUED = "The run was cancelled while it was queued."
 
 State = Literal["queued", "running", "finished", "interrupted", "refused"]
 
@@ -111,6 +112,9 @@ class Run:
                 self.slug, data_root, self.options, self.environ, progress, self.cancelled, run_id=self.id
             )
         except PlaybackError as error:
+            if self.cancelled.is_set():
+                self.give_up(data_root, CANCELLED)
+                return
             _log.info("[%s] refused: %s", name, visible(str(error)))
             self.refusal = error
             self._tell({"event": "error", "message": str(error), "status": status_of(error)}, ended=True)
@@ -125,12 +129,12 @@ class Run:
                 _log.info("[%s] %s", name, row)
             self._end(report)
 
-    def give_up(self, data_root: Path) -> None:
-        """End it as interrupted before its turn came."""
-        report = underway.interrupted(self._entry(data_root), CANCELLED)
+    def give_up(self, data_root: Path, why: str = QUEUED) -> None:
+        """End it as interrupted before anything was sent."""
+        report = underway.interrupted(self._entry(data_root), why)
         with contextlib.suppress(OSError):
             results.write(report, data_root)
-        _log.info("[%s %s] cancelled while it was queued", visible(self.slug), self.id[:8])
+        _log.info("[%s %s] %s", visible(self.slug), self.id[:8], why)
         self._end(report)
 
     async def follow(self, after: int = 0) -> AsyncGenerator[tuple[int, dict[str, Any]] | None]:

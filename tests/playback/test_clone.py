@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -171,12 +172,12 @@ def test_a_change_meanwhile_is_refused(
 ) -> None:
     original = module._copy_tree
 
-    def copy_tree(source: Path, target: Path, entries: list[module._Entry]) -> CloneSummary:
+    def copy_tree(source: Path, target: Path, entries: list[module._Entry], cancelled: threading.Event) -> CloneSummary:
         assert callable(change)
         if moment == "before copying":
             change(source)
         try:
-            return original(source, target, entries)
+            return original(source, target, entries, cancelled)
         finally:
             if moment == "after copying":
                 change(source)
