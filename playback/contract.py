@@ -178,8 +178,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "report": replace(REPORT, result="interrupted", run_dir=None).as_json(),
         }
     },
-    "GET /runs/{run_id}/files/": {JSON: ["junit.xml", "report.json"]},
-    "GET /runs/{run_id}/files/{path}": {BYTES: "<testsuites/>"},
+    "GET /runs/{run_id}/files/": {JSON: ["junit.xml", "report.html", "report.json"]},
+    "GET /runs/{run_id}/files/{path}": {BYTES: "<testsuites/>", HTML: "<!doctype html>…"},
     "GET /profiles": {JSON: [ENTRY]},
     "GET /profiles/{slug}": {JSON: {**ENTRY, "document": DOCUMENT, "results": ["20261120T104106.123Z"]}},
 }  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 
@@ -16,13 +17,15 @@ from playback.html_parts import duration, facts, outcome, places, preformatted, 
 from playback.html_steps import failing_steps, jobs_table, steps_tables
 from playback.report import ComparisonOutcome, Report
 from playback.summary import advice, sentence
-from playback.tags import Html, tag
+from playback.tags import Html, joined, tag
 
 __all__ = ["page"]
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 PICTURE = 4 << 20  # bytes of a picture that goes into the page
 PICTURES = 32 << 20  # bytes of all of them
+_HEAD = re.compile(r"(?=.*\bexpected\b)(?=.*\bactual\b)\S+(?: {2,}\S+)+")
+"""The first line of a table of what was expected and what came; two spaces or more lie between its columns."""
 
 
 def page(report: Report, evidence: Evidence) -> bytes:
@@ -120,31 +123,39 @@ def _details(file: ComparisonOutcome) -> Html | None:
         return None
     if file.details[0].startswith("--- "):
         return unfold("Difference", preformatted(file.details, diff=True), open=True)
-    if (found := _columns(file.details)) is not None:
-        head, rows, rest = found
-        return unfold(
-            "The worst differences" if head[0] == "where" else "The values",
-            table(head, rows),
-            *[tag("p", line) for line in rest],
-            open=True,
-        )
-    return unfold("Details", preformatted(file.details), open=True)
+    if not any(map(_HEAD.fullmatch, file.details)):
+        return unfold("Details", preformatted(file.details), open=True)
+    return joined(*[unfold(title, *shown, open=True) for title, shown in _tables(file.details)])
 
 
-def _columns(lines: list[str]) -> tuple[list[str], list[list[str]], list[str]] | None:
-    """The cells of a table of aligned columns (`comparators.comparison.table`), and the lines behind it; None for others."""
-    head = lines[0].split()
-    if "expected" not in head or "actual" not in head:
-        return None
-    starts = [lines[0].index(name) for name in head] + [None]
+def _tables(lines: list[str]) -> Iterator[tuple[str, list[Html]]]:
+    """Tables of aligned columns (`comparators.comparison.table`) with a title, each with the lines behind it."""
+    title, shown, at = "Details", list[Html](), 0
+    while at < len(lines):
+        if not _HEAD.fullmatch(lines[at]):
+            shown.append(tag("p", lines[at]))
+            at += 1
+            continue
+        if shown:
+            yield title, shown
+        head, rows = _columns(lines, at)
+        title = "The worst differences" if "difference" in head or "where" in head else "The values"
+        shown = [table(head, rows)]
+        at += 1 + len(rows)
+    yield title, shown
+
+
+def _columns(lines: list[str], at: int) -> tuple[list[str], list[list[str]]]:
+    """The cells of the table whose head is line `at`; whatever does not keep to the columns is no row any more."""
+    head = lines[at].split()
+    starts = [*(found.start() for found in re.finditer(r"\S+", lines[at])), None]
     rows: list[list[str]] = []
-    for number, line in enumerate(lines[1:], 1):
+    for line in lines[at + 1 :]:
         cells = [line[start:end] for start, end in itertools.pairwise(starts)]
-        # Whatever does not keep to the columns is no row any more.
         if len(line) <= (starts[-2] or 0) or any(cell and not cell.endswith("  ") for cell in cells[:-1]):
-            return head, rows, lines[number:]
+            break
         rows.append([cell.strip() for cell in cells])
-    return head, rows, []
+    return head, rows
 
 
 def _picture(file: ComparisonOutcome, name: str, evidence: Evidence, budget: int) -> tuple[Html, int]:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from html import escape
 
+from playback import results
 from playback.catalogue import Entry
 from playback.runs import Run
 
@@ -53,7 +54,8 @@ def _row(entry: Entry) -> str:
     if last:
         result = escape(str(last["result"]))
         when = escape(str(last["started_at"])[:19])
-        verdict = f'<span class="{result}">{result}</span> <small>{when} UTC, {_seconds(last["duration_s"])}</small>'
+        word = f'<a class="{result}" href="runs/{escape(results.short_id(last["run_id"]))}/files/{results.PAGE}">{result}</a>'
+        verdict = f"{word} <small>{when} UTC, {_seconds(last['duration_s'])}</small>"
     steps = "" if shown["steps"] is None else str(shown["steps"])
     link = f'<a href="profiles/{escape(entry.slug)}">{escape(entry.slug)}</a>'
     return (

@@ -23,6 +23,7 @@ from playback.report import ComparisonOutcome, JobOutcome, Masked, Mismatch, Rep
 __all__ = ["find", "history", "last", "parse", "recent", "short_id", "write", "write_again"]
 
 RESULTS = Path("profiles/results")
+PAGE = "report.html"
 
 
 def write(report: Report, data_root: Path, evidence: Evidence | None = None) -> Path:
@@ -34,7 +35,7 @@ def write(report: Report, data_root: Path, evidence: Evidence | None = None) -> 
         raise ValueError(problem)
     evidence = evidence or Evidence()
     folder = _new_folder(data_root / RESULTS / report.profile, report.started_at)
-    report.page = str(folder / "report.html")
+    report.page = str(folder / PAGE)
     if report.result != "passed":
         report.diagnostics = str(folder / "diagnostics")
         bundle.write(folder / "diagnostics", report, evidence)
@@ -53,7 +54,7 @@ def write_again(report: Report, folder: Path, data_root: Path, evidence: Evidenc
 
 def _documents(folder: Path, report: Report, evidence: Evidence) -> str:
     """Write the report in its three forms; returns the JSON."""
-    write_text(folder / "report.html", page(report, evidence))
+    write_text(folder / PAGE, page(report, evidence))
     write_text(folder / "junit.xml", junit([report]))
     document = dumps(report.as_json(), indent=2) + "\n"
     write_text(folder / "report.json", document)

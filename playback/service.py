@@ -45,6 +45,7 @@ from playback.contract import RunRequest, answers, refusals
 from playback.envfile import environment
 from playback.errors import UnknownProfile
 from playback.housekeeping import Retention
+from playback.html_report import POLICY
 from playback.jsontext import dumps
 from playback.logbook import PORT, logging_to
 from playback.pages import CSP, index
@@ -63,6 +64,7 @@ STOP = 10.0  # seconds that running replays have to end when they are cancelled,
 TIDY = 3600.0  # seconds between two looks at what is due to go
 
 _UNTRUSTED = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+_REPORT = {"Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'; sandbox", "Referrer-Policy": "no-referrer"}
 _PAGE = {"Content-Security-Policy": CSP, "Referrer-Policy": "no-referrer"}
 
 
@@ -210,6 +212,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
         wanted = next((file for name, file in _files(found[0]) if name == path), None)
         if wanted is None:
             return problem(404, f"Run {run_id} has no file {path!r}; see /runs/{run_id}/files/")
+        if path == results.PAGE:
+            return HTMLResponse(await asyncio.to_thread(wanted.read_bytes), headers=_REPORT)
         # To be kept, never to be shown: an application under test may have written whatever it likes into it.
         return FileResponse(wanted, media_type=contract.BYTES, filename=wanted.name, headers=_UNTRUSTED)
 

@@ -61,7 +61,7 @@ SERVICE = {
         "End it as `interrupted`, and take its workspace away. Answers the run, when it has ended. 409: it had ended before."
     ),
     "GET /runs/{run_id}/files/": "The names of the files of its result.",
-    "GET /runs/{run_id}/files/{path}": "One of them, as a download.",
+    "GET /runs/{run_id}/files/{path}": "One of them, as a download; `report.html` as a page.",
 }  # fmt: skip
 
 

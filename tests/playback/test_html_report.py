@@ -7,11 +7,14 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from playback.comparators import compare
 from playback.evidence import Evidence, Told
 from playback.html_report import page
 from playback.report import ComparisonOutcome, JobOutcome, Mismatch, Report, StepOutcome
+from tests.playback.rasters import write
 from tests.playback.reports import failed, passed
 
 PAYLOADS = (
@@ -238,6 +241,22 @@ def test_a_table_of_offenders_is_a_table_and_prose_behind_it_is_not() -> None:
     assert "<tr><td>row 1, column a</td><td>1</td><td>2</td></tr>" in content
     assert "<tr><td>row 22</td><td>no row</td><td>x  y</td></tr>" in content
     assert "<p>… and 7 more</p>" in content
+
+
+def test_the_worst_cells_of_a_raster_are_a_table_of_their_own(tmp_path: Path) -> None:
+    for name, value in (("before.tif", 5), ("after.tif", 7)):
+        values = np.zeros((1, 3, 3))
+        values[0, 1, 2] = value
+        write(tmp_path / name, values)
+    found = compare("raster_stats", tmp_path / "before.tif", tmp_path / "after.tif", {})
+    file = ComparisonOutcome("a.tif", "raster_stats", found.result, found.summary, list(found.details))
+    content = page(failed(steps=[], comparisons=[file]), Evidence()).decode()
+    assert (
+        content.count("<summary>The values</summary>") == content.count("<summary>The worst differences</summary>") == 1
+    )
+    assert re.search(r"<tr><td>1</td><td>max</td><td>5.0</td><td>7.0</td><td>cells equal</td></tr>", content)
+    assert re.search(r"<tr><td>1</td><td>1</td><td>2</td><td>5.0</td><td>7.0</td><td>2</td></tr>", content)
+    assert "<p>band 1: 1 of 9 cells differ" in content
 
 
 def test_without_a_verdict_the_last_exchange_is_shown() -> None:

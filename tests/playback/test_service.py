@@ -261,10 +261,11 @@ def test_profiles(service: httpx.Client, fake: FakeEngine, tmp_path: Path) -> No
 
 
 def test_the_page_escapes_and_may_load_nothing(service: httpx.Client, fake: FakeEngine) -> None:
-    service.post("/run/other")
+    run_id = service.post("/run/other").json()["run_id"].rpartition(";")[2]
     page = service.get("/")
     assert "Small &lt;b&gt;watershed&lt;/b&gt;" in page.text
-    assert '<span class="passed">passed</span> <small>2026-11-20T10:41:06 UTC, 12.4 s</small>' in page.text
+    link = f'<a class="passed" href="runs/{run_id}/files/report.html">passed</a>'
+    assert f"{link} <small>2026-11-20T10:41:06 UTC, 12.4 s</small>" in page.text
     assert "never replayed" in page.text
     policy = page.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; ")

@@ -160,13 +160,30 @@ def test_a_file_is_kept_and_never_shown(service: httpx.Client, fake: FakeEngine,
     run_id = service.post("/run/shop", json={"background": True}).json()["run_id"]
     service.get(f"/runs/{run_id}/events")
     (folder,) = (tmp_path / "profiles/results/shop").iterdir()
-    for name in ("page.html", "picture.svg", "a;b=c.js", 'quoted".txt'):
+    (folder / "diagnostics").mkdir(exist_ok=True)
+    for name in ("page.html", "picture.svg", "a;b=c.js", 'quoted".txt', "diagnostics/report.html", "REPORT.html"):
         (folder / name).write_text("<script>alert(1)</script>")
         answer = service.get(f"/runs/{run_id}/files/{quote(name)}")
         assert answer.status_code == 200, name
         assert answer.headers["content-type"] == "application/octet-stream"
         assert answer.headers["content-disposition"].startswith("attachment; filename")
         assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+
+
+def test_the_report_is_shown_and_may_do_nothing(service: httpx.Client, fake: FakeEngine) -> None:
+    fake.report = failed(error="<script>alert(1)</script>")
+    run_id = service.post("/run/shop", json={"background": True}).json()["run_id"]
+    service.get(f"/runs/{run_id}/events")
+    answer = service.get(f"/runs/{run_id}/files/report.html")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "content-disposition" not in answer.headers
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "style-src 'unsafe-inline'", "img-src data:", "sandbox"} <= set(policy)
+    assert not [part for part in policy if part.startswith(("script-src", "sandbox "))]
+    assert "<script" not in answer.text
+    assert f'href="runs/{run_id}/files/report.html"' in service.get("/").text
 
 
 # ------------------------------------------------------------------------------------------------ every answer
