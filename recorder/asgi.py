@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+from recorder.commits import Commits, awaited, settle
 from recorder.core import (
     MARK,
     MAX_API_BODY,
@@ -56,6 +57,7 @@ class RecorderMiddleware:
             return
         self._prefix = self.recorder.settings.prefix
         self._enabled = self.recorder.settings.enabled
+        self._fsync = self.recorder.settings.fsync
         if self._enabled:
             self.recorder.attach()
 
@@ -79,6 +81,9 @@ class RecorderMiddleware:
         if waits_for is not None:
             await asyncio.to_thread(recorder.wait_ready, waits_for)
         client = scope.get("client")
+        waiting: set[Commits] | None = set() if self._fsync else None
+        if waiting is not None:
+            awaited.set(waiting)
         try:
             exchange = recorder.begin(
                 scope["method"],
@@ -90,13 +95,15 @@ class RecorderMiddleware:
                 client[0] if client else None,
                 scope,
             )
+            if waiting:
+                await _commit_start(recorder, exchange, waiting)
         except LogUnavailableError as error:
             await _send(send, refusal(error))
             return
         scope[MARK] = True
         if any(name == b"x-recorder-request" for name, _ in scope["headers"]):
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-recorder-request"]
-        responder = _Responder(exchange, receive, send)
+        responder = _Responder(exchange, receive, send, waiting)
         try:
             await self.app(scope, responder.receive, responder.send)
         except BaseException as error:
@@ -106,6 +113,18 @@ class RecorderMiddleware:
             exchange.leave_unfinished()
         finally:
             exchange.leave()
+            if waiting:
+                await settle(waiting)
+
+
+async def _commit_start(recorder: Recorder, exchange: Exchange, waiting: set[Commits]) -> None:
+    """Wait until the disk has the first record. Raises LogUnavailableError when it cannot."""
+    lost = recorder.lost
+    await settle(waiting)
+    if recorder.lost > lost:
+        exchange.abandon()
+        exchange.leave()
+        raise LogUnavailableError("The audit log cannot be brought to the disk (RECORDER_MODE=strict).")
 
 
 async def _refuse_to_start(sentence: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,12 +138,13 @@ async def _refuse_to_start(sentence: str, scope: Scope, receive: Receive, send: 
 class _Responder:
     """One request's `receive` and `send`, as the application sees them."""
 
-    __slots__ = ("_exchange", "_receive", "_send")
+    __slots__ = ("_exchange", "_receive", "_send", "_waiting")
 
-    def __init__(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+    def __init__(self, exchange: Exchange, receive: Receive, send: Send, waiting: set[Commits] | None) -> None:
         self._exchange = exchange
         self._receive = receive
         self._send = send
+        self._waiting = waiting
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -148,6 +168,8 @@ class _Responder:
             await asyncio.to_thread(_read_path, exchange, message["path"])
         elif kind == "http.response.zerocopysend":
             await asyncio.to_thread(_read_descriptor, exchange, message)
+        if self._waiting:
+            await settle(self._waiting)
         try:
             await self._send(message)
         except OSError:

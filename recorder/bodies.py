@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from recorder import media
 from recorder.events import ulid
 from recorder.redaction import Redactor, Scanned
+from recorder.space import Space
 from recorder.streams import StreamRedactor
 
 __all__ = ["INLINE", "Body", "BodyTee", "Omission", "Store"]
@@ -42,9 +43,10 @@ Omission: TypeAlias = Literal["too_large", "not_read", "unavailable", "redaction
 class Store:
     """The files below a log's `profile.bodies/`, named by their SHA-256."""
 
-    def __init__(self, log_dir: Path, *, fsync: bool = False) -> None:
+    def __init__(self, log_dir: Path, *, fsync: bool = False, space: Space | None = None) -> None:
         self._log_dir = log_dir
         self._fsync = fsync
+        self.space = space
 
     @property
     def directory(self) -> Path:
@@ -81,6 +83,8 @@ class Spool:
 
     def write(self, content: bytes) -> None:
         """Append the content. Raises OSError; the file is then to be dropped."""
+        if self._store.space is not None:
+            self._store.space.take(len(content))
         self._hash.update(content)
         view = memoryview(content)
         while view:

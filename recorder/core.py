@@ -11,10 +11,11 @@ import importlib
 import logging
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import orjson
 
@@ -27,6 +28,10 @@ from recorder.redaction import Redactor
 from recorder.runs import Run, Runs
 from recorder.sessions import session_of
 from recorder.settings import Native, Settings
+from recorder.space import Space
+
+if TYPE_CHECKING:
+    from recorder.seal import Seal
 
 __all__ = [
     "CaptureWindows",
@@ -93,6 +98,8 @@ class Recorder:
         self._names = Names(settings.redact)
         self._pseudonyms: Pseudonyms | None = None
         self._writers: dict[Path, Writer] = {}
+        self._spaces: dict[Path, Space] = {}
+        self._seal: Seal | None = None
         self._lock = threading.RLock()
 
     @property
@@ -132,9 +139,51 @@ class Recorder:
                 writer = self._writers.get(log_dir)
                 if writer is None or not writer.usable:
                     own = None if log_dir == self.root_logs else run or Run(log_dir.parent.name)
-                    writer = Writer(log_dir, self.settings.root, own, fsync=self.settings.fsync)
-                    self._writers[log_dir] = writer
+                    writer = self._writers[log_dir] = self._new_writer(log_dir, own)
         return writer
+
+    def _new_writer(self, log_dir: Path, run: Run | None) -> Writer:
+        settings = self.settings
+        return Writer(
+            log_dir,
+            settings.root,
+            run,
+            fsync=settings.fsync,
+            strict=settings.mode == "strict",
+            own_file=settings.log_per_process,
+            seal=self._sealed(),
+            space=self.space(log_dir),
+        )
+
+    def _sealed(self) -> Seal | None:
+        """The deployment's seal. Without its key nothing can be sealed, which is told and keeps nothing from being logged."""
+        if self.settings.seal is None:
+            return None
+        if self._seal is None:
+            from recorder.seal import Seal
+
+            try:
+                self._seal = Seal.of_settings(self.settings)
+            except OSError as error:
+                self.fault("RECORDER_SEAL", error)
+        return self._seal
+
+    def space(self, log_dir: Path) -> Space | None:
+        """Return what may still be written to a `_logs` directory; None where there is no limit."""
+        settings = self.settings
+        if not (settings.quota or settings.min_free):
+            return None
+        if log_dir not in self._spaces:
+            self._spaces[log_dir] = Space(log_dir, settings.quota, settings.min_free)
+        return self._spaces[log_dir]
+
+    @property
+    def losses(self) -> dict[str, int]:
+        """How many records this process could not write, by why."""
+        found: Counter[str] = Counter()
+        for writer in list(self._writers.values()):
+            found.update(writer.losses)
+        return dict(found)
 
     @property
     def written(self) -> int:

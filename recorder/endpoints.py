@@ -11,7 +11,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -23,8 +22,9 @@ from recorder.captures import Captures, ConflictError, Subject, check_slug
 from recorder.core import Recorder, Request
 from recorder.log import LOG_NAME
 from recorder.manifest import Capture
-from recorder.replay import events_after, lines_of
+from recorder.replay import lines_of, page_in_time
 from recorder.runs import Run
+from recorder.workers import is_scheduled, listening
 
 __all__ = ["Answer", "Call", "Refusal", "split"]
 
@@ -125,10 +125,18 @@ def status(call: Call) -> Answer:
         "capture": _shown(call, capture) if capture else None,
         "events": call.recorder.written,  # records that this process has written since it began, of any capture
         "lost": call.recorder.lost,
+        "losses": call.recorder.losses,
+        "space": _space(call.recorder),
         "roles": sorted(call.roles),
         "csrf": call.csrf,
     }
     return Answer(200, answer | more)
+
+
+def _space(recorder: Recorder) -> dict[str, int]:
+    """Bytes used and free beside their limits, of the log in RECORDER_ROOT; empty without limits."""
+    space = recorder.space(recorder.root_logs)
+    return space.status() if space is not None else {}
 
 
 def start(call: Call) -> Answer:
@@ -264,23 +272,30 @@ def report(call: Call) -> Answer:
 
 
 def events(call: Call) -> Answer:
-    """GET events?after=&limit=: a page of a run's audit log, or of the root's; as it is on disk, which is redacted."""
-    call.only("after", "limit", "run_id", "path", "config")
+    """GET events?after=&limit=&wait=: a page of a run's audit log, or of the root's; as it is on disk, which is redacted.
+
+    With `wait`, where nothing follows yet: as soon as something does, or after so many seconds (25 at most).
+    """
+    call.only("after", "limit", "wait", "run_id", "path", "config")
     subject, after = call.subject(), call.text("after")
     log_dir = subject.directory / "_logs" if subject.directory else call.recorder.root_logs
     if subject.run_id is not None and (subject.directory is None or not subject.directory.is_dir()):
         raise Refusal(404, f"There is no run {subject.run_id!r}.")
     limit = _number(call, "limit", PAGE, 1, LARGEST_PAGE)
-    found: list[dict[str, Any]] = []
+    seconds = min(_number(call, "wait", 0.0, 0.0, 3600.0), LONGEST_WAIT)
+    waiting = seconds > 0 and WAITERS.acquire(blocking=False)
     try:
-        for event in islice(events_after(log_dir / LOG_NAME, after), limit):
-            session = event.get("session")
-            if session and session.get("recorder_session") not in (None, call.session):
-                session["recorder_session"] = None  # the value of somebody else's cookie
-            found.append(event)
+        found, follows = page_in_time(log_dir / LOG_NAME, after, limit, seconds if waiting else 0)
     except LookupError as error:
         raise Refusal(404, _sentence(error)) from None
-    return Answer(200, {"events": found, "next": found[-1]["id"] if found else after})
+    finally:
+        if waiting:
+            WAITERS.release()
+    for event in found:
+        session = event.get("session")
+        if session and session.get("recorder_session") not in (None, call.session):
+            session["recorder_session"] = None  # the value of somebody else's cookie
+    return Answer(200, {"events": found, "next": follows})
 
 
 def _kind_of(event: dict[str, Any]) -> bool:
@@ -337,8 +352,6 @@ def job(call: Call) -> Answer:
     call.only("wait")
     job_id, seconds = call.parts["job_id"], _number(call, "wait", 0.0, 0.0, 3600.0)
     connections = _connections()
-    if not connections:
-        raise Refusal(503, "No Redis is known: no job was enqueued by this process yet, and REDIS_URL is not set.")
     waiting = seconds > 0 and WAITERS.acquire(blocking=False)
     try:
         for connection in connections:
@@ -356,6 +369,22 @@ def job(call: Call) -> Answer:
     raise Refusal(404, f"Redis holds no job {job_id!r}: it has expired, was deleted, or never was.")
 
 
+def workers(call: Call) -> Answer:
+    """GET workers: the queues on which living RQ workers listen, and those of them that a scheduler serves."""
+    connections = _connections()
+    queues, scheduled = set[str](), set[str]()
+    try:
+        for connection in connections:
+            found = listening(connection)
+            queues |= found
+            scheduled |= {queue for queue in found if is_scheduled(queue, connection)}
+    except Exception as error:
+        if type(error).__module__ != "redis.exceptions":
+            raise
+        raise Refusal(503, f"Redis does not answer: {error}.") from None
+    return Answer(200, {"queues": sorted(queues), "scheduled": sorted(scheduled)})
+
+
 def _without_secrets(recorder: Recorder, found: jobs.Tree) -> jobs.Tree:
     """A tree as the log would tell it: results and tracebacks hold what the application put there."""
     redactor = recorder.redactor()
@@ -364,11 +393,14 @@ def _without_secrets(recorder: Recorder, found: jobs.Tree) -> jobs.Tree:
 
 
 def _connections() -> list[Any]:
-    """The Redis clients that jobs were enqueued on, the newest first; before any was, the one of REDIS_URL."""
+    """The Redis clients that jobs were enqueued on, the newest first; before any was, the one of REDIS_URL.
+    Raises Refusal when there is none."""
     hooked = sys.modules.get("recorder.rq")
     known = list(reversed(hooked.connections)) if hooked is not None else []
     url = os.environ.get("REDIS_URL")
-    return known or ([_redis(url)] if url else [])
+    if not known and not url:
+        raise Refusal(503, "No Redis is known: no job was enqueued by this process yet, and REDIS_URL is not set.")
+    return known or [_redis(url)]
 
 
 @functools.lru_cache(4)

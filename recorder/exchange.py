@@ -68,7 +68,7 @@ class Exchange:
         self._began = recorder.clock.mono_ns()
         self._run = run = recorder.run_of(path)
         self._log_dir = recorder.log_dir(run)
-        self._store = Store(self._log_dir, fsync=recorder.settings.fsync)
+        self._store = Store(self._log_dir, fsync=recorder.settings.fsync, space=recorder.space(self._log_dir))
         self._redactor = redactor = recorder.redactor()
         redactor.public.update(unquote(path).split("/"))
         fields = dict(headers)
@@ -217,7 +217,7 @@ class Exchange:
             response = self._response.describe() if self._response is not None else None
             if response is not None and stage == "failed":
                 response["truncated"] = True
-            recorder.faults += sum(body.failed for body in bodies)
+            failed = sum(body.failed for body in bodies)
             for upload in self._request.uploads() if self._request is not None else ():
                 event = self._event(None, upload, "file_upload")
                 event["parent_id"] = self._operation_id
@@ -233,6 +233,10 @@ class Exchange:
             event = self._event(stage, payload)
             event["operation_id"] = self._operation_id
             recorder.append(event, self._log_dir)
+            if failed:
+                recorder.faults += failed
+                lost = self._event(None, {"kind": "lost", "count": failed, "reason": _UNSTORED}, "system_log")
+                recorder.append({**lost, "parent_id": self._operation_id}, self._log_dir)
         except Exception as fault:
             recorder.fault("finish", fault)
 
@@ -267,6 +271,7 @@ class Exchange:
 
 _LENGTH_DIGITS = 18
 """Of a Content-Length; no body is larger, and JSON's integers end soon after."""
+_UNSTORED = "bodies that could not be stored"
 _DISCONNECTED = {
     "type": "ClientDisconnect",
     "message": "The client left before the answer was complete.",

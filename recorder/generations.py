@@ -4,11 +4,15 @@ A name says nothing: `….jsonl.1` is `….jsonl.2` tomorrow and `….jsonl.2.gz
 file's worth of records, is known by the id of its first record, and its age by a record's time. A record that was written
 again after a rotation stands behind a space for each time (recorder/log.py): it identifies its file by that, and says
 nothing of its age.
+
+Where a log is on a network file system (RECORDER_LOG_PER_PROCESS), each writer has a file of its own beside the log, which
+is told by its name: several of them grow at once.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -29,6 +33,8 @@ _HEAD = 64  # bytes at the beginning of a file; the id of its first record is am
 _SEARCHED = 8 << 20  # bytes in which a first record is looked for
 _SETTLED_NS = 100_000_000  # a folder that changed later than this before a look may change again within one tick
 _LOOKS = 10
+_OWN = re.compile(r"\.[0-9A-HJKMNP-TV-Z]{26}(?P<grows>\.jsonl$)?(?:[.-]|$)")
+"""In the name of a file that has one writer, whatever rotation adds to it."""
 DOUBT_S = 60
 """Files that began within as many seconds may be told to have done so in the wrong order."""
 
@@ -75,6 +81,19 @@ class File(NamedTuple):
     first: First | None = None
     problem: str | None = None
     head: bytes = b""
+
+    @property
+    def own(self) -> bool:
+        """Whether it has one writer, beside whose file others grow: nothing is older or newer than it as a whole."""
+        return _OWN.search(self.path.name) is not None
+
+    @property
+    def grows(self) -> bool:
+        """Whether more may be appended to it: it is the log itself, or that of a writer that has its own."""
+        if self.live:
+            return True
+        found = _OWN.search(self.path.name)
+        return found is not None and found["grows"] is not None
 
     @property
     def rank(self) -> tuple[bool, bool, int]:

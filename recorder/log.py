@@ -13,18 +13,27 @@ in the later one behind a space; `recorder.reader` takes it once.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
+import re
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from recorder.commits import Commits
 from recorder.events import Event, encode, envelope, now, ulid
 from recorder.runs import Run
+
+if TYPE_CHECKING:
+    from recorder.seal import Seal
+    from recorder.space import Space
 
 __all__ = ["LOG_NAME", "MAX_LINE", "BadLine", "Line", "Writer", "parse", "read"]
 
@@ -41,14 +50,35 @@ class Writer:
     log with a `lost` record as soon as there is room again. The gap in `sequence` proves the same.
     """
 
-    def __init__(self, directory: Path, root: Path, run: Run | None = None, *, fsync: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        root: Path,
+        run: Run | None = None,
+        *,
+        fsync: bool = False,
+        strict: bool = False,
+        own_file: bool = False,
+        seal: Seal | None = None,
+        space: Space | None = None,
+    ) -> None:
+        """With `fsync` each operation waits until the disk has its last record, in `strict` mode its first, too.
+
+        `own_file`: into a file of this writer's own beside the log, where processes cannot append to one safely.
+        """
         self.directory = directory
-        self.path = directory / LOG_NAME
         self.lost = 0
+        self.losses: Counter[str] = Counter()
+        """How many records were lost, by why."""
         self._root = root
         self._run = run
-        self._fsync = fsync
         self._id = ulid()
+        name = f"{_host()}-{os.getpid()}.{self._id}"
+        self.path = directory / (f"{LOG_NAME.removesuffix('.jsonl')}.{name}.jsonl" if own_file else LOG_NAME)
+        self._commits = Commits(self._flush) if fsync else None
+        self._strict = strict
+        self._space = space
+        self._link = seal.link(directory / LOG_NAME, self._id, f".{name}" if own_file else "") if seal else None
         self._pid = os.getpid()
         self._lock = threading.RLock()  # reentrant: a signal may come while we write, and its receiver may record too
         self._name = str(self.path)
@@ -73,6 +103,15 @@ class Writer:
 
     def append(self, event: Event) -> bool:
         """Write the event, numbered; return whether all of it is in the log."""
+        if not self._append(event):
+            return False
+        if self._commits is not None and (self._strict or event["stage"] != "started"):
+            lost = self.lost
+            self._commits.wait()
+            return self.lost == lost
+        return True
+
+    def _append(self, event: Event) -> bool:
         with self._lock:
             try:
                 if self._descriptor < 0:
@@ -88,12 +127,31 @@ class Writer:
                 return False
 
     def close(self) -> None:
-        """Close the file; the next `append` opens it again and goes on counting."""
+        """Close the file, and sign what was not; the next `append` opens it again and goes on counting."""
         with self._lock:
+            if self._link is not None:
+                self._link.checkpoint()
             _open_writers.pop(self, None)
             if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
+                if self._commits is not None:
+                    self._flush()
+                descriptor, self._descriptor = self._descriptor, -1
+                os.close(descriptor)
+
+    def _checkpoint(self) -> None:
+        with self._lock:
+            if self._link is not None and self.usable:
+                self._link.checkpoint()
+
+    def _flush(self) -> None:
+        descriptor = self._descriptor
+        if descriptor < 0:
+            return  # it was flushed when it was closed
+        try:
+            os.fdatasync(descriptor)
+        except OSError as error:
+            if descriptor == self._descriptor:
+                self._count_loss(f"fdatasync: {error.strerror}")
 
     def _close_if_idle(self) -> None:
         if self._lock.acquire(blocking=False):
@@ -106,17 +164,38 @@ class Writer:
         self._sequence += 1
         event["writer"] = self._id
         event["sequence"] = self._sequence
-        line = b"\n%b\n" % encode(event)
+        record = encode(event)
+        if self._link is not None:
+            record = self._link.chained(record)
+        line = b"\n%b\n" % record
+        if self._space is not None:
+            self._space.take(len(line))
         while True:
             file = self._file  # a signal's receiver may record, too, and open another
             if os.write(self._descriptor, line) != len(line):
                 self._count_loss("short write")
                 return False
-            if self._fsync:
-                os.fsync(self._descriptor)
+            if self._link is not None:
+                end = os.lseek(self._descriptor, 0, os.SEEK_CUR)  # where O_APPEND put it (open(2))
+                self._link.wrote(record, self._sequence, end - len(record) - 1)
             if self._in_place(file) or not self._reopened():
-                return True
+                break
             line = b"\n " + line[1:]  # so no two files begin with the same bytes, and each can be told by its first
+        if self._link is not None:
+            self._sign(event)
+        if self._commits is not None:
+            self._commits.wrote()
+        return True
+
+    def _sign(self, event: Event) -> None:
+        """Sign a checkpoint where one is due. A work-horse leaves through `os._exit`, so the end of a job is signed."""
+        assert self._link is not None
+        if self._link.due or (event["category"] == "rq_job" and event["stage"] != "started"):
+            self._link.checkpoint()
+        elif self._link.first:
+            from recorder.seal import after_a_while
+
+            after_a_while(self._checkpoint)
 
     def _in_place(self, file: tuple[int, int]) -> bool:
         """Whether this file is the one at the path. (Measured: 1 µs more than an fstat, which sees removal alone.)"""
@@ -142,6 +221,7 @@ class Writer:
 
     def _count_loss(self, reason: str) -> None:
         self.lost += 1
+        self.losses[reason] += 1
         self._unreported += 1
         self._reason = reason
 
@@ -158,12 +238,16 @@ class Writer:
         there = os.fstat(descriptor)
         self._file = (there.st_dev, there.st_ino)
         _open_writers[self] = None
+        if self._link is not None:
+            _sign_at_the_end()
+        if self._commits is not None:
+            _flush_folder(self.directory)
         for idle in list(_open_writers)[:-MAX_OPEN]:
             idle._close_if_idle()
         if self._sequence == 0:
             self._write(self._opened_record())
         with contextlib.suppress(OSError):
-            register(self._root, self.path, self._run)
+            register(self._root, self.directory / LOG_NAME, self._run)
 
     def _opened_record(self) -> Event:
         payload = {
@@ -183,6 +267,32 @@ class Writer:
 
 
 _open_writers: dict[Writer, None] = {}  # in the order they were opened; runs are many, descriptors are few
+
+
+@functools.cache
+def _sign_at_the_end() -> None:
+    atexit.register(_close_all)
+
+
+def _close_all() -> None:
+    for writer in list(_open_writers):
+        if writer.usable:
+            writer.close()
+
+
+def _flush_folder(folder: Path) -> None:
+    """Bring the name of a new file to the disk, too."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _host() -> str:
+    """The name of this machine as it may stand in the name of a file."""
+    return re.sub(r"[^A-Za-z0-9-]", "-", os.uname().nodename)[:64] or "host"
 
 
 def versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -112,15 +112,24 @@ class Reader:
             self.close()
             self._held = (live, _open(live.file))
 
-    def resume(self, id: str, offset: int) -> None:
+    def resume(
+        self, id: str, offset: int, others: Iterable[tuple[str, int]] = (), unchanged_since: int | None = None
+    ) -> None:
         """Go on where an earlier reader was: at `offset` of the generation of this identity.
 
-        What is certainly older counts as read. When the generation has gone, all that is there is newer.
+        What is certainly older counts as read. When the generation has gone, all that is there is newer. Of files that
+        have one writer each, `others` tells how far they were read: identity and offset. One that it does not name is read
+        from its beginning, unless it was last changed before `unchanged_since` (nanoseconds since 1970).
         """
-        looked = self._look()
+        looked, read = self._look(), dict(others)
         here = next((generation for generation in looked if generation.first.id == id), None)
         for generation in looked:
-            if here and generation.first.certainly_before(here.first):
+            if generation.first.id in read:
+                generation.offset = read[generation.first.id]
+            elif generation.file.own:
+                if unchanged_since is not None and generation.file.stamp.changed_ns < unchanged_since:
+                    generation.offset = _ALL
+            elif here and generation.first.certainly_before(here.first):
                 generation.offset = _ALL
         if here:
             here.offset = offset
@@ -158,13 +167,13 @@ class Reader:
                 yield from self._compressed(generation, file)
             return
         size = file.stamp.size
-        if file.live and size + 1 < generation.offset:
+        if file.grows and size + 1 < generation.offset:
             generation.offset = 0  # cut short by somebody, and not begun anew
         if not generation.unread:
             return
         with _open(file) as text:
             text.seek(generation.offset)
-            final = rest or (not file.live and generation.unfinished == size)
+            final = rest or (not file.grows and generation.unfinished == size)
             yield from _lines(generation, chunks(text, size - generation.offset), final)
         generation.unfinished = size
 

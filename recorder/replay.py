@@ -1,20 +1,25 @@
-"""What a log holds, in all the files it was rotated into, without following it further."""
+"""What a log holds, in all the files it was rotated into: behind an event, page by page, line by line."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from itertools import dropwhile, islice
 from pathlib import Path
 
 from recorder.events import Event
-from recorder.log import BadLine, Line, read
-from recorder.reader import Reader, Seen
+from recorder.generations import DOUBT_S, Generations
+from recorder.log import BadLine, Line, parse, read
+from recorder.notices import LONGEST, Notices
+from recorder.reader import Generation, Reader, Seen
 from recorder.tail import tail
 
-__all__ = ["events_after", "lines_of"]
+__all__ = ["events_after", "lines_of", "page", "page_in_time"]
 
-_CHUNK = 1 << 20
+_CHUNK = 64 << 10
+_CURSOR = re.compile(r"~(\d+)((?:~[0-9A-Z]{26}\+*\.\d+)*)")
+_NAMED = 80  # files that a cursor names: it travels in a URL, of which servers take 4 KB
 _HEAD = 300  # bytes; a record's writer and sequence are among its first
 _NUMBERED = re.compile(rb'"writer":"(\w+)","sequence":(\d+)')
 
@@ -36,6 +41,75 @@ def events_after(log: Path, after: str | None = None) -> Iterator[Event]:
     yield from events
 
 
+def page(log: Path, after: str | None, limit: int) -> tuple[list[Event], str | None]:
+    """Return at most `limit` events that follow `after`, and what to give as `after` for the next page.
+
+    `after` is the id of an event, or what an earlier page gave: where each process has a file of its own, no single event
+    tells how far all of them were read. There an event may come again, with the same id; none is left out. Raises
+    LookupError when there is no such event, and OSError.
+    """
+    if any(file.own for file in Generations(log).look()) or (after or "").startswith("~"):
+        return _page_of_many(log, after, limit)
+    found = list(islice(events_after(log, after), limit))
+    return found, str(found[-1]["id"]) if found else after
+
+
+def page_in_time(log: Path, after: str | None, limit: int, seconds: float) -> tuple[list[Event], str | None]:
+    """As `page`; where nothing follows yet, wait for it, `seconds` at most."""
+    deadline, files, notices = time.monotonic() + seconds, Generations(log), Notices(log.parent)
+    try:
+        while True:
+            files.look()
+            found, follows = page(log, after, limit)
+            while True:
+                left = deadline - time.monotonic()
+                if found or left <= 0:
+                    return found, follows
+                notices.wait(longest=min(left, LONGEST))
+                if not files.quiet():
+                    break
+    finally:
+        notices.close()
+
+
+def _page_of_many(log: Path, after: str | None, limit: int) -> tuple[list[Event], str]:
+    began = time.time_ns() - DOUBT_S * 10**9
+    reader, seen, found = Reader(log), Seen(), list[Event]()
+    cursor = _CURSOR.fullmatch(after or "")
+    wanted = after is None
+    if cursor is not None:
+        wanted = True
+        places = [(name, int(offset)) for name, _, offset in (part.partition(".") for part in cursor[2].split("~")[1:])]
+        if places:
+            reader.resume(*places[0], places[1:], int(cursor[1]))
+    for generation, lines in reader.blocks():
+        for line in lines:
+            generation.offset += len(line) + 1
+            event = parse(line) if line else ""
+            if isinstance(event, str) or seen.again(event.get("writer"), event.get("sequence")):
+                continue
+            if wanted:
+                found.append(event)
+                if len(found) == limit:
+                    return found, _cursor(reader, generation, began)
+            wanted = wanted or event["id"] == after
+    if not wanted:
+        raise LookupError(f"There is no event {after!r} in this log.")
+    last = next((each for each in reversed(reader.generations) if each.offset), None)
+    return found, _cursor(reader, last, began)
+
+
+def _cursor(reader: Reader, here: Generation | None, since: int) -> str:
+    """How far all files were read. Those it does not name count as read, unless they changed after `since`."""
+    of_one = [each for each in reader.generations if each.file.own and each is not here]
+    of_one.sort(key=lambda each: each.file.stamp.changed_ns, reverse=True)
+    for left_out in of_one[_NAMED:]:
+        if left_out.unread:
+            since = min(since, left_out.file.stamp.changed_ns)
+    named = [here, *of_one[:_NAMED]] if here else []
+    return f"~{since}" + "".join(f"~{each.first.id}.{each.offset}" for each in named)
+
+
 def lines_of(log: Path) -> Iterator[bytes]:
     """Yield the line of each record of a log, as it stands there, in all its files. Raises OSError."""
     seen = Seen()
@@ -49,17 +123,18 @@ def lines_of(log: Path) -> Iterator[bytes]:
 def _offset_of(log: Path, id: str) -> int | None:
     """Where the event stands in the live file; None when it is not there, or began in the file before.
 
-    Read in pieces, not mapped: a file that is truncated while it is mapped kills its reader (SIGBUS).
+    Looked for from the end, near which those are who follow. Read in pieces, not mapped: a file that is truncated while
+    it is mapped kills its reader (SIGBUS).
     """
-    sought, text, at = b'{"v":1,"id":"%b"' % id.encode("ascii", "replace"), b"", 0
+    sought, text = b'{"v":1,"id":"%b"' % id.encode("ascii", "replace"), b""
     try:
         with log.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                at += len(text)
-                text = text[-len(sought) :]
-                at -= len(text)
-                text += chunk
-                if (found := text.find(sought)) >= 0:
+            at = file.seek(0, 2)
+            while at:
+                size = min(_CHUNK, at)
+                at = file.seek(at - size)
+                text = file.read(size) + text[: len(sought)]
+                if (found := text.rfind(sought)) > 0 or (found == 0 and not at):
                     return None if text[:found].endswith(b" ") else at + found
     except FileNotFoundError:
         pass

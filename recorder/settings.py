@@ -37,8 +37,8 @@ _SLUG = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._-]{0,79}")
 class Settings:
     """The recorder's settings. `Settings.from_env()` reads them; code may pass its own.
 
-    Sizes are bytes. `resolver` replaces `run_pattern` and `run_root`; `user` names the user of a request (stored as a
-    keyed hash); `roles` says what a caller of the recorder API may do.
+    Sizes are bytes; 0 is no `quota` and no `min_free`. `resolver` replaces `run_pattern` and `run_root`; `user` names the
+    user of a request (stored as a keyed hash); `roles` says what a caller of the recorder API may do.
     """
 
     enabled: bool = True
@@ -52,7 +52,12 @@ class Settings:
     environment: Environment = "production"
     mode: Mode = "best_effort"
     fsync: bool = False
+    log_per_process: bool = False
     max_body: int = 2 << 30
+    quota: int = 0
+    min_free: int = 0
+    seal: Path | None = None
+    seal_key: str | None = None
     redact: tuple[str, ...] = ()
     clone_root: Path | None = None
     data_root: Path = Path()
@@ -66,6 +71,9 @@ class Settings:
         object.__setattr__(self, "data_root", self.data_root.absolute())
         if self.clone_root is not None:
             object.__setattr__(self, "clone_root", self.clone_root.absolute())
+        if self.seal is not None:
+            object.__setattr__(self, "seal", self.seal.absolute())
+            _check_seal(self.seal, self.root)
         if self.run_pattern is not None:
             _check_pattern(self.run_pattern)
         if self.run_root is not None:
@@ -83,6 +91,7 @@ class Settings:
             return env.get(name, "").strip() or None
 
         clone_root = text("PROFILE_PLAYBACK_RUN_ROOT")
+        seal = text("RECORDER_SEAL")
         use_clone = _flag(env, "PROFILE_PLAYBACK_USE_CLONE", False)
         return cls(
             enabled=_flag(env, "RECORDER_ENABLED", True),
@@ -95,8 +104,13 @@ class Settings:
             token=text("RECORDER_TOKEN"),
             environment=_choice(env, "RECORDER_ENVIRONMENT", _ENVIRONMENTS),
             mode=_choice(env, "RECORDER_MODE", _MODES),
-            fsync=_flag(env, "RECORDER_FSYNC", False),
+            fsync=_flag(env, "RECORDER_FSYNC", False, "always"),
+            log_per_process=_flag(env, "RECORDER_LOG_PER_PROCESS", False),
             max_body=_size(env, "RECORDER_MAX_BODY", 2 << 30),
+            quota=_size(env, "RECORDER_QUOTA", 0),
+            min_free=_size(env, "RECORDER_MIN_FREE", 0),
+            seal=Path(seal) if seal else None,
+            seal_key=text("RECORDER_SEAL_KEY"),
             redact=tuple(name for name in (part.strip() for part in env.get("RECORDER_REDACT", "").split(",")) if name),
             clone_root=Path(clone_root) if clone_root and use_clone else None,
             data_root=Path(text("PROFILE_DATA_ROOT") or "."),
@@ -118,15 +132,15 @@ def _choice(env: Mapping[str, str], name: str, valid: tuple[Any, ...]) -> Any:
     return value
 
 
-def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
+def _flag(env: Mapping[str, str], name: str, default: bool, also_yes: str = "true") -> bool:
     value = env.get(name, "").strip().lower()
     if not value:
         return default
-    if value in _TRUE:
+    if value in (*_TRUE, also_yes):
         return True
     if value in _FALSE:
         return False
-    raise ValueError(f"{name}={env[name]!r} is neither yes nor no; {_nearest(value, ('true', 'false'))}.")
+    raise ValueError(f"{name}={env[name]!r} is neither yes nor no; {_nearest(value, (also_yes, 'false'))}.")
 
 
 def _size(env: Mapping[str, str], name: str, default: int) -> int:
@@ -151,6 +165,14 @@ def _slug(value: str | None) -> str | None:
         return value
     nearest = re.sub(r"[^a-z0-9._-]+", "-", value.lower()).strip("-._")[:80] or "my-profile"
     raise ValueError(f"RECORDER_CAPTURE={value!r} is not a slug (lower-case letters, digits, '-'); try {nearest!r}.")
+
+
+def _check_seal(seal: Path, root: Path) -> None:
+    if seal.is_relative_to(root):
+        raise ValueError(
+            f"RECORDER_SEAL={str(seal)!r} lies in RECORDER_ROOT, beside what it is to guard; name a folder elsewhere, "
+            "which those who can write the log cannot change."
+        )
 
 
 def _check_pattern(pattern: str) -> None:

@@ -16,8 +16,17 @@ RECORDER = (
     ("RECORDER_TOKEN", "", "Bearer token that gives all roles of the API: what `wctl capture` and a replay send."),
     ("RECORDER_PREFIX", "`/recorder`", "Path of the API. The application's own pages below it are not reached."),
     ("RECORDER_MODE", "`best_effort`", "`strict`: a request whose record cannot be written is refused before it is handled."),
-    ("RECORDER_FSYNC", "false", "Flush every record to the disk: survives a power cut, not only a crash."),
+    ("RECORDER_FSYNC", "false", "`always`: no answer leaves before its record is on the disk, so that it survives a power cut, "
+     "not only a crash. Requests at one time share a flush."),
+    ("RECORDER_LOG_PER_PROCESS", "false", "A file for each process beside the log, for network file systems, where several "
+     "machines cannot append to one safely."),
     ("RECORDER_MAX_BODY", "`2G`", "Bodies beyond this are not kept. Bytes, or a number with K, M, G or T."),
+    ("RECORDER_QUOTA", "", "What the directory of a log may hold, bodies and older files included. Beyond it nothing is "
+     "recorded (`strict`: nothing is handled) until there is room again; the loss is counted and told."),
+    ("RECORDER_MIN_FREE", "", "What recording must leave free on the disk, likewise."),
+    ("RECORDER_SEAL", "", "A folder outside of RECORDER_ROOT for signed checkpoints of the logs: with it, `wctl audit verify` "
+     "finds what was changed, taken out or cut off. Whoever makes drafts and verifies needs it, too."),
+    ("RECORDER_SEAL_KEY", "a file in RECORDER_SEAL", "The key of the seal."),
     ("RECORDER_REDACT", "", "More names of secrets, separated by commas."),
 )  # fmt: skip
 SHARED = (
