@@ -40,6 +40,7 @@ from playback.trash import discard
 from playback.underway import claim_folder, run_root
 from playback.unsent import listing, preview
 from playback.wire import Request, authorities
+from playback.worker_check import check_by_recorder
 
 __all__ = ["Options", "Progress", "Witness", "replay"]
 
@@ -240,6 +241,8 @@ class _Replay:
         scope.secrets = resolve(self.profile, self.environ)
         self._check_secrets(scope.secrets)
         connection = unless_cancelled(self.cancelled, lambda: connect(self.profile, self.environ))
+        if connection is None and self.profile.metadata.rq_required:
+            self._check_workers(http)
         rewrite = {recorded.run_id: self.run_id} if recorded.run_id and self.run_id else {}
         session = Session(
             self.profile, self.folder, self.target, scope, rewrite, self.run_dir, [],
@@ -251,6 +254,13 @@ class _Replay:
         )  # fmt: skip
         session.job_sources.extend(self._sources(connection, http, session))
         return session
+
+    def _check_workers(self, http: httpx.Client) -> None:
+        token, prefix = self.environ.get("RECORDER_TOKEN"), self.environ.get("RECORDER_PREFIX", "/recorder")
+        told = unless_cancelled(
+            self.cancelled, lambda: check_by_recorder(self.profile, self.target, http, prefix, token)
+        )
+        self.report.notes.extend([told] if told else [])
 
     def _check_secrets(self, known: Mapping[str, str]) -> None:
         sent = self.profile.model_copy(update={"prologue": []}) if self.options.cookie else self.profile

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -22,12 +22,11 @@ from assembler.polling import FAILED_STATES
 from assembler.profile import Profile
 from playback.errors import Unjudgeable
 from playback.target import Target
+from playback.worker_check import check_by_redis
 from recorder import jobs
-from recorder.workers import is_scheduled, listening
 
 __all__ = ["UNSEEN", "AppStatus", "JobSource", "RecorderJobs", "RedisJobs", "Unreadable", "connect", "status_path"]
 
-_QUEUE = "rq worker on queue "
 _LOOK = 1.0
 """Seconds one look at Redis or the recorder may block: so soon a cancelled run is noticed."""
 _SILENCE = 5.0
@@ -235,37 +234,8 @@ def connect(profile: Profile, environ: Mapping[str, str]) -> Any:
             f"The profile needs background jobs, and Redis at {shown} does not answer ({error})."
         ) from None
     if required:
-        _check_workers(profile, connection, shown)
+        check_by_redis(profile, connection, shown)
     return connection
-
-
-def _check_workers(profile: Profile, connection: Any, shown: str) -> None:
-    wanted = [s.removeprefix(_QUEUE) for s in profile.prerequisites.services if s.startswith(_QUEUE)]
-    served = listening(connection)
-    idle = [queue for queue in wanted if queue not in served]
-    if idle or not (wanted or served):
-        raise Unjudgeable(
-            f"No RQ worker listens on {', '.join(idle) or 'any queue'} at {shown}; the profile's jobs would never run. "
-            f"Start one: rq worker {' '.join(idle) or '<queue>'}."
-        )
-    late = [queue for queue in _scheduled(profile) if not is_scheduled(queue, connection)]
-    if late:
-        raise Unjudgeable(
-            f"The profile enqueues jobs on {', '.join(late)} for a later time, and no scheduler serves that at {shown}; they "
-            f"would never run. Start a worker with one: rq worker --with-scheduler {' '.join(late)}."
-        )
-
-
-def _scheduled(profile: Profile) -> Iterator[str]:
-    """The queues on which jobs were scheduled and ran, each once."""
-    seen: set[str] = set()
-    for step in [*profile.prologue, *profile.steps]:
-        expect = step.expect
-        for name, node in ((expect.job_tree if expect else None) or {}).items():
-            ran = expect is not None and (expect.jobs or {}).get(name) != "scheduled"
-            if node.scheduled and ran and node.queue and node.queue not in seen:
-                seen.add(node.queue)
-                yield node.queue
 
 
 def _retry_after(answer: httpx.Response) -> float:

@@ -67,6 +67,7 @@ ROUTES = (
     Route("POST", "/events", ANY, endpoints.report),
     Route("GET", "/events", AUDIT, endpoints.events),
     Route("GET", "/jobs/{job_id}", CAPTURE | AUDIT, endpoints.job),
+    Route("GET", "/workers", CAPTURE | AUDIT, endpoints.workers),
     Route("GET", "/drafts/{slug}/export", EXPORT, endpoints.export),
     Route("GET", "/recorder.js", EVERYONE, endpoints.script),
 )

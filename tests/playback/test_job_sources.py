@@ -31,6 +31,7 @@ steps:
     extract: {job_id: {json: job_id}}
     wait: {type: job, job: "{{ steps.start.job_id }}", timeout: 3}
 """
+STARTED, FINISHED = Answer({"status": "started"}), Answer({"status": "finished"})
 JOB = "3f0c5a7e-0000-4000-8000-000000000001"
 STATUS = f"/rq/api/jobstatus/{JOB}"
 
@@ -121,10 +122,61 @@ def test_what_is_enqueued_for_later_needs_a_scheduler(tmp_path: Path, site: Site
     assert "rq worker --with-scheduler rivers" in (report.error or "")
 
 
+RECORDER = {"RECORDER_TOKEN": "token-1234567890"}
+LATER = ", jobs: {math.sqrt: finished}, job_tree: {math.sqrt: {queue: rivers, scheduled: true}}"
+
+
+def recorder_tells(site: Site, **told: Any) -> None:
+    headers = {"x-recorder": "1"}
+    site.routes["/recorder/status"] = lambda sent: Answer({"state": "idle", "environment": "test"}, headers=headers)
+    site.routes["/recorder/workers"] = lambda sent: Answer(told, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("queues", "scheduled", "jobs", "sentence"),
+    [
+        ([], [], "", "No RQ worker listens on rivers"),
+        (["lakes"], ["lakes"], "", "No RQ worker listens on rivers"),
+        (["rivers"], [], LATER, "rq worker --with-scheduler rivers"),
+    ],
+)
+def test_without_redis_the_recorder_tells_of_workers(
+    tmp_path: Path, site: Site, queues: list[str], scheduled: list[str], jobs: str, sentence: str
+) -> None:
+    recorder_tells(site, queues=queues, scheduled=scheduled)
+    report = replayed(site, tmp_path, RECORDER, jobs)
+    assert report.result == "error"
+    assert sentence in (report.error or "")
+    assert {step.result for step in report.steps} <= {"skipped"}
+
+
+@pytest.mark.parametrize(("scheduled", "jobs"), [([], ""), (["rivers"], LATER)])
+def test_a_worker_that_the_recorder_tells_of_is_enough(
+    tmp_path: Path, site: Site, asked: list[float], scheduled: list[str], jobs: str
+) -> None:
+    recorder_tells(site, queues=["lakes", "rivers"], scheduled=scheduled)
+    site.routes[STATUS] = answering(asked, FINISHED)
+    report = replayed(site, tmp_path, RECORDER, jobs)
+    assert (report.result, report.notes) == ("passed", [])
+
+
+@pytest.mark.parametrize(
+    ("environ", "reason"),
+    [
+        ({}, "neither REDIS_URL nor RECORDER_TOKEN is set"),
+        (RECORDER, "the target has no recorder that tells (/recorder/workers answers 404)"),
+    ],
+)
+def test_where_nobody_tells_of_workers_the_report_says_so(
+    tmp_path: Path, site: Site, asked: list[float], environ: dict[str, str], reason: str
+) -> None:
+    site.routes[STATUS] = answering(asked, FINISHED)
+    report = replayed(site, tmp_path, environ)
+    assert report.result == "passed"
+    assert report.notes == [f"Whether a worker listens on rivers could not be checked before the first step: {reason}."]
+
+
 # ---------------------------------------------------------------------------------------------------- over HTTP
-
-
-STARTED, FINISHED = Answer({"status": "started"}), Answer({"status": "finished"})
 
 
 @pytest.mark.parametrize("status", [429, 503])
