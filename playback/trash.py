@@ -47,9 +47,10 @@ def empty_trash(root: Path) -> list[Path]:
     """Delete what was discarded below `root` now; return what could not be deleted."""
     trash = root / TRASH
     with contextlib.suppress(FileNotFoundError):
-        for rubbish in list(trash.iterdir()):
+        found = sorted(trash.iterdir())
+        for rubbish in found:
             delete(rubbish)
-        return sorted(trash.iterdir())
+        return [rubbish for rubbish in found if os.path.lexists(rubbish)]  # what came meanwhile has its own time
     return []
 
 
