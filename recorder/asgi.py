@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -26,6 +26,7 @@ from recorder.core import (
     refusal,
     too_large,
 )
+from recorder.headers import Pair
 from recorder.settings import Settings
 
 __all__ = ["RecorderMiddleware"]
@@ -90,7 +91,7 @@ class RecorderMiddleware:
                 scope.get("scheme", "http"),
                 path,
                 scope.get("query_string", b"").decode("latin-1"),
-                _headers(scope["headers"]),
+                _pairs(scope["headers"]),
                 scope.get("http_version", "1.1"),
                 client[0] if client else None,
                 scope,
@@ -101,7 +102,7 @@ class RecorderMiddleware:
             await _send(send, refusal(error))
             return
         scope[MARK] = True
-        if any(name == b"x-recorder-request" for name, _ in scope["headers"]):
+        if exchange.announced:
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-recorder-request"]
         responder = _Responder(exchange, receive, send, waiting)
         try:
@@ -157,13 +158,17 @@ class _Responder:
     async def send(self, message: Message) -> None:
         exchange = self._exchange
         kind = message["type"]
-        if kind == "http.response.start":
+        if kind == "http.response.body":
+            exchange.response_chunk(message.get("body", b""), not message.get("more_body", False))
+        elif kind == "http.response.start":
+            headers = message.get("headers", ())
+            if not isinstance(headers, (list, tuple)):  # any iterable will do, and it may be one that is read once
+                headers = list(headers)
+                message = {**message, "headers": headers}
             with suppress(AttributeError, TypeError, ValueError):  # not as the specification says: the server will tell
-                exchange.response_start(message["status"], _headers(message.get("headers", ())))
+                exchange.response_start(message["status"], _pairs(headers))
             if exchange.bodiless:
                 exchange.finish()
-        elif kind == "http.response.body":
-            exchange.response_chunk(message.get("body", b""), not message.get("more_body", False))
         elif kind == "http.response.pathsend":
             await asyncio.to_thread(_read_path, exchange, message["path"])
         elif kind == "http.response.zerocopysend":
@@ -175,6 +180,15 @@ class _Responder:
         except OSError:
             exchange.disconnect()
             raise
+
+
+def _pairs(raw: Any) -> Sequence[Pair]:
+    """Return header fields as pairs that can be remembered; most servers and frameworks give them so."""
+    for pair in raw:
+        if type(pair) is not tuple or type(pair[1]) is not bytes:
+            return [(bytes(name), bytes(value)) for name, value in raw]
+    pairs: Sequence[Pair] = raw
+    return pairs
 
 
 def _headers(raw: Any) -> Headers:

@@ -7,6 +7,7 @@ mode, before the application's own code has run.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 import os
@@ -21,6 +22,7 @@ import orjson
 
 from recorder.events import CLOCK, Category, Clock, Event, RunContext, Session, Stage, current_operation, envelope
 from recorder.exchange import Exchange, Headers, LogUnavailableError, subject
+from recorder.headers import Fields, Pair
 from recorder.log import Writer
 from recorder.names import Names
 from recorder.pseudonyms import Pseudonyms
@@ -202,9 +204,13 @@ class Recorder:
                     self._pseudonyms = Pseudonyms(os.urandom(32))
         return self._pseudonyms
 
-    def redactor(self) -> Redactor:
-        """Return a redactor for one exchange or job."""
-        return Redactor(self._names, self.pseudonyms)
+    @functools.cached_property
+    def _fields(self) -> Fields:
+        return Fields(self._names, self.pseudonyms)
+
+    def redactor(self, path: str = "") -> Redactor:
+        """Return a redactor for one job, or for the exchange with this raw path."""
+        return Redactor(self._names, self.pseudonyms, self._fields, path)
 
     def session(self, headers: Mapping[str, str], native: Native) -> Session:
         """Return an event's `session`: who asks, as far as headers (by name in lower case) and server say."""
@@ -269,7 +275,7 @@ class Recorder:
         scheme: str,
         path: str,
         query: str,
-        headers: Headers,
+        headers: Sequence[Pair],
         http_version: str,
         client: str | None = None,
         native: Native | None = None,

@@ -5,16 +5,14 @@ The format is described in docs/formats.md; the writer and the reader are in `re
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import time
 import uuid
 from contextvars import ContextVar
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import orjson
 
@@ -50,8 +48,7 @@ Category: TypeAlias = Literal["http_request", "rq_enqueue", "rq_job", "file_uplo
 Stage: TypeAlias = Literal["started", "finished", "failed", "retried", "stopped"] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """What is going on right now: the cause of whatever is recorded next in this context."""
 
     operation_id: str
@@ -66,7 +63,9 @@ current_operation: ContextVar[Operation | None] = ContextVar("recorder.current_o
 """The request or job that runs in this context, or None. Threads and tasks started by it inherit it as Python does."""
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_PAIRS = ["".join(pair) for pair in itertools.product(_CROCKFORD, repeat=2)]
+_RANDOM = (_CROCKFORD * 8).encode()  # a random byte makes a random digit: each of 32 has 8 of the 256
+_coarse = (-1, "")
+"""The beginning of the ids of one second or so, and of which. One tuple, so that no thread sees half of it change."""
 
 
 def ulid(milliseconds: int | None = None) -> str:
@@ -74,16 +73,22 @@ def ulid(milliseconds: int | None = None) -> str:
 
     Ids made in different milliseconds sort by time; inside one millisecond their order is random (`mono_ns` orders).
     """
+    global _coarse
     if milliseconds is None:
         milliseconds = time.time_ns() // 1_000_000
-    value = milliseconds << 80 | int.from_bytes(os.urandom(10))
-    pairs = _PAIRS
-    return "".join([pairs[value >> shift & 1023] for shift in range(120, -1, -10)])
+    second = milliseconds >> 10
+    made, beginning = _coarse
+    if made != second:
+        beginning = "".join([_CROCKFORD[second >> shift & 31] for shift in range(35, -1, -5)])
+        _coarse = (second, beginning)
+    digits = _CROCKFORD
+    random = os.urandom(16).translate(_RANDOM).decode("ascii")
+    return beginning + digits[milliseconds >> 5 & 31] + digits[milliseconds & 31] + random
 
 
 def now() -> str:
     """Return the time as ISO 8601, UTC, microseconds: `2026-11-20T10:41:06.123456Z`."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+    return _written(time.time_ns())
 
 
 def _read_boot_id() -> str:
@@ -96,7 +101,19 @@ def _read_boot_id() -> str:
 boot_id: str = _read_boot_id()
 """The boot on which `mono_ns` counts."""
 
-_1970 = datetime(1970, 1, 1)
+_second = (-1, "")
+"""The text of one second, and of which, as in `_coarse`."""
+
+
+def _written(unix_ns: int) -> str:
+    """The time as `now` writes it."""
+    global _second
+    seconds, fraction = divmod(unix_ns // 1000, 1_000_000)
+    made, text = _second
+    if made != seconds:
+        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        _second = (seconds, text)
+    return f"{text}{fraction:06d}Z"
 
 
 class Clock:
@@ -138,7 +155,7 @@ def envelope(
         "parent_id": parent_id,
         "writer": None,
         "sequence": None,
-        "timestamp": (_1970 + timedelta(microseconds=unix_ns // 1000)).isoformat(timespec="microseconds") + "Z",
+        "timestamp": _written(unix_ns),
         "boot_id": clock.boot_id,
         "mono_ns": clock.mono_ns(),
         "category": category,

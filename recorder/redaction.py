@@ -8,16 +8,14 @@ has been seen it is *rendered*, with all that became known. Only the marked char
 
 from __future__ import annotations
 
-import base64
-import binascii
 import html
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote_plus, unquote, unquote_plus
 
+from recorder.headers import STAYS, Field, Fields, Pair, decode_base64
 from recorder.jsonwalk import Scalar, decode_string, pointer, walk
 from recorder.known import Known, known
 from recorder.marks import Mark, Redaction, located, merged, replaced
@@ -30,16 +28,6 @@ __all__ = ["Redactor", "Scanned"]
 KNOWN_LENGTH = 12  # shorter values occur by chance
 _KNOWN_LIMIT = 64  # each is looked for in every text of the exchange
 _KNOWN_LONGEST = 8192
-_AUTH_HEADER = re.compile(r"(?:^|[-_])auth$")  # X-…-Auth: what an application calls its own Authorization
-_STAYS = frozenset({"", "true", "false", "null", "undefined"})
-
-_WORD = r"(?:[A-Z]?[a-z]{1,15}\d{0,4}|[A-Z]{1,15}|\d{1,6}[a-z]?)"
-_HARMLESS = re.compile(
-    rf"{_WORD}(?:[-_ .+:/,;]{{1,2}}{_WORD})*"  # words, names, run ids, dates
-    r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # a UUID
-    r"|[^@\s]+@[^@\s]+\.\w+|https?://\S*|/[\w/.-]*"
-)
-_HEADER_HINT = re.compile(r"[?&@]|eyJ|[Bb]earer |[Bb]asic |BEGIN ")
 
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
 _PEM = re.compile(
@@ -66,38 +54,61 @@ _ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^
 _BUTTONS = frozenset({"submit", "button", "checkbox", "radio", "image", "reset", "file"})
 
 
-@dataclass(slots=True)
 class Scanned:
     """A text that rules one and two have been through."""
 
-    text: str
-    kind: Kind
-    marks: list[Mark] = field(default_factory=list)
-    scalars: list[Scalar] | None = None
+    __slots__ = ("kind", "marks", "scalars", "text")
+
+    def __init__(self, text: str, kind: Kind) -> None:
+        self.text = text
+        self.kind = kind
+        self.marks: list[Mark] = []
+        self.scalars: list[Scalar] | None = None
 
 
 class Redactor:
-    """Redacts one exchange: its headers and bodies share what is known to be secret."""
+    """Redacts one exchange: its headers and bodies share what is known to be secret.
 
-    def __init__(self, names: Names, pseudonyms: Pseudonyms) -> None:
+    What stands openly in `path`, that of the request, are ids and never taken for secrets. `fields` remembers the
+    header fields of other exchanges.
+    """
+
+    def __init__(self, names: Names, pseudonyms: Pseudonyms, fields: Fields | None = None, path: str = "") -> None:
         self._names = names
         self._pseudonyms = pseudonyms
-        self._known: dict[str, Known] = {}
-        self.public: set[str] = set()  # what stands openly in the path: ids, never to be taken for secrets
+        self._fields = fields if fields is not None else Fields(names, pseudonyms)
+        self._path = path
+        self.secrets: dict[str, Known] = {}
 
     @property
     def rules(self) -> frozenset[str]:
         """What distinguishes these rules from others: the configured names."""
         return self._names.extra
 
-    # Headers, cookies, queries
+    # Headers and queries
 
-    def headers(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Return the header fields (names in lower case), redacted."""
-        redacted = [(name, self._header(name, value)) for name, value in headers]
-        if self._known and self.known_marks("\n".join([value for _, value in redacted])):
-            return [(name, self.known(value)) for name, value in redacted]
-        return redacted
+    def headers(self, headers: Iterable[Pair]) -> list[tuple[str, str]]:
+        """Return the header fields, redacted, their names in lower case."""
+        return self.shown(self.fields(headers))
+
+    def fields(self, headers: Iterable[Pair]) -> list[Field]:
+        """Read header fields; what is secret in them is known from now on."""
+        remembered = self._fields
+        fields = [remembered[pair] for pair in headers]
+        for index, field in enumerate(fields):
+            if field.secrets or field.doubtful:
+                if field.doubtful and not field.doubtful.isdisjoint(public := unquote(self._path).split("/")):
+                    fields[index] = field = remembered.read(field.name, field.value, frozenset(public))
+                for value, secret in field.secrets:
+                    self._learn(value, secret)
+        return fields
+
+    def shown(self, fields: Iterable[Field]) -> list[tuple[str, str]]:
+        """Return name and value of each field as they are written, by all that is known by now."""
+        shown = [field.shown for field in fields]
+        if self.secrets and self.knows("\n".join([value for _, value in shown])):
+            return [(name, self.known(value)) for name, value in shown]
+        return shown
 
     def query(self, query: str) -> str:
         """Return a raw query, redacted."""
@@ -105,66 +116,14 @@ class Redactor:
 
     def known(self, text: str) -> str:
         """Return the text without the values that are known to be secret in this exchange."""
-        return replaced(text, merged(self.known_marks(text)))
+        return replaced(text, merged(self.known_marks(text))) if self.knows(text) else text
 
-    def _header(self, name: str, value: str) -> str:
-        if name == "cookie":
-            return ";".join(self._cookie(pair) for pair in value.split(";"))
-        if name == "set-cookie":
-            pair, semicolon, attributes = value.partition(";")
-            return self._cookie(pair) + semicolon + attributes
-        if name in ("authorization", "proxy-authorization"):
-            return self._authorization(value)
-        kind = self._names.kind(name) or ("authorization" if _AUTH_HEADER.search(name) and len(value) >= 8 else None)
-        if kind is not None and value.lower() not in _STAYS:
-            if (stored := self._pair(value)) is not None:
-                return stored
-            scheme, space, token = value.partition(" ")
-            if space and scheme.lower() in ("bearer", "token"):
-                return f"{scheme} {self.secret(token, kind)}"
-            return self.secret(value, kind)
-        if _HEADER_HINT.search(value):
-            return self.render(self.scan(value, "text"))[0]
-        return value
-
-    def _cookie(self, pair: str) -> str:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            name, value = "", pair
-        bare = value.strip()
-        if bare in ("", '""', "deleted"):
-            return pair
-        harmless = not self._names.credential_cookie(name.strip()) and self._harmless(canonical(bare))
-        pseudonym = self.secret(bare, "cookie", known=not harmless)
-        return name + equals + value.replace(bare, pseudonym, 1)
-
-    def _harmless(self, value: str) -> bool:
-        return value in self.public or _HARMLESS.fullmatch(value) is not None
-
-    def _authorization(self, value: str) -> str:
-        scheme, space, rest = value.partition(" ")
-        if not space:
-            return self.secret(value, "authorization") if value else value
-        if scheme.lower() == "basic":
-            return f"{scheme} {self._basic(rest.strip())}"
-        return f"{scheme} {self.secret(rest.strip(), 'bearer' if scheme.lower() == 'bearer' else 'authorization')}"
-
-    def _basic(self, blob: str) -> str:
-        user, colon, password = _decode_base64(blob).partition(":")
-        if not colon:
-            return self.secret(blob, "basic")
-        self._remember(blob, self._pseudonyms.of(blob, "basic"))
-        if not password and not self._harmless(user):  # an API key in the place of the user
-            user = self.secret(user, "apikey")
-        return f"{user}:{self.secret(password, 'password') if password else ''}"
-
-    def _pair(self, value: str) -> str | None:
-        """Return what is stored for `user:secret` in base64 without a scheme: readable, and possible to make again."""
-        user, colon, secret = _decode_base64(value).partition(":")
-        if not colon or not user or not secret or base64.b64encode(f"{user}:{secret}".encode()).decode() != value:
-            return None
-        self._remember(value, self._pseudonyms.of(value, "basic"))
-        return f"base64({user}:{self.secret(secret, 'password')})"
+    def knows(self, text: str) -> bool:
+        """Return whether a text may hold what is known to be secret: False is certain, True is not."""
+        for secret in self.secrets.values():  # noqa: SIM110  a generator costs more than the search
+            if secret.hinted(text):
+                return True
+        return False
 
     # What is known
 
@@ -179,16 +138,24 @@ class Redactor:
             self._remember(value, pseudonym)
         return pseudonym
 
+    def remember(self, value: str, kind: str) -> None:
+        """Remember a value as known in this exchange."""
+        self._remember(value, self._pseudonyms.of(value, kind))
+
     def _remember(self, value: str, pseudonym: str) -> None:
         value = canonical(value)
-        if KNOWN_LENGTH <= len(value) <= _KNOWN_LONGEST and len(self._known) < _KNOWN_LIMIT:
-            self._known.setdefault(value, known(value, pseudonym))
+        if KNOWN_LENGTH <= len(value) <= _KNOWN_LONGEST:
+            self._learn(value, known(value, pseudonym))
+
+    def _learn(self, value: str, secret: Known) -> None:
+        if len(self.secrets) < _KNOWN_LIMIT:
+            self.secrets.setdefault(value, secret)
 
     def known_marks(self, text: str) -> list[Mark]:
         """Mark the values that are known to be secret in this exchange."""
         return [
             Mark(start, end, known.pseudonym, (known.pseudonym,))
-            for known in self._known.values()
+            for known in self.secrets.values()
             for start, end in known.find(text)
         ]
 
@@ -196,10 +163,13 @@ class Redactor:
 
     def scan(self, text: str, kind: Kind) -> Scanned:
         """Mark the secrets in a text by name and by shape, and remember them as known."""
-        scanned = Scanned(text, kind, self.by_shape(text))
+        scanned = Scanned(text, kind)
         if kind == "form":
-            scanned.marks += self._by_name_in_form(text)
+            scanned.marks = self.by_shape(text) + self._by_name_in_form(text)
             return scanned
+        if not self._names.hinted(text):
+            return scanned
+        scanned.marks = self.by_shape(text)
         found = list(self._names.find(text))
         if found and kind == "json":
             try:
@@ -217,8 +187,8 @@ class Redactor:
         """Return the text to be written, with everything known by now replaced, and a list of what was replaced."""
         text = scanned.text
         marks = scanned.marks
-        if self._known:
-            marks = marks + self.known_marks(text)
+        if self.secrets and self.knows(text):
+            marks = [*marks, *self.known_marks(text)]
         if not marks:
             return text, []
         marks = merged(marks)
@@ -268,7 +238,7 @@ class Redactor:
             marks += [self._mark(*found.span(1), found[1], "bearer") for found in _BEARER.finditer(text)]
         if "asic" in text:
             for found in _BASIC.finditer(text):
-                user, colon, password = _decode_base64(found[1]).partition(":")
+                user, colon, password = decode_base64(found[1]).partition(":")
                 if colon and password and user.isprintable() and password.isprintable():
                     mark = self._mark(*found.span(1), password, "password")
                     named = re.fullmatch(r"[\w.@+-]*", user) is not None
@@ -286,7 +256,7 @@ class Redactor:
                 continue
             kind = self._names.kind(name)
             value = unquote_plus(raw)
-            if kind is not None and value.lower() not in _STAYS:
+            if kind is not None and value.lower() not in STAYS:
                 marks.append(self._mark(value_start, end, value, kind))
             elif len(value) > KNOWN_LENGTH and ("=" in value or ":" in value):  # JSON, a URL or a page inside a field
                 nested, redactions = self.render(self.scan(value, "json" if value[0] in "{[" else "text"))
@@ -308,7 +278,7 @@ class Redactor:
                     marks.append(mark._replace(text=f'"{mark.text}"'))
             elif kind is not None:
                 value = decode_string(raw)[0]
-                if value.lower() not in _STAYS:
+                if value.lower() not in STAYS:
                     marks.append(self._mark(scalar.start, scalar.end, value, kind))
             elif bisect_right(starts, scalar.end) > bisect_right(starts, scalar.start - 1):
                 value, places = decode_string(raw)
@@ -329,7 +299,7 @@ class Redactor:
                 line = _LINE.match(text, end) if _LINE_START.search(before) else None
                 line = line or _INLINE.match(text, end)
                 place = (*line.span(1), line[1]) if line and _credential(line[1]) else None
-            if place is not None and place[2].lower() not in _STAYS:
+            if place is not None and place[2].lower() not in STAYS:
                 marks.append(self._mark(*place, name_kind))
         return marks
 
@@ -411,22 +381,9 @@ class Redactor:
                 start = tag.end()
                 end = text.find("<", start)
             value = html.unescape(text[start:end]) if end > start else ""
-            if value.strip().lower() not in _STAYS:
+            if value.strip().lower() not in STAYS:
                 marks.append(self._mark(start, end, value, kind))
         return marks
-
-
-def _decode_base64(blob: str) -> str:
-    """Return the text that a base64 blob holds, or an empty one."""
-    padded = blob.translate(str.maketrans("-_", "+/")) + "=" * (-len(blob) % 4)
-    try:
-        data = base64.b64decode(padded, validate=True)
-    except (binascii.Error, ValueError):
-        return ""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 def _credential(value: str) -> bool:

@@ -147,8 +147,7 @@ def test_schemes_stay(scheme: str) -> None:
 
 
 def test_ids_in_cookies_are_not_taken_for_secrets_elsewhere() -> None:
-    by = redactor()
-    by.public.add("zK83-run")
+    by = Redactor(Names(), PSEUDONYMS, path="/runs/zK83-run/")
     uuid = "6f1c9a52-0d5c-4a59-9a6b-1f1f3d6a3f10"
     by.headers([("cookie", f"last=backed-globule; uuid={uuid}; run=zK83-run; session=abcdefabcdef")])
     text = f"backed-globule {uuid} zK83-run"
@@ -386,9 +385,9 @@ def every_escaping(value: str) -> list[str]:
 def test_a_known_value_is_found_in_every_escaping(value: str) -> None:
     by = redactor()
     by.secret(value, "password")
-    if not by._known:  # too short once its percent-encoding is undone
+    if not by.secrets:  # too short once its percent-encoding is undone
         return
-    (known,) = by._known
+    (known,) = by.secrets
     if known != value:
         return
     for form in every_escaping(value):
