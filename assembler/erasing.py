@@ -21,6 +21,7 @@ from assembler.recording import Bodies
 from assembler.sightings import Sought
 from recorder.events import envelope
 from recorder.log import Writer
+from recorder.seal import Seal
 
 __all__ = ["REDACTED", "Where", "erase", "remember", "strings"]
 
@@ -73,11 +74,12 @@ def erase(
     """Overwrite every value of `names` (value → what stands for it) in the records of `events`, and in `events`.
 
     Values shorter than `word` characters are overwritten where they stand alone. What was overwritten is appended to the
-    logs and to `tombstones`. Returns the number of places; raises OSError when one could not be overwritten.
+    logs and to `tombstones`, with a proof that it was lawful where RECORDER_SEAL is set. Returns the number of places;
+    raises OSError when one could not be overwritten.
     """
     if not names:
         return 0
-    sought = Sought(names, word)
+    sought, seal = Sought(names, word), Seal.of_environ()
     held = [
         event
         for event in events
@@ -96,15 +98,15 @@ def erase(
             place = places[text.event["id"]]
             inside[place] = stored[place]
             _put(stored[place]["payload"], text.where, text.text)
-    overwrite(inside)
+    lines = overwrite(inside)
     writers: dict[Path, Writer] = {}
     touched: dict[str, dict[str, Any]] = {}
     for text in texts:
         touched[text.event["id"]] = text.event
         log = places[text.event["id"]].log.parent
-        writer = writers.setdefault(log, Writer(log, root))
+        writer = writers.get(log) or writers.setdefault(log, Writer(log, root, seal=seal))
         for offset, length, name in text.marks:
-            payload = {
+            payload: dict[str, Any] = {
                 "kind": "tombstone",
                 "record": text.event["id"],
                 "pointer": f"{_pointer(text.where)}/@{offset}",
@@ -112,6 +114,8 @@ def erase(
                 "length": length,
                 "sha256": hashlib.sha256(text.text.encode()).hexdigest(),
             }
+            if seal is not None:
+                payload["seal"] = seal.redaction(payload, lines.get(text.event["id"]))
             tombstones.append(payload)
             _bury(payload, text.event, writer)
     for writer in writers.values():

@@ -60,25 +60,27 @@ def records_at(places: Iterable[Place]) -> Iterator[tuple[Place, dict[str, Any]]
                 yield Place(log, offset, generation), record
 
 
-def overwrite(records: Mapping[Place, Mapping[str, Any]]) -> None:
+def overwrite(records: Mapping[Place, Mapping[str, Any]]) -> dict[str, tuple[bytes, bytes]]:
     """Put each record in the place of what stands there, and wherever else its log holds it. It takes as many bytes.
 
     A record can stand in two files: rotation came while it was written, or a file was copied. A compressed file is
-    replaced whole. Raises OSError when a record cannot be overwritten; others may be by then, and doing it again does
-    the rest.
+    replaced whole. Returns the line of each record that was changed, by id, as it was and as it is. Raises OSError when a
+    record cannot be overwritten; others may be by then, and doing it again does the rest.
     """
+    lines: dict[str, tuple[bytes, bytes]] = {}
     by_log: dict[Path, dict[bytes, bytes]] = {}
     for place, record in records.items():
         by_log.setdefault(place.log, {})[str(record["id"]).encode()] = orjson.dumps(record)
     for log, fresh in by_log.items():
         files, missing = Generations(log), set(fresh)
         for _ in range(_LOOKS):
-            if not any(_changed(file, fresh, missing) for file in files.look() if file.first):
+            if not any(_changed(file, fresh, missing, lines) for file in files.look() if file.first):
                 break  # and whoever renames, copies or compresses a file now does so with what stands there now
         else:
             raise OSError(f"{log}: a secret could not be overwritten, since the log's files changed all the time.")
         if missing:
             raise FileNotFoundError(f"{log}: {len(missing)} records that hold a secret have gone elsewhere.")
+    return lines
 
 
 def _by_generation(places: Iterable[Place]) -> dict[tuple[Path, str], set[int]]:
@@ -111,10 +113,12 @@ def _line(file: File, text: BinaryIO, offset: int) -> bytes:
         raise BrokenFileError(f"{file.path} cannot be read at byte {offset} of its text: {error}") from error
 
 
-def _changed(file: File, fresh: Mapping[bytes, bytes], missing: set[bytes]) -> bool:
+def _changed(
+    file: File, fresh: Mapping[bytes, bytes], missing: set[bytes], lines: dict[str, tuple[bytes, bytes]]
+) -> bool:
     """Overwrite what is not yet as it shall be. False when all of it was, so that nothing had to be done.
 
-    `fresh` are the records by id; those that are found are no longer `missing`.
+    `fresh` are the records by id; those that are found are no longer `missing`. `lines` gets what is changed.
     """
     text = file.opened()
     if text is None:
@@ -132,6 +136,7 @@ def _changed(file: File, fresh: Mapping[bytes, bytes], missing: set[bytes]) -> b
                     "it is no line of the recorder's."
                 )
             stale[offset] = (indent + fresh[id]).ljust(len(line))
+            lines[id.decode()] = line[len(indent) :], stale[offset][len(indent) :]
     if stale:
         (_replace if file.compression else _write)(file, stale)
     return bool(stale)

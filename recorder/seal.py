@@ -17,7 +17,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,6 +70,13 @@ class Seal:
             return None
         return cls(settings.seal, load_key(settings.seal, settings.seal_key))
 
+    @classmethod
+    def of_environ(cls) -> Seal | None:
+        """As `of_settings`, of this program's environment, for those who need no other settings."""
+        directory = os.environ.get("RECORDER_SEAL", "").strip()
+        key = os.environ.get("RECORDER_SEAL_KEY", "").strip() or None
+        return cls(Path(directory).absolute(), load_key(Path(directory), key)) if directory else None
+
     def digest(self, record: bytes) -> str:
         """The keyed digest of a record's line, without its newline and the spaces before it: 32 hex digits."""
         return self._mac(b"record", record)
@@ -82,18 +89,25 @@ class Seal:
         """What a writer's first record carries instead of the digest of the one before."""
         return self._mac(b"writer", writer.encode())
 
-    def redaction(self, before: str, after: str) -> dict[str, str]:
-        """What a tombstone carries when its record's line changed from one digest to another."""
-        return {"before": before, "after": after, "mac": self._mac(b"redaction", f"{before} {after}".encode())}
+    def redaction(self, tombstone: Mapping[str, Any], lines: tuple[bytes, bytes] | None) -> dict[str, str | None]:
+        """What a tombstone carries as proof that it is lawful: the digests of its record's line before and after.
 
-    def attests(self, redaction: object) -> bool:
-        """Whether a tombstone's `line` was made by `redaction`."""
-        if not isinstance(redaction, dict):
+        Without `lines` when what was overwritten stands apart from the record.
+        """
+        before, after = map(self.digest, lines) if lines else (None, None)
+        return {"before": before, "after": after, "mac": self._redaction(tombstone, before, after)}
+
+    def attests(self, tombstone: Mapping[str, Any]) -> bool:
+        """Whether the proof that a tombstone carries was made by `redaction`."""
+        proof = tombstone.get("seal")
+        if not isinstance(proof, dict):
             return False
-        before, after, mac = (redaction.get(key) for key in ("before", "after", "mac"))
-        if not (isinstance(before, str) and isinstance(after, str) and isinstance(mac, str)):
-            return False
-        return hmac.compare_digest(self.redaction(before, after)["mac"].encode(), mac.encode())
+        mac = self._redaction(tombstone, proof.get("before"), proof.get("after"))
+        return hmac.compare_digest(mac.encode(), str(proof.get("mac")).encode("utf-8", "replace"))
+
+    def _redaction(self, tombstone: Mapping[str, Any], before: object, after: object) -> str:
+        told = [tombstone.get(key) for key in ("record", "pointer", "length", "sha256")]
+        return self._mac(b"redaction", orjson.dumps([*told, before, after]))
 
     def sign(self, checkpoint: Checkpoint, name: str = "") -> None:
         """Append a checkpoint, in the file `name` of those that hold checkpoints. Raises OSError."""
