@@ -37,7 +37,7 @@ class Jar:
 
     def receive(self, url: str, set_cookies: Iterable[str]) -> None:
         """Take the `Set-Cookie` headers of an answer from `url`."""
-        if (request := _request(url)) is not None:
+        if set_cookies and (request := _request(url)) is not None:
             self._jar.extract_cookies(_Answer(set_cookies), request)  # type: ignore[arg-type]
 
     def cookies(self, url: str) -> dict[str, str]:
@@ -46,7 +46,7 @@ class Jar:
 
     def pairs(self, url: str) -> list[tuple[str, str]]:
         """The same as it is sent: a name may come twice, for a longer path and for a shorter one (RFC 6265, 5.4)."""
-        if (request := _request(url)) is None:
+        if not self or (request := _request(url)) is None:
             return []
         self._jar.add_cookie_header(request)
         return parse_cookie(request.get_header("Cookie") or "")

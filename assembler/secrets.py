@@ -46,12 +46,10 @@ def _names(step: Step) -> Iterator[str]:
 def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _texts(inner)
+    elif isinstance(value, (dict, list, tuple)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            if inner is not None:
+                yield from _texts(inner)
 
 
 def _is_admin(step: Step, profile: Profile, environ: Mapping[str, str]) -> bool:

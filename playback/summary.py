@@ -26,7 +26,7 @@ ABSENT = ("missing", "was not there when recorded")  # what `Comparer` says of a
 
 def visible(text: str) -> str:
     """`text` with control, direction and other unprintable characters written as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def headline(report: Report) -> str:

@@ -74,12 +74,10 @@ def fill(template: str, scope: Scope, encode: Callable[[str], str] = str) -> str
 
 
 def names_in(value: object) -> Iterator[str]:
-    """Every name used anywhere below `value` (strings, lists, mappings)."""
+    """Every name used anywhere below `value` (strings, lists, dictionaries)."""
     if isinstance(value, str):
         yield from (m[1] for m in _PLACE.finditer(value) if not m[1].startswith('"'))
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from names_in(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from names_in(inner)
+    elif isinstance(value, (dict, list, tuple)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            if inner is not None:
+                yield from names_in(inner)

@@ -6,26 +6,22 @@ Cookies, Host, Origin and Referer belong to the public origin; the bytes go wher
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import re
 import secrets
-import socket
 import ssl
-import time
 import zlib
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import httpx
 
 from assembler.cookies import Jar, set_cookie_name
 from assembler.profile import Part, Step
+from playback.connection import LARGEST, Answered, Connections, Head
 from playback.errors import TargetRefused
 from playback.target import Target
 from playback.template import Scope, fill
@@ -33,10 +29,7 @@ from playback.template import Scope, fill
 __all__ = ["Client", "FileBody", "Multipart", "Request", "authorities", "compose"]
 
 _BLOCK = 1 << 18
-_CONNECTIONS = 64  # that one client may have at once
 _ZLIB = ("7801", "785e", "789c", "78da")  # how a deflated body begins (RFC 1950)
-LARGEST = 128 << 20
-"""Bytes of one answer, decoded. No promoted profile expects more: its files end at 100 MiB."""
 
 
 @dataclass(frozen=True)
@@ -222,9 +215,7 @@ class Client:
         self.withheld: set[str] = set()
         """Names of Secure cookies that were set, and that plain http keeps from being sent back."""
         self._timeout = timeout
-        self._connections: deque[Any] = deque(maxlen=_CONNECTIONS)
-        # Not an httpx.Client: cookies, redirects and credentials are ours, and its own handling costs as much as sending.
-        self._transport = httpx.HTTPTransport(verify=authorities(), trust_env=False)
+        self._connections = Connections(target.connect_origin, target.tls_name, authorities())
 
     def send(self, request: Request, timeout: float | None = None) -> httpx.Response:
         """The answer, read whole. Raises `httpx.RequestError`. Cookies it sets are kept."""
@@ -241,44 +232,17 @@ class Client:
         cookies = [pair for pair in self.jar.pairs(url) if pair[0] not in request.cookies]
         if cookies := [*cookies, *request.cookies.items()]:
             headers.append(("cookie", "; ".join(f"{n}={v}" for n, v in cookies)))
-        content: bytes | Iterator[bytes] | None = (
-            iter(request.stream) if request.stream is not None else request.content
-        )
-        if "transfer-encoding" in given:
-            content = iter((content,)) if isinstance(content, bytes) else content
-        elif request.stream is not None:
+        chunked = "transfer-encoding" in given
+        body: bytes | Iterable[bytes] = request.stream if request.stream is not None else request.content or b""
+        if request.stream is not None and not chunked:
             headers.append(("content-length", str(request.stream.length)))
-        elif request.content is not None or request.method in ("POST", "PUT", "PATCH"):
+        elif not chunked and (request.content is not None or request.method in ("POST", "PUT", "PATCH")):
             headers.append(("content-length", str(len(request.content or b""))))
-        message = httpx.Request(
-            request.method,
-            self.target.connect_origin,
-            headers=[(n.encode("latin-1", "replace"), _octets(v)) for n, v in headers],
-            content=content,
-            extensions={
-                "target": request.target.encode("ascii", "replace"),
-                "sni_hostname": self.target.tls_name,
-                "timeout": httpx.Timeout(timeout or self._timeout).as_dict(),
-                "trace": self._see,
-            },
-        )
-        message.method = request.method  # httpx writes it in capitals; methods are case-sensitive (RFC 9110, 9.1)
-        if "transfer-encoding" in message.headers and "transfer-encoding" not in given:
-            del message.headers["transfer-encoding"]
-        deadline = time.monotonic() + (timeout or self._timeout)
-        response = self._transport.handle_request(message)
-        response.request = message
-        try:
-            _read(response, deadline)
-        finally:
-            response.close()
+        octets = [(n.encode("latin-1", "replace"), _octets(v)) for n, v in headers]
+        head = Head(request.method, request.target.encode("ascii", "replace"), octets, chunked)
+        response = _decoded(self._connections.exchange(head, body, timeout or self._timeout))
         self._receive(url, [v.decode("latin-1") for n, v in response.headers.raw if n.lower() == b"set-cookie"])
         return response
-
-    def _see(self, event: str, told: Mapping[str, Any]) -> None:
-        """Keep the connections that bytes go over (httpcore: the request extension `trace`)."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._connections.append(told["return_value"])
 
     def _receive(self, url: str, set_cookies: list[str]) -> None:
         self.jar.receive(url, set_cookies)
@@ -289,13 +253,10 @@ class Client:
 
     def hang_up(self) -> None:
         """Cut the connections under whoever waits for an answer; may be called from any thread."""
-        for connection in list(self._connections):
-            with contextlib.suppress(OSError):
-                # Not the socket's own method: that of a TLS socket forgets its keys while the other thread reads.
-                socket.socket.shutdown(connection.get_extra_info("socket"), socket.SHUT_RDWR)
+        self._connections.hang_up()
 
     def close(self) -> None:
-        self._transport.close()
+        self._connections.close()
 
 
 def _octets(value: str) -> bytes:
@@ -306,13 +267,18 @@ def _octets(value: str) -> bytes:
         return value.encode()
 
 
-def _read(response: httpx.Response, deadline: float) -> None:
-    """Read the answer whole, within its time and size: httpx bounds each read, an answer may drip or inflate for ever."""
+def _decoded(answered: Answered) -> httpx.Response:
+    """The answer as everybody else reads it: its body decompressed, within its size."""
+    headers = answered.headers
+    if not any(name.lower() == b"content-encoding" for name, _ in headers):
+        response = httpx.Response(answered.status, headers=headers)
+        response._content = answered.body  # given at once it would be copied, and its length be added to the headers
+        return response
+    response = httpx.Response(answered.status, headers=headers, stream=httpx.ByteStream(answered.body))
     content = bytearray()
-    for chunk in response.iter_bytes():
+    for chunk in response.iter_bytes(_BLOCK):
         content += chunk
         if len(content) > LARGEST:
             raise httpx.ReadError(f"the answer is larger than {LARGEST >> 20} MiB")
-        if time.monotonic() > deadline:
-            raise httpx.ReadTimeout("the answer was not complete in time")
     response._content = bytes(content)  # what `Response.read` does; httpx has no bounded reader
+    return response
