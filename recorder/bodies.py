@@ -1,121 +1,40 @@
 """Bodies, teed while they stream: each piece is looked at once as it passes, and nothing is held back.
 
 Text is kept in memory up to 1 MiB, so that it can be redacted with all that its exchange makes known; longer text goes
-through a streaming redactor into a file. Binary content goes straight into a file, hashed on its way. Files are named
-by what they hold, so the same upload is kept once.
+through a streaming redactor into a file. Binary content goes straight into a file, hashed on its way.
 """
 
 from __future__ import annotations
 
 import codecs
 import hashlib
-import os
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 from recorder import media
-from recorder.events import ulid
+from recorder.codings import CodingError, Decoder, coding, decoder
 from recorder.redaction import Redactor, Scanned
-from recorder.space import Space
+from recorder.store import Store
 from recorder.streams import StreamRedactor
 
-__all__ = ["INLINE", "Body", "BodyTee", "Omission", "Store"]
+__all__ = ["INLINE", "Body", "BodyTee", "Omission"]
 
 INLINE = 64 << 10  # bytes of text that stand in the record itself
 MEMORY = 1 << 20  # bytes of text held in memory
 _SMALL = 256 << 10  # bytes of other content held in memory
 _DECODED = 64 << 20  # bytes that a compressed text may decode to
 _SNIFFED = 8 << 10
+_THRESHOLDS: dict[media.Kind, int] = {"binary": _SMALL, "multipart": 0}
+"""How many bytes of a kind of content are held in memory, where it is not MEMORY."""
 
-_CLEAN = 1024  # large texts that are remembered to hold no secret
-_clean: set[tuple[bytes, media.Kind, frozenset[str]]] = set()
+_CLEAN = 4096  # texts that are remembered to hold no secret
+_clean: set[tuple[str, media.Kind, frozenset[str]]] = set()
 
 Body: TypeAlias = dict[str, Any]
-_NO_CODING = frozenset({"", "identity", "none", "null", "binary", "7bit", "8bit", "utf-8", "utf8", "ascii", "us-ascii"})
-"""What stands in Content-Encoding without being a coding: applications write charsets there, and Python's None."""
+
+_PLACES = ("text", "ref", "parts", "omitted")  # where the content of a body is told
+_AS_STORED = (None, "utf-8", "ascii")  # charsets in which the bytes sent are the bytes stored
 
 Omission: TypeAlias = Literal["too_large", "not_read", "unavailable", "redaction", "write_failed", "disabled"]
-
-
-class Store:
-    """The files below a log's `profile.bodies/`, named by their SHA-256."""
-
-    def __init__(self, log_dir: Path, *, fsync: bool = False, space: Space | None = None) -> None:
-        self._log_dir = log_dir
-        self._fsync = fsync
-        self.space = space
-
-    @property
-    def directory(self) -> Path:
-        """Where the files are."""
-        return self._log_dir / "profile.bodies"
-
-    def open(self) -> Spool:
-        """Return a new file to be filled. Raises OSError when it cannot be made."""
-        self._log_dir.parent.stat()  # never make the directory of a run that is gone
-        directory = self.directory
-        directory.mkdir(0o750, parents=True, exist_ok=True)
-        return Spool(self, directory / f".partial-{ulid()}", self._fsync)
-
-    def put(self, content: bytes) -> tuple[str, str]:
-        """Keep the content; return its SHA-256 and its `ref`. Raises OSError when it cannot be written."""
-        sha256 = hashlib.sha256(content).hexdigest()
-        ref = f"{sha256[:2]}/{sha256}"
-        if not (self.directory / ref).exists():
-            spool = self.open()
-            spool.write(content)
-            spool.keep()
-        return sha256, ref
-
-
-class Spool:
-    """A file on its way into the store."""
-
-    def __init__(self, store: Store, path: Path, fsync: bool) -> None:
-        self._store = store
-        self._path = path
-        self._fsync = fsync
-        self._hash = hashlib.sha256()
-        self._file = open(path, "xb", buffering=0, opener=_private)  # noqa: SIM115
-
-    def write(self, content: bytes) -> None:
-        """Append the content. Raises OSError; the file is then to be dropped."""
-        if self._store.space is not None:
-            self._store.space.take(len(content))
-        self._hash.update(content)
-        view = memoryview(content)
-        while view:
-            view = view[self._file.write(view) or 0 :]
-
-    def keep(self) -> tuple[str, str]:
-        """Move the file to its name; return its SHA-256 and `ref`."""
-        sha256 = self._hash.hexdigest()
-        ref = f"{sha256[:2]}/{sha256}"
-        try:
-            if self._fsync:
-                os.fsync(self._file.fileno())
-            self._file.close()
-            target = self._store.directory / ref
-            target.parent.mkdir(0o750, exist_ok=True)
-            self._path.rename(target)
-        except OSError:
-            self.drop()
-            raise
-        return sha256, ref
-
-    def drop(self) -> None:
-        """Remove the unfinished file."""
-        with suppress(OSError):
-            self._file.close()
-        with suppress(OSError):
-            self._path.unlink()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o640)
 
 
 class Sink(Protocol):
@@ -188,7 +107,7 @@ class _LongText:
 class _Decoding:
     """Undoes a Content-Encoding on the way into another sink, and refuses what grows beyond all measure."""
 
-    def __init__(self, decoder: _Decoder, sink: Sink) -> None:
+    def __init__(self, decoder: Decoder, sink: Sink) -> None:
         self._decoder = decoder
         self._sink = sink
         self._size = 0
@@ -216,25 +135,18 @@ class BodyTee:
     `exact` content (an uploaded file) is never looked into. Faults of the disk become `omitted`, and `failed` is set.
     """
 
-    __slots__ = (
-        "_chunks",
-        "_closed",
-        "_decoder",
-        "_encoding",
-        "_kept",
-        "_kind",
-        "_max_size",
-        "_media_type",
-        "_omitted",
-        "_redactor",
-        "_scanned",
-        "_sink",
-        "_store",
-        "_threshold",
-        "failed",
-        "size",
-        "truncated",
-    )
+    size = 0
+    truncated = False
+    failed = False
+    _closed = False
+    _sink: Sink | None = None
+    _omitted: Omission | None = None
+    _decoder: Decoder | None = None
+    _encoding: str | None = None
+    _scanned: Scanned | None = None
+    _sha256 = ""
+    """Of a text as it was sent, where it is stored like that unless it holds secrets; empty where it is not."""
+    _kept = ("", "")
 
     def __init__(
         self,
@@ -246,29 +158,20 @@ class BodyTee:
         max_size: int = 2 << 30,
         exact: bool = False,
     ) -> None:
-        self.size = 0
-        self.truncated = False
-        self.failed = False
         self._store = store
         self._redactor = redactor
         self._media_type = media_type
-        self._encoding = None if encoding is None or encoding.strip().lower() in _NO_CODING else encoding.strip()
         self._max_size = max_size
-        self._kind: media.Kind = "binary" if exact else media.kind(media_type)
+        self._kind = kind = "binary" if exact else media.kind(media_type)
         self._chunks: list[bytes] = []
-        self._sink: Sink | None = None
-        self._omitted: Omission | None = None
-        self._scanned: Scanned | None = None
-        self._closed = False
-        self._kept = ("", "")
-        self._decoder: _Decoder | None = None
-        if self._encoding is not None and self._kind not in ("binary", "unknown"):
-            self._decoder = _decoder(self._encoding)
-            if self._decoder is None:
-                self._omitted = "redaction"
-        self._threshold = _SMALL if self._kind == "binary" or self._decoder is not None else MEMORY
-        if self._kind == "multipart":
-            self._threshold = 0
+        self._threshold = _THRESHOLDS.get(kind, MEMORY)
+        if encoding is not None:
+            self._encoding = coding(encoding)
+            if self._encoding is not None and kind not in ("binary", "unknown"):
+                self._threshold = min(self._threshold, _SMALL)
+                self._decoder = decoder(self._encoding)
+                if self._decoder is None:
+                    self._omitted = "redaction"
 
     def feed(self, chunk: bytes) -> None:
         """Take the next piece."""
@@ -286,6 +189,8 @@ class BodyTee:
                 self._spill(b"".join(self._chunks))
         except _Refused as refused:
             self.omit(refused.reason)
+        except CodingError:
+            self.omit("redaction")
         except OSError:
             self._fail()
 
@@ -301,6 +206,8 @@ class BodyTee:
                 self._sink.close()
         except _Refused as refused:
             self.omit(refused.reason)
+        except CodingError:
+            self.omit("redaction")
         except OSError:
             self._fail()
         self._chunks.clear()
@@ -333,19 +240,22 @@ class BodyTee:
             except OSError:
                 self._fail()
         if self._omitted is not None:
-            content = {"sha256": None, "omitted": self._omitted}
             self.truncated = True
-        return {
+            content = {"sha256": None, "omitted": self._omitted}
+        body: Body = {
             "size": size,
-            "sha256": content.pop("sha256"),
+            "sha256": content["sha256"],
             "media_type": self._media_type,
             "encoding": self._encoding,
             "stored_encoding": self._encoding if self._decoder is None and "ref" in content else None,
-            **{key: content[key] for key in ("text", "ref", "parts", "omitted") if key in content},
-            # What follows the closing delimiter of a multipart body is nobody's, and not every parser reads it.
-            "truncated": content.get("truncated", False) if "parts" in content else self.truncated,
-            "redactions": content.get("redactions", []),
         }
+        for place in _PLACES:
+            if place in content:
+                body[place] = content[place]
+        # What follows the closing delimiter of a multipart body is nobody's, and not every parser reads it.
+        body["truncated"] = content["truncated"] if "parts" in content else self.truncated
+        body["redactions"] = content.get("redactions") or []
+        return body
 
     def uploads(self) -> list[Body]:
         """Return the payloads of the `file_upload` events of a multipart body."""
@@ -356,7 +266,7 @@ class BodyTee:
         if self._decoder is not None:
             content = b"".join(self._decoder.all_of(content, MEMORY))
             if len(content) > MEMORY:
-                self._decoder = _decoder(self._encoding or "")
+                self._decoder = decoder(self._encoding or "")
                 self._spill(b"".join(self._chunks))
                 return
         kind = self._kind
@@ -370,13 +280,16 @@ class BodyTee:
             text = content.decode(charset or "utf-8")
         except UnicodeError:
             text = content.decode("utf-8", "surrogateescape")
-        self._scanned = self._scan(content, text, kind)
+        else:
+            if charset in _AS_STORED:
+                self._sha256 = hashlib.sha256(content).hexdigest()
+        self._scanned = self._scan(text, kind)
 
-    def _scan(self, content: bytes, text: str, kind: media.Kind) -> Scanned:
-        """Scan a text; a large one in which nothing was found (scripts, style sheets) is remembered by its digest."""
-        if len(content) <= INLINE:
+    def _scan(self, text: str, kind: media.Kind) -> Scanned:
+        """Scan a text; one in which nothing was found (a page's script, what is polled) is remembered by its digest."""
+        if not self._sha256:
             return self._redactor.scan(text, kind)
-        key = (hashlib.sha256(content).digest(), kind, self._redactor.rules)
+        key = (self._sha256, kind, self._redactor.rules)
         if key in _clean:
             return Scanned(text, kind)
         scanned = self._redactor.scan(text, kind)
@@ -392,6 +305,8 @@ class BodyTee:
         if self._scanned is None:
             return {"sha256": self._kept[0], "ref": self._kept[1]}
         text, redactions = self._redactor.render(self._scanned)
+        if self._sha256 and not redactions and len(text) <= INLINE // 4:
+            return {"sha256": self._sha256, "text": text, "redactions": redactions}
         content = text.encode("utf-8", "surrogateescape")
         if len(content) <= INLINE and not _has_surrogates(text):
             return {"sha256": hashlib.sha256(content).hexdigest(), "text": text, "redactions": redactions}
@@ -426,62 +341,3 @@ def _has_surrogates(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     return False
-
-
-class _Decoder:
-    """A Content-Encoding being undone, piece by bounded piece."""
-
-    PIECE = 64 << 10
-
-    def __init__(self, decode: Callable[[bytes, int], bytes], rest: Callable[[], bytes]) -> None:
-        self._decode = decode
-        self._rest = rest
-
-    def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what the chunk decodes to. Raises _Refused when it is not what was announced."""
-        try:
-            while True:
-                piece = self._decode(chunk, self.PIECE)
-                if piece:
-                    yield piece
-                chunk = self._rest()
-                if not chunk and len(piece) < self.PIECE:
-                    return
-        except zlib.error as error:
-            raise _Refused("redaction") from error
-
-    def all_of(self, content: bytes, limit: int) -> Iterator[bytes]:
-        """Yield what the content decodes to, until it is more than `limit` bytes."""
-        size = 0
-        for piece in self.pieces(content):
-            size += len(piece)
-            yield piece
-            if size > limit:
-                return
-
-
-def _decoder(encoding: str) -> _Decoder | None:
-    """Return a decoder for a Content-Encoding; None where the standard library has none (br, zstd)."""
-    name = encoding.lower()
-    if name in ("gzip", "x-gzip"):
-        inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        return _Decoder(inflate.decompress, lambda: inflate.unconsumed_tail)
-    if name == "deflate":
-        return _deflate()
-    return None
-
-
-def _deflate() -> _Decoder:
-    """RFC 9110 says zlib format; some senders mean raw deflate."""
-    state: list[Any] = []
-
-    def decode(chunk: bytes, limit: int) -> bytes:
-        if not state:
-            state.append(zlib.decompressobj())
-            try:
-                return bytes(state[0].decompress(chunk, limit))
-            except zlib.error:
-                state[0] = zlib.decompressobj(-zlib.MAX_WBITS)
-        return bytes(state[0].decompress(chunk, limit))
-
-    return _Decoder(decode, lambda: state[0].unconsumed_tail)

@@ -31,6 +31,7 @@ from recorder.runs import Run, Runs
 from recorder.sessions import session_of
 from recorder.settings import Native, Settings
 from recorder.space import Space
+from recorder.store import Store
 
 if TYPE_CHECKING:
     from recorder.seal import Seal
@@ -101,6 +102,7 @@ class Recorder:
         self._pseudonyms: Pseudonyms | None = None
         self._writers: dict[Path, Writer] = {}
         self._spaces: dict[Path, Space] = {}
+        self._stores: dict[Path, Store] = {}
         self._seal: Seal | None = None
         self._lock = threading.RLock()
 
@@ -186,6 +188,13 @@ class Recorder:
         for writer in list(self._writers.values()):
             found.update(writer.losses)
         return dict(found)
+
+    def store(self, log_dir: Path) -> Store:
+        """Return the store of bodies beside the log in a `_logs` directory."""
+        store = self._stores.get(log_dir)
+        if store is None:
+            store = self._stores[log_dir] = Store(log_dir, fsync=self.settings.fsync, space=self.space(log_dir))
+        return store
 
     @property
     def written(self) -> int:

@@ -12,7 +12,7 @@ from contextvars import Token
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from recorder.bodies import Body, BodyTee, Omission, Store
+from recorder.bodies import Body, BodyTee, Omission
 from recorder.events import (
     Category,
     Event,
@@ -305,13 +305,13 @@ class Exchange:
         )
 
     def _tee(self, fields: Mapping[str, str]) -> BodyTee:
-        settings = self._recorder.settings
+        recorder = self._recorder
         return BodyTee(
-            Store(self._log_dir, fsync=settings.fsync, space=self._recorder.space(self._log_dir)),
+            recorder.store(self._log_dir),
             self._redactor,
             fields.get("content-type"),
             fields.get("content-encoding"),
-            max_size=settings.max_body,
+            max_size=recorder.settings.max_body,
         )
 
 

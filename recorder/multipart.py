@@ -14,9 +14,10 @@ from contextlib import suppress
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
-from recorder.bodies import Body, BodyTee, Store
+from recorder.bodies import Body, BodyTee
 from recorder.marks import Redaction
 from recorder.redaction import Redactor
+from recorder.store import Store
 
 __all__ = ["Multipart", "Parser", "PartReceiver", "disposition"]
 

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder import bodies
-from recorder.bodies import INLINE, MEMORY, BodyTee, Store
+from recorder.bodies import INLINE, MEMORY, BodyTee
 from recorder.names import Names
 from recorder.pseudonyms import Pseudonyms
 from recorder.redaction import Redactor
+from recorder.store import Store
 from tests.recorder.watching import on_disk
 
 PSEUDONYMS = Pseudonyms(b"key")

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from python_multipart.multipart import MultipartParser
 
 from recorder import multipart
-from recorder.bodies import BodyTee, Store
+from recorder.bodies import BodyTee
 from recorder.multipart import Parser, disposition
 from recorder.names import Names
 from recorder.pseudonyms import Pseudonyms
 from recorder.redaction import Redactor
+from recorder.store import Store
 from tests.recorder.watching import on_disk
 
 PSEUDONYMS = Pseudonyms(b"key")
