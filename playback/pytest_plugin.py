@@ -11,7 +11,8 @@ before a test asks for the fixture.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -140,23 +141,28 @@ class ProfileRunner:
     def run(self, slug: str, **options: Any) -> Result:
         """Replay the profile `slug` and return its result, whatever the verdict.
 
-        `options` are the fields of `playback.engine.Options`. A profile that cannot be replayed at all fails the test.
+        `options` are the fields of `playback.engine.Options`. A profile that cannot be replayed at all fails the test, as
+        does a result that cannot be kept; either is told in a sentence.
         """
         __tracebackhide__ = True
         try:
             from playback.engine import Options, replay
-            from playback.envfile import environment
+            from playback.envfile import BadEnvFile, environment
             from playback.errors import PlaybackError
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] in ("assembler", "playback", "recorder"):
                 raise
             pytest.fail(MISSING_EXTRA, pytrace=False)
+        refused = _misnamed(options, list(Options.__dataclass_fields__))
+        if refused is not None:
+            pytest.fail(refused, pytrace=False)
         chosen = Options(**{"base_url": self.base_url, **options})
-        refused: str | None = None
         try:
             report = replay(slug, self.data_root, chosen, environment(self.data_root, base_url=chosen.base_url))
-        except PlaybackError as error:
+        except (PlaybackError, BadEnvFile) as error:
             refused = str(error)
+        except OSError as error:
+            refused = f"{error.filename or 'The system'}: {error.strerror or error}."
         if refused is not None:  # outside of the handler: pytest shows the sentence once
             pytest.fail(refused, pytrace=False)
         self.results.append(Result(report))
@@ -191,6 +197,16 @@ def profile_runner(request: pytest.FixtureRequest) -> Iterator[ProfileRunner]:
     runner = ProfileRunner(Path(cast("str | Path", root)), cast("str | None", base_url))
     yield runner
     runner.expect_looked_at()  # also of what other fixtures replayed as they were torn down
+
+
+def _misnamed(given: Iterable[str], valid: list[str]) -> str | None:
+    """A sentence about an option that there is not, with the nearest there is; None when all are known."""
+    for name in given:
+        if name not in valid:
+            near = get_close_matches(name, valid, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(valid)}."
+            return f"profile_runner.run takes no option {name!r}; {hint}"
+    return None
 
 
 def _plain(name: str) -> str:
