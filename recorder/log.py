@@ -177,7 +177,7 @@ class Writer:
                 return False
             if self._link is not None:
                 end = os.lseek(self._descriptor, 0, os.SEEK_CUR)  # where O_APPEND put it (open(2))
-                self._link.wrote(record, self._sequence, end - len(record) - 1)
+                self._link.wrote(record, self._sequence, end - len(line) + 1)
             if self._in_place(file) or not self._reopened():
                 break
             line = b"\n " + line[1:]  # so no two files begin with the same bytes, and each can be told by its first

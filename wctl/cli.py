@@ -16,7 +16,7 @@ from assembler.document import BadDocument
 from playback.envfile import BadEnvFile
 from playback.errors import PlaybackError
 from playback.redis_server import RedisNotFound
-from wctl.commands import curate, doctor, har, record, replay, revise, stack, tidy
+from wctl.commands import audit, curate, doctor, har, record, replay, revise, stack, tidy
 from wctl.console import Refusal, say
 
 __all__ = ["app", "run"]
@@ -45,6 +45,7 @@ app.command()(record.assemble)
 app.command("import-har")(har.import_har)
 app.command("export-har")(har.export_har)
 app.add_typer(curate.drafts, name="drafts")
+app.add_typer(audit.audit, name="audit")
 app.command()(curate.promote)
 app.command()(curate.validate)
 app.command()(curate.secrets)
