@@ -14,25 +14,23 @@ def facts(*pairs: tuple[str, object]) -> Html:
     return tag("dl", *[joined(tag("dt", name), tag("dd", value)) for name, value in pairs if value is not None])
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, class_: str | None = None) -> Html:
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
     """A table that may be wider than the page."""
-    return tag("div", _table(head, rows, class_), class_="scroll")
+    return tag("div", _table(head, rows, named=False), class_="scroll")
 
 
 def places(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
     """A table whose rows become paragraphs where the page is narrow."""
-    named = [[joined(cell) for cell in row] for row in rows]
-    return _table(head, named, "places")
+    return _table(head, [[joined(cell) for cell in row] for row in rows], named=True)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]], class_: str | None) -> Html:
-    named = class_ == "places"
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]], *, named: bool) -> Html:
     body = [
         tag("tr", *[_cell(cell, name if named else None) for cell, name in zip(row, head, strict=False)])
         for row in rows
     ]
     heads = [tag("th", name, scope="col") for name in head]
-    return tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *body), class_=class_)
+    return tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *body), class_="places" if named else None)
 
 
 def _cell(value: object, name: str | None) -> Html:

@@ -104,7 +104,7 @@ def _files(report: Report, evidence: Evidence) -> Iterator[Html]:
     if not report.comparisons:
         return
     rows = [(tag("code", file.target), file.method, outcome(file.result), file.summary) for file in report.comparisons]
-    yield table(("File", "Compared by", "Result", "Finding"), rows, class_="files")
+    yield places(("File", "Compared by", "Result", "Finding"), rows)
     budget = PICTURES
     for file in report.comparisons:
         if file.result == "passed":

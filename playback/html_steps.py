@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from playback.evidence import Evidence, Told
-from playback.html_parts import duration, outcome, places, preformatted, table, unfold
+from playback.html_parts import duration, outcome, places, preformatted, unfold
 from playback.report import JobOutcome, Mismatch, Report, StepOutcome
 from playback.summary import sides
 from playback.tags import Html, joined, tag, text
@@ -43,9 +43,10 @@ def _card(number: int, step: StepOutcome, told: Told | None, evidence: Evidence)
     if step.note:
         yield tag("p", step.note)
     if step.mismatches:
-        yield places(
-            ("Where", "Expected", "Actual", "Why"), [_row(mismatch) for mismatch in step.mismatches[:MISMATCHES]]
-        )
+        told_below = {line for job in step.jobs for line in _tracebacks(job)}
+        rows = [_row(mismatch, told_below) for mismatch in step.mismatches[:MISMATCHES]]
+        columns = 4 if any(row[3] for row in rows) else 3
+        yield places(("Where", "Expected", "Actual", "Why")[:columns], [row[:columns] for row in rows])
     if len(step.mismatches) > MISMATCHES:
         yield tag("p", f"… and {len(step.mismatches) - MISMATCHES:,} more differences, all in report.json.")
     for job in step.jobs:
@@ -81,11 +82,13 @@ def _hint(curl: str) -> str:
     return f" ({'; '.join(hints)})" if hints else ""
 
 
-def _row(mismatch: Mismatch) -> tuple[object, ...]:
+def _row(mismatch: Mismatch, told_below: set[str]) -> tuple[object, ...]:
     expected, actual = sides(mismatch)
     if mismatch.expected is None and mismatch.actual is None:
         expected = actual = ""
     why = (mismatch.message or "").strip()
+    if why in told_below:
+        why = why.rpartition("\n")[2]  # what was raised; the traceback stands with its job
     told = tag("pre", why, tabindex="0") if "\n" in why else why
     return tag("code", mismatch.where), *[tag("code", value) for value in _marked(expected, actual)], told
 
@@ -123,6 +126,13 @@ def _failed_jobs(job: JobOutcome) -> Iterator[Html]:
             yield tag("pre", job.error.strip("\n"), class_="wide", tabindex="0")
     for child in job.children:
         yield from _failed_jobs(child)
+
+
+def _tracebacks(job: JobOutcome) -> Iterator[str]:
+    if job.status != "finished" and job.error:
+        yield job.error.strip()
+    for child in job.children:
+        yield from _tracebacks(child)
 
 
 def _exchange(told: Told, *, open: bool = True) -> Iterator[Html]:
@@ -210,7 +220,7 @@ def jobs_table(report: Report) -> Html | None:
         )
         for step, depth, job in kept
     ]
-    shown_of_all = table(("Job", "Result", "Took", "Step", "Id"), rows)
+    shown_of_all = places(("Job", "Result", "Took", "Step", "Id"), rows)
     left = len(every) - len(kept)
     return joined(shown_of_all, tag("p", f"… and {left:,} more that finished, all in report.json.") if left else None)
 

@@ -170,6 +170,19 @@ def test_a_failing_step_comes_with_everything_that_explains_it() -> None:
     assert found.all("html") == [{"lang": "en"}]
 
 
+def test_a_traceback_stands_once_and_an_empty_column_not_at_all() -> None:
+    trace = "Traceback (most recent call last):\n  File 'tasks.py', line 3\nZeroDivisionError: division by zero"
+    job = JobOutcome("id", "tasks.one", "failed", 1.0, f"{trace}\n")
+    found = [Mismatch("jobs:tasks.one", "finished", "failed", trace)]
+    content = page(
+        failed(steps=[StepOutcome("s", "POST", "/", 200, 200, "failed", 1.0, 2.0, [job], found)]), Evidence()
+    )
+    assert content.count(b"Traceback (most recent call last):") == 1
+    assert b'<td data-name="Why">ZeroDivisionError: division by zero</td>' in content
+    plain = StepOutcome("s", "GET", "/", 200, 201, "failed", mismatches=[Mismatch("status", 200, 201)])
+    assert "Why" not in page(failed(steps=[plain]), Evidence()).decode().partition("What was not compared</h2>")[0]
+
+
 def test_only_what_differs_in_long_values_is_marked() -> None:
     step = StepOutcome(
         "s",
