@@ -19,9 +19,11 @@ from assembler.recording import Exchange
 from assembler.shapes import clock, pieces, timed_name
 from assembler.sources import json_leaves
 
-__all__ = ["FAILED_STATES", "Poll", "collapse"]
+__all__ = ["FAILED_STATES", "LATER", "Poll", "collapse", "retries"]
 
 FAILED_STATES = ["failed", "failure", "error", "errored", "stopped", "canceled", "cancelled", "aborted"]
+LATER = (429, 503)
+"""Statuses that say: not now (RFC 6585, 4; RFC 9110, 15.6.4)."""
 _DONE_STATES = {"finished", "done", "completed", "complete", "succeeded", "success", "ready", "ok"}
 _STATE_KEYS = ("status", "state", "phase", "stage")
 _DONE_KEYS = (
@@ -63,17 +65,20 @@ class Poll:
     until: Until | None = None
     interval: float | None = None
     recorded: float = 0.0
+    refused: list[int] = field(default_factory=list)
+    """The statuses of the earlier ones, where those were refused for now and sent again."""
 
 
 def collapse(
     exchanges: Sequence[Exchange], owners: Sequence[Owner], answers: Sequence[Answer], chosen: Sequence[int]
 ) -> list[Poll]:
     """`chosen` exchanges in order, repeated reads folded into the one that found what they waited for."""
-    folded: dict[int, Poll] = {}
-    dropped: set[int] = set()
+    folded = {poll.index: poll for poll in retries(exchanges, owners, chosen)}
+    dropped = {index for poll in folded.values() for index in poll.earlier}
+    chosen = [index for index in chosen if index not in dropped]
     asking = _questions(exchanges, owners, answers, chosen)
     for reads in _groups(exchanges, owners, chosen, asking):
-        if poll := _poll(reads, exchanges, answers):
+        if (poll := _poll(reads, exchanges, answers)) and poll.index not in folded:
             folded[poll.index] = poll
             dropped.update(poll.earlier)
     own = OwnStates()
@@ -87,6 +92,32 @@ def collapse(
         return _terminal(answers[index]) or own.until(exchanges[index], dict(_flat(answers[index].json)), FAILED_STATES)
 
     return [folded.get(index) or Poll(index, until=single(index)) for index in chosen if index not in dropped]
+
+
+def retries(exchanges: Sequence[Exchange], owners: Sequence[Owner], chosen: Sequence[int]) -> Iterator[Poll]:
+    """Requests that act, were refused for now, and were sent again until they were not, by a client that did nothing else
+    that acts in between. (Reads that were refused are read until they are answered, as any others.)"""
+    waiting: dict[str, list[int]] = {}
+    for index in chosen:
+        exchange, client = exchanges[index], owners[index].client
+        if exchange.safe:
+            continue
+        before = waiting.pop(client, [])
+        again = bool(before) and _again(exchanges[before[-1]], exchange, owners[index])
+        if exchange.status in LATER and not exchange.jobs:
+            waiting[client] = [*before, index] if again else [index]
+        elif again:
+            yield Poll(index, before, refused=sorted({exchanges[i].status or 0 for i in before}))
+
+
+def _again(earlier: Exchange, exchange: Exchange, owner: Owner) -> bool:
+    """Whether the second request is the first one, sent again."""
+    return _request(earlier, owner) == _request(exchange, owner) and _parts(earlier) == _parts(exchange)
+
+
+def _parts(exchange: Exchange) -> list[tuple[Any, ...]]:
+    parts = (exchange.request_body or {}).get("parts") or []
+    return [(part.get("name"), part.get("filename"), part.get("sha256"), part.get("text")) for part in parts]
 
 
 def _groups(

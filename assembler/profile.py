@@ -19,6 +19,7 @@ __all__ = [
     "Extract",
     "Ignore",
     "JobNode",
+    "Leave",
     "Metadata",
     "Misplaced",
     "Overlay",
@@ -26,6 +27,7 @@ __all__ = [
     "Prerequisites",
     "Profile",
     "RecordedWith",
+    "Retry",
     "Step",
     "Until",
     "Wait",
@@ -234,6 +236,24 @@ class Part(_Strict):
     """Its Content-Type."""
 
 
+class Retry(_Strict):
+    """The request is sent again while it is refused for now; what `Retry-After` asks for is kept (RFC 9110, 10.2.3)."""
+
+    on: list[int] = [429, 503]
+    """The statuses that mean: later."""
+    attempts: int = Field(5, ge=2)
+    """How often it is sent at most."""
+
+
+class Leave(_Strict):
+    """The recorded client left before the answer was complete, and so does the replay: where one of these is reached."""
+
+    bytes: int = 0
+    """What had come of the body until then, as it was transferred."""
+    seconds: float
+    """How long it had listened."""
+
+
 class Step(_Strict):
     """One thing that playback does, and what must come of it."""
 
@@ -293,6 +313,10 @@ class Step(_Strict):
     """Seconds for the answer, and for a wait that has no limit of its own."""
     log_contains: str | None = None
     """A line that must come to stand in a `*.log` of the run."""
+    retry: Retry | None = None
+    """The request is sent again while it is refused for now."""
+    leave: Leave | None = None
+    """The answer does not end by itself, and is left where the recorded client left it."""
     settle: float | None = None
     """The pause before this step that the recorded work left, in seconds: a read that differs is tried again this long,
     a request that acts is sent after it."""

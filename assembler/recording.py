@@ -24,6 +24,7 @@ SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _REF = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}")
 _UNREADABLE = "(unreadable)"
 """The function of a job that could not be read where it was enqueued."""
+_WEBSOCKET = "opened a websocket"
 _DAMAGED = "what is in the log no longer has the checksum it was recorded with"
 
 
@@ -187,6 +188,8 @@ class Exchange:
     @property
     def left_out(self) -> str | None:
         """Why no replay can repeat this exchange and know what to expect, in words; None when one can."""
+        if (self.header("upgrade") or "").strip().lower() == "websocket":
+            return _WEBSOCKET
         if self.disconnected and (self.safe or self.status is None):
             return "was given up by its client before the answer was complete"
         if self.status is None and isinstance(self.error, Mapping):
@@ -269,7 +272,9 @@ class Recording:
         for exchange in self.exchanges:
             if exchange.captured and (why := exchange.left_out):
                 self.notes.append(f"{exchange.method} {exchange.path} {why} and is left out.")
-                if exchange.media_type == "text/event-stream":
+                if why == _WEBSOCKET:
+                    self.not_replayed.setdefault(f"the websocket {exchange.path}", self.notes[-1])
+                elif exchange.media_type == "text/event-stream":
                     self.not_replayed.setdefault(f"the event stream {exchange.path}", self.notes[-1])
         self.notes.extend(s for s in self.not_replayed.values() if s not in self.notes)
         self.exchanges = [e for e in self.exchanges if not e.left_out]

@@ -45,6 +45,8 @@ _LONGEST_NAME = 120
 """Bytes of a file's name; file systems keep 255, encrypted ones 143."""
 _LONGEST_TEXT = 1 << 20
 """Characters of a request's body; a longer one, in which nothing is to be put in, stands in a file beside the profile."""
+_FEWEST_ATTEMPTS = 5
+"""How busy an application is differs from one day to the next."""
 _PAUSE = 0.25
 """Seconds between two requests of one client from which on a pause is a pause, and not the client's own speed."""
 
@@ -91,6 +93,15 @@ class StepWriter:
             step["extract"] = extract
         if wait := self._wait(poll, exchange, step):
             step["wait"] = wait
+        if poll.refused:
+            attempts = max(_FEWEST_ATTEMPTS, len(poll.earlier) + 1)
+            step["retry"] = Noted(
+                {"on": poll.refused, "attempts": attempts}, f"sent {len(poll.earlier) + 1} times until then"
+            )
+        if exchange.disconnected and exchange.response_header("content-length") is None:
+            size = (exchange.body or {}).get("size") or 0
+            left = {"bytes": size, "seconds": max(0.1, round((exchange.duration_ms or 0) / 1000, 3))}
+            step["leave"] = Noted(left, "its reader left before the answer was complete")
         if (pause := self._settling(poll, exchange, previous)) >= _PAUSE:
             step["settle"] = round(min(pause, 60.0), 3)
         for place in filled.unresolved:
@@ -263,9 +274,9 @@ class StepWriter:
         if names:
             expect["cookies"] = sorted(names)
         body = exchange.body
-        if not body:
+        if not body and not exchange.disconnected:
             expect["empty"] = True
-        elif exchange.method != "HEAD":
+        elif body and exchange.method != "HEAD":
             ending = _EXTENSIONS.get(exchange.media_type, "json" if exchange.media_type.endswith("+json") else "bin")
             name = f"baseline/answers/{step}.{ending}"
             text = self.recording.bodies.text(body)
@@ -455,7 +466,9 @@ def _headline(exchange: Exchange, poll: Poll) -> str:
     what = f"{exchange.method} {unquote(exchange.path)} → {exchange.status}"
     if exchange.jobs:
         what += f", enqueued {', '.join(j.function for j in exchange.jobs)}"
-    if poll.earlier:
+    if poll.refused:
+        what += f", sent {len(poll.earlier) + 1} times"
+    elif poll.earlier:
         what += f", read {len(poll.earlier) + 1} times"
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", "?", what)
 

@@ -22,6 +22,7 @@ from playback.job_graph import Graph, outcomes
 from playback.job_results import mask, without_place
 from playback.job_search import JobSearch
 from playback.job_sources import JobSource
+from playback.later import asked_pause
 from playback.report import Mismatch, StepOutcome
 from playback.template import Scope, Unknown, fill
 from playback.untils import alike
@@ -181,9 +182,10 @@ class Awaiting:
         began, pause = time.monotonic(), _FIRST_PAUSE
         while True:
             status: int | None = None
+            quiet = 0.0
             try:
                 response = self.client(step.client).send(request)
-                status = response.status_code
+                status, quiet = response.status_code, asked_pause(response)
                 state = search(wait.field, response.json())
             except httpx.RequestError as error:
                 state = f"no answer ({str(error) or type(error).__name__})"
@@ -198,7 +200,7 @@ class Awaiting:
                 where = f"wait:{wait.endpoint} {wait.field}"
                 outcome.mismatches.append(Mismatch(where, wait.success_state, state, f"last seen after {spent:.1f} s"))
                 return
-            self.cancelled.wait(pause)
+            self.cancelled.wait(max(pause, min(quiet, began + limit - time.monotonic())))
             pause = min(wait.interval or _LONGEST_PAUSE, pause * 1.4)
 
     def _endpoint(self, endpoint: str) -> str:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httptools
 import httpx
 
-__all__ = ["LARGEST", "Answered", "Connections", "Head"]
+__all__ = ["LARGEST", "Answered", "Connections", "Enough", "Head"]
 
 LARGEST = 128 << 20
 """Bytes of one answer. No promoted profile expects more: its files end at 100 MiB."""
@@ -68,6 +68,16 @@ class Answered:
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+    left: bool = False
+    """It went on when there was enough of it."""
+
+
+@dataclass(frozen=True)
+class Enough:
+    """How much of an answer that may not end is read: so many bytes of its body (0: any), or what comes in so many seconds."""
+
+    bytes: int
+    seconds: float
 
 
 class Connections:
@@ -86,8 +96,11 @@ class Connections:
         self._busy: set[socket.socket] = set()
         self._lock = threading.Lock()
 
-    def exchange(self, head: Head, body: bytes | Iterable[bytes], timeout: float) -> Answered:
-        """Send one request and read its answer, which must be complete `timeout` seconds after the request was sent.
+    def exchange(
+        self, head: Head, body: bytes | Iterable[bytes], timeout: float, enough: Enough | None = None
+    ) -> Answered:
+        """Send one request and read its answer, which must be complete `timeout` seconds after the request was sent, or be
+        `enough` by then.
 
         Raises `httpx.RequestError`. What was sent once is never sent again by itself: it may have acted.
         """
@@ -98,9 +111,9 @@ class Connections:
         reusable = False
         try:
             complete = _send(connection, octets, body, chunked=head.chunked, timeout=timeout)
-            answer = _read(connection, head.method, timeout)
+            answer = _read(connection, head.method, timeout, enough)
             reusable = complete and answer.reusable
-            return Answered(answer.status, answer.headers, b"".join(answer.pieces))
+            return Answered(answer.status, answer.headers, b"".join(answer.pieces), not answer.complete)
         finally:
             with self._lock:
                 self._busy.discard(connection)
@@ -191,7 +204,8 @@ class _Answer:
         self.reusable = False
         self._method = method
         self._begun = False
-        self._in_body = False
+        self.in_body = False
+        """Whether its head is complete."""
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, received: bytes) -> None:
@@ -209,7 +223,7 @@ class _Answer:
 
     def end(self) -> None:
         """The connection ended. Raises `httpx.RemoteProtocolError` unless that is how this answer's end is told."""
-        if not self._in_body:
+        if not self.in_body:
             said = "in the middle of an answer's head" if self._begun else "without sending a response"
             raise httpx.RemoteProtocolError(f"Server disconnected {said}.")
         names = {name.lower() for name, _ in self.headers}
@@ -229,15 +243,15 @@ class _Answer:
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_body:  # trailers are no headers
+        if not self.in_body:  # trailers are no headers
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self.complete:
             return
         self.status = self._parser.get_status_code()
-        self._in_body = not 100 <= self.status < 200 or self.status == 101
-        if self._in_body and self._method == "HEAD":
+        self.in_body = not 100 <= self.status < 200 or self.status == 101
+        if self.in_body and self._method == "HEAD":
             self.complete, self.reusable = True, self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
@@ -248,22 +262,29 @@ class _Answer:
         self.pieces.append(body)
 
     def on_message_complete(self) -> None:
-        if not self._in_body:
+        if not self.in_body:
             self.headers.clear()
         elif not self.complete:
             self.complete, self.reusable = True, self._parser.should_keep_alive()
 
 
-def _read(connection: socket.socket, method: str, timeout: float) -> _Answer:
+def _read(connection: socket.socket, method: str, timeout: float, enough: Enough | None) -> _Answer:
     """The answer, within its time: one that drips for ever ends, too."""
     answer = _Answer(method)
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     try:
         while not answer.complete:
-            connection.settimeout(max(deadline - time.monotonic(), 0.001))
+            spent, limit = time.monotonic() - began, timeout
+            if enough is not None and answer.in_body:
+                limit = min(timeout, enough.seconds)
+                if spent >= limit or 0 < enough.bytes <= answer.size:
+                    break
+            connection.settimeout(max(limit - spent, 0.001))
             try:
                 received = connection.recv(_BLOCK)
             except TimeoutError as error:
+                if enough is not None and answer.in_body:
+                    break
                 raise httpx.ReadTimeout("the answer was not complete in time") from error
             except OSError as error:
                 raise httpx.ReadError(str(error)) from error

@@ -11,16 +11,15 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import httpx
 import redis
 
-from assembler.polling import FAILED_STATES
+from assembler.polling import FAILED_STATES, LATER
 from assembler.profile import Profile
 from playback.errors import Unjudgeable
+from playback.later import retry_after
 from playback.target import Target
 from playback.worker_check import check_by_redis
 from recorder import jobs
@@ -113,7 +112,7 @@ class _Http(ABC):
             except httpx.RequestError as error:
                 raise Unreadable(str(error) or type(error).__name__) from None
             left = deadline - time.monotonic()
-            if answer.status_code in (429, 503):
+            if answer.status_code in LATER:
                 wanted = self._wanted(answer)
                 if wanted > left:
                     # Later than whoever asks can wait: the time that is left passes in silence.
@@ -138,7 +137,7 @@ class _Http(ABC):
 
     def _wanted(self, answer: httpx.Response) -> float:
         """Seconds of quiet that the answer asks for."""
-        return _retry_after(answer)
+        return retry_after(answer)
 
 
 class RecorderJobs(_Http):
@@ -153,7 +152,7 @@ class RecorderJobs(_Http):
 
     def _wanted(self, answer: httpx.Response) -> float:
         if "retry-after" in answer.headers:
-            return _retry_after(answer)
+            return retry_after(answer)
         # The process that answered knows no Redis, or cannot reach it; over a new connection another may answer.
         self.headers["Connection"] = "close"
         raise Unreadable(f"the recorder answers {answer.status_code}: {answer.text[:300]}")
@@ -236,17 +235,6 @@ def connect(profile: Profile, environ: Mapping[str, str]) -> Any:
     if required:
         check_by_redis(profile, connection, shown)
     return connection
-
-
-def _retry_after(answer: httpx.Response) -> float:
-    """Seconds that the answer asks for, as a number or a date; one second without any that can be read."""
-    value = answer.headers.get("retry-after", "")
-    if value.replace(".", "", 1).isdigit():
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return 1.0
 
 
 def _speaks_of_jobs(answer: httpx.Response) -> bool:

@@ -26,6 +26,8 @@ from playback.errors import TargetRefused, Unjudgeable
 from playback.job_search import JobSearch
 from playback.job_sources import JobSource
 from playback.judging import Judge
+from playback.later import asked_pause
+from playback.leaving import enough_of, left_there
 from playback.logins import Logins
 from playback.overlap import acted_at_once, overlapping
 from playback.redact import SHORTEST
@@ -42,6 +44,8 @@ __all__ = ["Session"]
 
 _LONGEST_PAUSE = 0.25
 """Seconds between two reads of what announces nothing."""
+_FIRST_RETRY = 0.5
+"""Seconds until a refused request is sent again, where the answer names none; each time twice as long."""
 _LONGEST_SETTLE = 30.0
 """Seconds that a read which differs is tried again at most."""
 _LONGEST_QUIET = 10.0
@@ -64,7 +68,7 @@ class _Sending:
     def send(self) -> Answer:
         """Send it once. Raises `httpx.RequestError`."""
         try:
-            self.response = self.client.send(self.request, self.step.timeout)
+            self.response = self.client.send(self.request, self.step.timeout, enough_of(self.step))
         except ValueError as error:  # a character that no header can carry
             raise httpx.LocalProtocolError(str(error)) from error
         headers = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in self.response.headers.raw]
@@ -250,13 +254,15 @@ class Session:
             if step.settle and step.method not in _SAFE:
                 # What acts cannot be tried again: the work that went on before it gets the time it had.
                 self.cancelled.wait(min(step.settle, _LONGEST_QUIET))
-            response, answer = self._poll(sending) if polls else self._send(sending)
+            response, answer = self._poll(sending) if polls else self._sent(sending)
             outcome.status = response.status_code
             self.logins.look(step, answer)
             if step.settle and not polls and step.method in _SAFE:
                 answer = self._settle(sending, response, answer)
             else:
                 outcome.mismatches += self.judge.judge(step, response, answer)
+            if step.leave is not None:
+                left_there(step.leave, response, outcome)
             if outcome.mismatches and self.logins.renewals.get(step.client):
                 refusal = self.logins.refusal(step, answer)
                 why = "it had ended before and a fresh login renewed it"
@@ -307,6 +313,26 @@ class Session:
         assert sending.response is not None
         return sending.response, answer
 
+    def _sent(self, sending: _Sending) -> tuple[httpx.Response, Answer]:
+        """Send, and where the profile says so again while the answer says: not now."""
+        step, outcome = sending.step, sending.outcome
+        response, answer = self._send(sending)
+        if (retry := step.retry) is None:
+            return response, answer
+        limit, began, pause = limit_of(None, step.timeout), time.monotonic(), _FIRST_RETRY
+        refused: list[int] = []
+        while answer.status in retry.on and len(refused) + 1 < retry.attempts:
+            wanted = asked_pause(response) or pause
+            if time.monotonic() - began + wanted > limit or self.cancelled.wait(wanted):
+                break
+            refused.append(answer.status)
+            outcome.wait_ms = round((time.monotonic() - began) * 1000, 1)
+            pause *= 2
+            response, answer = self._send(sending)
+        if refused:
+            outcome.note = f"sent {len(refused) + 1} times, refused with {', '.join(map(str, refused))}"
+        return response, answer
+
     def _sign_in_anew(self, step: Step, renewals: int) -> None:
         """Send the recorded login of the step's client again, unless a step beside this one just did."""
         with self.logins.lock:
@@ -344,7 +370,7 @@ class Session:
                 state = state_of(wait.until, answer)
                 outcome.mismatches.append(Mismatch(f"wait:{shown(wait.until)}", wanted(wait.until), state, reason))
                 return response, answer
-            self.cancelled.wait(pause)
+            self.cancelled.wait(max(pause, min(asked_pause(response), began + limit - time.monotonic())))
             pause = min(longest, pause * 1.5)
 
     def _settle(self, sending: _Sending, response: httpx.Response, answer: Answer) -> Answer:

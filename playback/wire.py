@@ -21,7 +21,7 @@ import httpx
 
 from assembler.cookies import Jar, set_cookie_name
 from assembler.profile import Part, Step
-from playback.connection import LARGEST, Answered, Connections, Head
+from playback.connection import LARGEST, Answered, Connections, Enough, Head
 from playback.errors import TargetRefused
 from playback.target import Target
 from playback.template import Scope, fill
@@ -217,8 +217,9 @@ class Client:
         self._timeout = timeout
         self._connections = Connections(target.connect_origin, target.tls_name, authorities())
 
-    def send(self, request: Request, timeout: float | None = None) -> httpx.Response:
-        """The answer, read whole. Raises `httpx.RequestError`. Cookies it sets are kept."""
+    def send(self, request: Request, timeout: float | None = None, enough: Enough | None = None) -> httpx.Response:
+        """The answer, read whole, or `enough` of it (the extension `left` is then true). Raises `httpx.RequestError`.
+        Cookies it sets are kept."""
         url = f"{self.target.origin}{request.path}"
         headers: list[tuple[str, str]] = [("host", self.target.host)]
         given = {n.lower() for n, _ in request.headers}
@@ -240,7 +241,9 @@ class Client:
             headers.append(("content-length", str(len(request.content or b""))))
         octets = [(n.encode("latin-1", "replace"), _octets(v)) for n, v in headers]
         head = Head(request.method, request.target.encode("ascii", "replace"), octets, chunked)
-        response = _decoded(self._connections.exchange(head, body, timeout or self._timeout))
+        answered = self._connections.exchange(head, body, timeout or self._timeout, enough)
+        response = _decoded(answered)
+        response.extensions["left"] = answered.left
         self._receive(url, [v.decode("latin-1") for n, v in response.headers.raw if n.lower() == b"set-cookie"])
         return response
 

@@ -39,7 +39,7 @@ _PIECE = 256 << 10
 
 
 class RecorderMiddleware:
-    """Records the requests of a WSGI application.
+    """Records the requests of a WSGI application; websockets pass it by, and a note is left of them.
 
     Settings come from `RECORDER_*` when not given. Raises ValueError for settings that cannot be meant.
     """
@@ -61,6 +61,11 @@ class RecorderMiddleware:
         if inner.startswith(self._prefix) and inner[len(self._prefix) :][:1] in ("", "/"):
             return _respond(start_response, _api(recorder, inner[len(self._prefix) :] or "/", environ))
         path = _raw_path(environ)
+        if environ.get("HTTP_UPGRADE", "").strip().lower() == "websocket":
+            # What follows on the connection is no answer: the application takes the socket for itself.
+            recorder.passes_by(path, _headers(environ), environ)
+            environ[MARK] = True
+            return self.app(environ, start_response)
         waits_for = recorder.waits_for(path)
         if waits_for is not None:
             recorder.wait_ready(waits_for)

@@ -259,3 +259,21 @@ def test_a_form_whose_sender_did_not_wait_is_sent_and_its_answer_not_compared(si
         "GET /stream was given up by its client before the answer was complete and is left out.",
         "step post-stream: the answer's body was not stored (the client left before it was complete) and is not compared.",
     )
+
+
+def test_a_websocket_is_left_out_whoever_recorded_it(site: Deployment) -> None:
+    """A server without the recorder's own note, or one that took the socket by raising."""
+    capture = site.start()
+    headers = [("host", "127.0.0.1:8000"), ("upgrade", "WebSocket"), ("connection", "Upgrade")]
+    for path, sent in (("/live", headers), ("/page", [*headers[:1], ("upgrade", "h2c")])):
+        exchange = site.recorder.begin("GET", "http", path, "", sent, "1.1")
+        exchange.response_start(200, [("content-type", "text/plain")])
+        exchange.response_chunk(b"", last=True)
+        exchange.finish()
+        exchange.leave()
+    site.end(capture)
+    status = site.assemble()
+    profile = load_profile(status.directory / "profile.yaml")
+    assert [step.path for step in profile.steps] == ["/page"]
+    assert profile.metadata.not_replayed == ["the websocket /live"]
+    assert "GET /live opened a websocket and is left out." in status.warnings
