@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -26,7 +26,6 @@ from recorder.core import (
     refusal,
     too_large,
 )
-from recorder.headers import Pair
 from recorder.settings import Settings
 
 __all__ = ["RecorderMiddleware"]
@@ -91,7 +90,7 @@ class RecorderMiddleware:
                 scope.get("scheme", "http"),
                 path,
                 scope.get("query_string", b"").decode("latin-1"),
-                _pairs(scope["headers"]),
+                scope["headers"],
                 scope.get("http_version", "1.1"),
                 client[0] if client else None,
                 scope,
@@ -165,8 +164,7 @@ class _Responder:
             if not isinstance(headers, (list, tuple)):  # any iterable will do, and it may be one that is read once
                 headers = list(headers)
                 message = {**message, "headers": headers}
-            with suppress(AttributeError, TypeError, ValueError):  # not as the specification says: the server will tell
-                exchange.response_start(message["status"], _pairs(headers))
+            exchange.response_start(message.get("status", 0), headers)
             if exchange.bodiless:
                 exchange.finish()
         elif kind == "http.response.pathsend":
@@ -180,15 +178,6 @@ class _Responder:
         except OSError:
             exchange.disconnect()
             raise
-
-
-def _pairs(raw: Any) -> Sequence[Pair]:
-    """Return header fields as pairs that can be remembered; most servers and frameworks give them so."""
-    for pair in raw:
-        if type(pair) is not tuple or type(pair[1]) is not bytes:
-            return [(bytes(name), bytes(value)) for name, value in raw]
-    pairs: Sequence[Pair] = raw
-    return pairs
 
 
 def _headers(raw: Any) -> Headers:

@@ -78,22 +78,18 @@ class Captures:
         """
         found = [
             capture["capture_id"]
-            for capture in self._on_disk(self._root)
+            for capture in self._open(self._root)
             if capture["state"] == "capturing"
             and (capture["scope"] == "all" or (capture["scope"] == "session" and capture["session"] == session))
         ]
         if run_id is not None and (manifest := self._of_run(run_id, directory)) is not None:
-            found += [
-                capture["capture_id"]
-                for capture in self._on_disk(manifest)
-                if capture["state"] in ("preparing", "capturing") and capture["run_id"] == run_id
-            ]
+            found += [capture["capture_id"] for capture in self._open(manifest) if capture["run_id"] == run_id]
         return found
 
     def preparing(self, run_id: str | None, directory: Path | None = None) -> bool:
         """Return whether the run is being snapshotted for a capture that has just begun."""
         manifest = self._of_run(run_id, directory) if run_id is not None else None
-        return manifest is not None and any(capture["state"] == "preparing" for capture in self._on_disk(manifest))
+        return manifest is not None and any(capture["state"] == "preparing" for capture in self._open(manifest))
 
     def wait_ready(self, run_id: str | None, timeout: float = SNAPSHOT_SECONDS, directory: Path | None = None) -> None:
         """Block until the run's snapshot is taken; after `timeout` seconds go on, the capture being `unsnapshotted`."""
@@ -286,10 +282,19 @@ class Captures:
         try:
             return manifest.captures()
         except (OSError, ValueError) as error:
-            if manifest.path not in self._unreadable:  # said once, not with every request
-                self._unreadable.add(manifest.path)
-                self._recorder.fault("capture windows", error)
-            return ()
+            return self._unread(manifest, error)
+
+    def _open(self, manifest: Manifest) -> Sequence[Capture]:
+        try:
+            return manifest.open()
+        except (OSError, ValueError) as error:
+            return self._unread(manifest, error)
+
+    def _unread(self, manifest: Manifest, error: Exception) -> Sequence[Capture]:
+        if manifest.path not in self._unreadable:  # said once, not with every request
+            self._unreadable.add(manifest.path)
+            self._recorder.fault("capture windows", error)
+        return ()
 
     def _everywhere(self) -> Iterator[tuple[Capture, Manifest]]:
         for manifest in self._every_manifest():

@@ -51,6 +51,7 @@ logger = logging.getLogger("recorder")
 
 MARK = "recorder.exchange"  # in environ or scope: this request is being recorded
 MAX_API_BODY = 64 << 10
+MAX_RUNS = 4096  # whose places are remembered
 
 
 class CaptureWindows(Protocol):
@@ -103,6 +104,7 @@ class Recorder:
         self._writers: dict[Path, Writer] = {}
         self._spaces: dict[Path, Space] = {}
         self._stores: dict[Path, Store] = {}
+        self._run_logs: dict[Path, Path] = {}
         self._seal: Seal | None = None
         self._lock = threading.RLock()
 
@@ -131,9 +133,15 @@ class Recorder:
 
     def log_dir(self, run: Run | None) -> Path:
         """Return the `_logs` directory for a run: its own if the run's directory exists, else that of the root."""
-        if run is not None and run.directory is not None and run.directory.is_dir():
-            return run.directory / "_logs"
-        return self.root_logs
+        if run is None or run.directory is None:
+            return self.root_logs
+        log_dir = self._run_logs.get(run.directory)
+        if log_dir is None:
+            log_dir = run.directory / "_logs"
+            if len(self._run_logs) >= MAX_RUNS:
+                self._run_logs.clear()
+            self._run_logs[run.directory] = log_dir
+        return log_dir if os.path.isdir(run.directory) else self.root_logs  # noqa: PTH112  a third of Path.is_dir
 
     def writer(self, log_dir: Path, run: Run | None = None) -> Writer:
         """Return this process's writer for the log in a `_logs` directory."""
@@ -267,10 +275,10 @@ class Recorder:
 
     def append(self, event: Event, log_dir: Path) -> bool:
         """Append an event to the log in `log_dir`, or to the root's when the run's directory has gone."""
+        if log_dir is self.root_logs or log_dir == self.root_logs or not os.path.isdir(log_dir.parent):  # noqa: PTH112
+            return self.writer(self.root_logs).append(event)
         context = event["run_context"]
         run = Run(context["run_id"], context["config"]) if context else None
-        if log_dir != self.root_logs and not log_dir.parent.is_dir():
-            log_dir = self.root_logs
         return self.writer(log_dir, run).append(event)
 
     def fault(self, where: str, error: BaseException) -> None:

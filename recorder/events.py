@@ -9,6 +9,7 @@ import math
 import os
 import time
 import uuid
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,13 +122,11 @@ class Clock:
 
     boot_id = boot_id
 
-    def unix_ns(self) -> int:
-        """Nanoseconds since 1970, UTC."""
-        return time.time_ns()
+    unix_ns: Callable[[], int] = staticmethod(time.time_ns)
+    """Nanoseconds since 1970, UTC."""
 
-    def mono_ns(self) -> int:
-        """Nanoseconds of a clock that never goes back, since the boot `boot_id`."""
-        return time.monotonic_ns()
+    mono_ns: Callable[[], int] = staticmethod(time.monotonic_ns)
+    """Nanoseconds of a clock that never goes back, since the boot `boot_id`."""
 
 
 CLOCK = Clock()

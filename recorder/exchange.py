@@ -99,12 +99,13 @@ class Exchange:
         self._log_dir = log_dir = recorder.log_dir(run)
         self._session = session = recorder.session(asked, native)
         self._captures = captures = tuple(recorder.captures.covering(*subject(run, session)))
+        shown_path, shown_query, shown_fields = redactor.head(path, shown_query, fields)
         payload = {
             "method": method,
             "scheme": scheme,
-            "path": redactor.known(path),
-            "query": redactor.known(shown_query),
-            "headers": redactor.shown(fields),
+            "path": shown_path,
+            "query": shown_query,
+            "headers": shown_fields,
             "http_version": http_version,
         }
         event = envelope(
@@ -167,12 +168,14 @@ class Exchange:
         if self._over:
             return
         try:
-            self._status = status
             self._fields = fields = self._redactor.fields(headers)
             self._answered = answered = {field.name: field.value for field in fields}
             self._expected = expected = _length(answered["content-length"]) if "content-length" in answered else None
+            self._status = status
             self._response = None
             self.bodiless = self._method == "HEAD" or status in _BODILESS or status < 200 or expected == 0
+        except (TypeError, ValueError):
+            pass  # not as the specification says: the server will tell
         except Exception as error:
             self._recorder.fault("response_start", error)
 

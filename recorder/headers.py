@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -27,6 +28,7 @@ STAYS = frozenset({"", "true", "false", "null", "undefined"})
 """What is no secret wherever it stands."""
 
 _AUTH_HEADER = re.compile(r"(?:^|[-_])auth$")  # X-…-Auth: what an application calls its own Authorization
+_CREDENTIALS = frozenset({"cookie", "set-cookie", "authorization", "proxy-authorization"})
 _HINT = re.compile(r"[?&@]|eyJ|[Bb]earer |[Bb]asic |BEGIN ")
 _WORD = r"(?:[A-Z]?[a-z]{1,15}\d{0,4}|[A-Z]{1,15}|\d{1,6}[a-z]?)"
 _HARMLESS = re.compile(
@@ -46,11 +48,16 @@ class Field:
     __slots__ = ("doubtful", "name", "secrets", "shown", "value")
 
     def __init__(
-        self, name: str, value: str, shown: str, secrets: tuple[tuple[str, Known], ...], doubtful: frozenset[str]
+        self,
+        name: str,
+        value: str,
+        shown: str | None = None,
+        secrets: tuple[tuple[str, Known], ...] = (),
+        doubtful: frozenset[str] = frozenset(),
     ) -> None:
         self.name = name
         self.value = value
-        self.shown = (name, shown)
+        self.shown = (name, value if shown is None else shown)
         self.secrets = secrets
         self.doubtful = doubtful
 
@@ -63,27 +70,29 @@ class Fields(dict[Pair, Field]):
 
     def __init__(self, names: Names, pseudonyms: Pseudonyms) -> None:
         super().__init__()
-        self._names = names
+        self.names = names
         self._pseudonyms = pseudonyms
+        self.kind = functools.lru_cache(1024)(self._kind)
 
     def __missing__(self, pair: Pair) -> Field:
-        name, value = pair
-        field = self.read(
-            name.decode("latin-1") if isinstance(name, bytes) else name,
-            value.decode("latin-1") if isinstance(value, bytes) else value,
-        )
+        field = self.read(_text(pair[0]).lower(), _text(pair[1]))
         if len(field.value) <= self.LONGEST:
             if len(self) >= self.MOST:
                 self.clear()
             self[pair] = field
         return field
 
+    def _kind(self, name: str) -> str | None:
+        """Return which kind of secret a field of this name holds, or None."""
+        return self.names.kind(name) or ("authorization" if _AUTH_HEADER.search(name) else None)
+
     def read(self, name: str, value: str, public: frozenset[str] = frozenset()) -> Field:
         """Return a field that is not remembered: as it is where `public` stands openly in the path."""
+        if name not in _CREDENTIALS and not self.kind(name) and not _HINT.search(value):
+            return Field(name, value)
         from recorder.redaction import Redactor
 
-        reader = _Reader(Redactor(self._names, self._pseudonyms, self), self._names, public)
-        name = name.lower()
+        reader = _Reader(Redactor(self.names, self._pseudonyms, self), self, public)
         shown = reader.shown(name, value)
         return Field(name, value, shown, tuple(reader.redactor.secrets.items()), frozenset(reader.doubtful))
 
@@ -91,10 +100,10 @@ class Fields(dict[Pair, Field]):
 class _Reader:
     """What one field is read with."""
 
-    def __init__(self, redactor: Redactor, names: Names, public: frozenset[str]) -> None:
+    def __init__(self, redactor: Redactor, fields: Fields, public: frozenset[str]) -> None:
         self.redactor = redactor
         self.doubtful: set[str] = set()
-        self._names = names
+        self._fields = fields
         self._public = public
 
     def shown(self, name: str, value: str) -> str:
@@ -107,8 +116,8 @@ class _Reader:
         if name in ("authorization", "proxy-authorization"):
             return self._authorization(value)
         redactor = self.redactor
-        kind = self._names.kind(name) or ("authorization" if _AUTH_HEADER.search(name) and len(value) >= 8 else None)
-        if kind is not None and value.lower() not in STAYS:
+        kind = self._fields.kind(name)
+        if kind is not None and value.lower() not in STAYS and (len(value) >= 8 or redactor.kind(name)):
             if (stored := self._pair(value)) is not None:
                 return stored
             scheme, space, token = value.partition(" ")
@@ -126,7 +135,7 @@ class _Reader:
         bare = value.strip()
         if bare in ("", '""', "deleted"):
             return pair
-        harmless = not self._names.credential_cookie(name.strip()) and self._harmless(canonical(bare))
+        harmless = not self._fields.names.credential_cookie(name.strip()) and self._harmless(canonical(bare))
         pseudonym = self.redactor.secret(bare, "cookie", known=not harmless)
         return name + equals + value.replace(bare, pseudonym, 1)
 
@@ -162,6 +171,10 @@ class _Reader:
             return None
         self.redactor.remember(value, "basic")
         return f"base64({user}:{self.redactor.secret(secret, 'password')})"
+
+
+def _text(part: str | bytes) -> str:
+    return part if isinstance(part, str) else str(part, "latin-1")
 
 
 def decode_base64(blob: str) -> str:

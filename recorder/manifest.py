@@ -54,22 +54,32 @@ class Manifest:
         self._name = str(self.path)
         self._signature: tuple[int, int, int] | None = None
         self._captures: tuple[Capture, ...] = ()
+        self._open: tuple[Capture, ...] = ()
 
     def captures(self) -> Sequence[Capture]:
         """Return the captures on disk, oldest first; not to be changed. No file: none.
 
         Raises ValueError, naming the file, when it is not a manifest, and OSError when it cannot be read.
         """
+        self._look()
+        return self._captures
+
+    def open(self) -> Sequence[Capture]:
+        """Return the captures that cover something now or are about to. Raises as `captures`."""
+        self._look()
+        return self._open
+
+    def _look(self) -> None:
         try:
             found = os.stat(self._name)  # noqa: PTH116  on the path of every request: half the cost of Path.stat
         except FileNotFoundError:
-            self._signature, self._captures = None, ()
-            return ()
+            self._signature, self._captures, self._open = None, (), ()
+            return
         signature = (found.st_mtime_ns, found.st_ino, found.st_size)
         if signature != self._signature:
-            self._captures = tuple(self._read())
+            self._captures = captures = tuple(self._read())
+            self._open = tuple(capture for capture in captures if capture["state"] in ("preparing", "capturing"))
             self._signature = signature
-        return self._captures
 
     @contextlib.contextmanager
     def edit(self) -> Iterator[list[Capture]]:

@@ -12,7 +12,8 @@ import html
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 from recorder.headers import STAYS, Field, Fields, Pair, decode_base64
@@ -87,14 +88,17 @@ class Redactor:
 
     # Headers and queries
 
-    def headers(self, headers: Iterable[Pair]) -> list[tuple[str, str]]:
+    def headers(self, headers: Sequence[Pair]) -> list[tuple[str, str]]:
         """Return the header fields, redacted, their names in lower case."""
         return self.shown(self.fields(headers))
 
-    def fields(self, headers: Iterable[Pair]) -> list[Field]:
-        """Read header fields; what is secret in them is known from now on."""
+    def fields(self, headers: Sequence[Pair]) -> list[Field]:
+        """Read header fields; what is secret in them is known from now on. Raises TypeError for what is none."""
         remembered = self._fields
-        fields = [remembered[pair] for pair in headers]
+        try:
+            fields = [remembered[pair] for pair in headers]
+        except TypeError:  # lists for pairs, or octets that may change
+            fields = [remembered[_octets(name), _octets(value)] for name, value in headers]
         for index, field in enumerate(fields):
             if field.secrets or field.doubtful:
                 if field.doubtful and not field.doubtful.isdisjoint(public := unquote(self._path).split("/")):
@@ -109,6 +113,13 @@ class Redactor:
         if self.secrets and self.knows("\n".join([value for _, value in shown])):
             return [(name, self.known(value)) for name, value in shown]
         return shown
+
+    def head(self, path: str, query: str, fields: Iterable[Field]) -> tuple[str, str, list[tuple[str, str]]]:
+        """Return a request's raw path, its query (already redacted) and its header fields as they are written."""
+        shown = [field.shown for field in fields]
+        if self.secrets and self.knows("\n".join([path, query, *[value for _, value in shown]])):
+            return self.known(path), self.known(query), [(name, self.known(value)) for name, value in shown]
+        return path, query, shown
 
     def query(self, query: str) -> str:
         """Return a raw query, redacted."""
@@ -384,6 +395,10 @@ class Redactor:
             if value.strip().lower() not in STAYS:
                 marks.append(self._mark(start, end, value, kind))
         return marks
+
+
+def _octets(part: Any) -> bytes:
+    return bytes(memoryview(part))  # `bytes` alone makes zeros of a number
 
 
 def _credential(value: str) -> bool:
