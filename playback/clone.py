@@ -51,10 +51,10 @@ class _Entry(NamedTuple):
     path: str
     stat: os.stat_result
 
-    @property
-    def signature(self) -> tuple[str, int, int, int, int, int, int]:
-        s = self.stat
-        return (self.path, s.st_mode, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev)
+
+def _looks(seen: os.stat_result) -> tuple[int, int, int, int, int, int]:
+    """What tells that a file is still the same one, with the same content."""
+    return (seen.st_mode, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino, seen.st_dev)
 
 
 def clone(source: Path, target: Path, cancelled: threading.Event | None = None) -> CloneSummary:
@@ -79,7 +79,9 @@ def clone(source: Path, target: Path, cancelled: threading.Event | None = None) 
         partial.mkdir(mode=0o700)
         try:
             copied = _copy_tree(source, partial, entries, cancelled)
-            if [entry.signature for entry in _scan(source)] != [entry.signature for entry in entries]:
+            if [(path, _looks(seen)) for path, seen in _scan(source)] != [
+                (path, _looks(seen)) for path, seen in entries
+            ]:
                 raise _changed(source)
             partial.rename(target)
         except BaseException:
@@ -121,7 +123,7 @@ def _scan(root: Path) -> list[_Entry]:
         for item in names:
             if not folder and item.name == LEFT_OUT:
                 continue
-            entry = _Entry(f"{folder}/{item.name}".lstrip("/"), item.stat(follow_symlinks=False))
+            entry = _Entry(f"{folder}/{item.name}" if folder else item.name, item.stat(follow_symlinks=False))
             found.append(entry)
             if stat.S_ISDIR(entry.stat.st_mode):
                 folders.append(entry.path)
@@ -146,7 +148,7 @@ def _copy_tree(source: Path, target: Path, entries: list[_Entry], cancelled: thr
         (target / folder.path).mkdir(mode=0o700)
 
     def copy(entry: _Entry) -> None:
-        _copy_file(source / entry.path, target / entry.path, entry, cancelled)
+        _copy_file(f"{source}/{entry.path}", f"{target}/{entry.path}", entry.stat, cancelled)
 
     _spread(copy, files)
     for folder in reversed(folders):
@@ -155,38 +157,41 @@ def _copy_tree(source: Path, target: Path, entries: list[_Entry], cancelled: thr
     return CloneSummary(len(files), sum(entry.stat.st_size for entry in files))
 
 
-def _copy_file(source: Path, target: Path, entry: _Entry, cancelled: threading.Event) -> None:
-    with contextlib.ExitStack() as opened:
-        # Not blocking: a pipe that took the file's place must be noticed, not waited for.
-        reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        opened.callback(os.close, reading)
-        if _Entry(entry.path, os.fstat(reading)).signature != entry.signature:
+def _copy_file(source: str, target: str, seen: os.stat_result, cancelled: threading.Event) -> None:
+    # Not blocking: a pipe that took the file's place must be noticed, not waited for.
+    reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if _looks(os.fstat(reading)) != _looks(seen):
             raise _changed(source)
         writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        opened.callback(os.close, writing)
-        if _copy_bytes(reading, writing, cancelled) != entry.stat.st_size:
-            raise _changed(source)
-        _keep_looks(writing, entry.stat)
+        try:
+            if _copy_bytes(reading, writing, seen.st_size, cancelled) != seen.st_size:
+                raise _changed(source)
+            _keep_looks(writing, seen)
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
 
 
-def _copy_bytes(reading: int, writing: int, cancelled: threading.Event) -> int:
-    """Copy from both descriptors' positions to the end of the file; return the number of bytes."""
+def _copy_bytes(reading: int, writing: int, size: int, cancelled: threading.Event) -> int:
+    """Copy `size` bytes from both descriptors' positions, fewer where the file ends before; return how many it were."""
     copied = 0
 
-    def go_on() -> bool:
+    def more() -> bool:
         if cancelled.is_set():
             raise Unjudgeable(CANCELLED)
-        return True
+        return copied < size
 
     if hasattr(os, "copy_file_range"):
         try:
-            while go_on() and (moved := os.copy_file_range(reading, writing, CHUNK)):
+            while more() and (moved := os.copy_file_range(reading, writing, CHUNK)):
                 copied += moved
         except OSError as error:
             if error.errno not in NO_RANGE_COPY:
                 raise
     # Whatever is left: everything where the call is not to be had, nothing otherwise.
-    while go_on() and (block := os.read(reading, 1 << 20)):
+    while more() and (block := os.read(reading, 1 << 20)):
         view = memoryview(block)
         while view:
             view = view[os.write(writing, view) :]
@@ -222,7 +227,7 @@ def _spread(work: Callable[[Item], None], items: Iterable[Item]) -> None:
             pending.clear()
 
 
-def _changed(source: Path) -> PlaybackError:
+def _changed(source: Path | str) -> PlaybackError:
     return Unjudgeable(f"{source} changed while it was being cloned; let its writer finish and run again.")
 
 
