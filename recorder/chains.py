@@ -124,7 +124,8 @@ class Chain:
                 self.faults.append(Fault("altered", spot, "it is not the beginning of its writer's chain"))
         elif spot.sequence > self.expired + 1:
             missing = _span(self.expired + 1, spot.sequence - 1)
-            self.faults.append(Fault("gap", spot, f"{missing} of its writer should stand before it"))
+            lost = "; it could not write them" if expected == self.seal.beginning(self.writer) else ""
+            self.faults.append(Fault("gap", spot, f"{missing} of its writer should stand before it{lost}"))
 
     def _skip(self, spot: Spot, expected: str) -> None:
         """Records are missing before this one. Where it ties to the one before them, their writer lost them itself."""

@@ -88,6 +88,7 @@ class Writer:
         self._latest_ns = 0
         """When the last record was made, by the monotonic clock."""
         self._sequence = 0
+        self._announced = False
         self._unreported = 0
         self._reason = ""
 
@@ -113,16 +114,21 @@ class Writer:
 
     def _append(self, event: Event) -> bool:
         with self._lock:
+            numbered = self._sequence
             try:
                 if self._descriptor < 0:
                     self._open()
                 elif event["mono_ns"] - self._latest_ns > IDLE_NS and not self._in_place(self._file):
                     self._reopened()
                 self._latest_ns = event["mono_ns"]
+                if not self._announced:
+                    self._announced = self._write(self._opened_record())
                 if self._unreported and self._write(self._lost_record()):
                     self._unreported = 0
                 return self._write(event)
             except OSError as error:
+                if self._sequence == numbered:
+                    self._sequence += 1  # where the file could not even be opened: the gap is to prove it all the same
                 self._count_loss(error.strerror or str(error))
                 return False
 
@@ -170,21 +176,35 @@ class Writer:
         line = b"\n%b\n" % record
         if self._space is not None:
             self._space.take(len(line))
+        stands = False  # in a file that was renamed meanwhile
         while True:
             file = self._file  # a signal's receiver may record, too, and open another
-            if os.write(self._descriptor, line) != len(line):
-                self._count_loss("short write")
-                return False
+            if not self._written_whole(line, stands):
+                break
             if self._link is not None:
                 end = os.lseek(self._descriptor, 0, os.SEEK_CUR)  # where O_APPEND put it (open(2))
                 self._link.wrote(record, self._sequence, end - len(line) + 1)
-            if self._in_place(file) or not self._reopened():
+            if self._in_place(file):
+                break
+            stands = os.fstat(self._descriptor).st_nlink > 0
+            if not self._reopened():
                 break
             line = b"\n " + line[1:]  # so no two files begin with the same bytes, and each can be told by its first
         if self._link is not None:
             self._sign(event)
         if self._commits is not None:
             self._commits.wrote()
+        return True
+
+    def _written_whole(self, line: bytes, stands: bool) -> bool:
+        """Write a line. Raises OSError when it cannot be; False when it cannot, and stands in an older file already."""
+        try:
+            if os.write(self._descriptor, line) != len(line):
+                raise OSError("short write")
+        except OSError:
+            if not stands:
+                raise
+            return False
         return True
 
     def _sign(self, event: Event) -> None:
@@ -244,8 +264,6 @@ class Writer:
             _flush_folder(self.directory)
         for idle in list(_open_writers)[:-MAX_OPEN]:
             idle._close_if_idle()
-        if self._sequence == 0:
-            self._write(self._opened_record())
         with contextlib.suppress(OSError):
             register(self._root, self.directory / LOG_NAME, self._run)
 
