@@ -1,10 +1,12 @@
 """Kill -9, again and again, and look what is left: of a recorder under load, and of an assembler while it writes.
 
-    python scripts/soak.py [--kills 200] [--assemblies 100] [--seed 1]
+    python scripts/soak.py [--kills 1000] [--assemblies 100] [--faulty 10000] [--records 1000000] [--seed 1]
 
 For the recorder: every request whose answer reached its client has a `finished` record; a killed writer leaves one torn
-line at most, which the reader reports; no writer has a gap in its sequence. For the assembler: after each kill the
-draft is whole or absent, and the next assembly makes the same bytes. Prints counts; exit code 1 on a violation.
+line at most, which the reader and `wctl audit verify` report; no writer has a gap in its sequence; who follows the log
+meanwhile sees all of it. While a disk fails in six ways no answer changes, losses equal gaps, and in strict mode nothing is
+handled that is not logged. Fuzzed records read as they were written. For the assembler: after each kill the draft is whole
+or absent, and the next assembly makes the same bytes. Prints counts; exit code 1 on a violation.
 """
 
 from __future__ import annotations
@@ -31,19 +33,26 @@ sys.path.insert(0, str(ROOT))
 
 from assembler import assemble  # noqa: E402
 from recorder.captures import close_capture  # noqa: E402
-from recorder.log import LOG_NAME, BadLine, read  # noqa: E402
+from recorder.log import LOG_NAME, BadLine, Line, Writer, read  # noqa: E402
+from recorder.tail import tail  # noqa: E402
+from recorder.verify import verify  # noqa: E402
 from tests.apps import orders_drive  # noqa: E402
+from tests.recorder.faults import FAULTS, trial  # noqa: E402
+from tests.recorder.fuzzing import anything, as_read, exotic_text, record_of  # noqa: E402
 from tests.support import Server, wait_until  # noqa: E402
 
-WORKERS, CLIENTS = 4, 6
-KILLS_A_ROUND = 10
-PAUSE = 0.8  # seconds between two kills, at most: time for new workers to start
-LARGEST = 60_000  # characters sent: such a record is written in several pages, and can tear
+WORKERS, CLIENTS = 8, 8
+KILLS_A_ROUND = 20
+PAUSE = 0.6  # seconds between two kills, at most: time for new workers to start
+LARGEST = 1_000_000  # characters sent, in fields of a form: such a record is written in many pages, and can tear
+FIELD = 60_000  # characters of one field: more would be kept apart from the record
+BATCH = 20_000  # fuzzed records in one file
 SLUG = "soak"
 
 
 COUNTED = (
-    "kills", "writers killed", "answers", "records", "torn lines",
+    "kills", "writers killed", "answers", "records", "torn lines", "largest record",
+    "requests on a failing disk", "records lost there", "requests refused there", "fuzzed records",
     "assemblies killed", "assemblies that were faster", "drafts left whole", "drafts left absent", "unfinished folders left",
 )  # fmt: skip
 
@@ -71,10 +80,11 @@ class Load:
         while not self.stop.is_set():
             number += 1
             path = f"/{client}/{number}"
-            sent = "abcdefgh " * chance.randrange(LARGEST // 9)
+            sent = _form("abcdefgh " * int(LARGEST ** chance.random() / 9))
+            kind = "multipart/form-data; boundary=b"
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
             try:
-                connection.request("POST", path, sent, {"Content-Type": "text/plain"})
+                connection.request("POST", path, sent, {"Content-Type": kind})
                 answer = connection.getresponse()
                 pid, _, echoed = answer.read().partition(b" ")
             except (OSError, http.client.HTTPException):
@@ -98,12 +108,44 @@ class Load:
                 thread.join()
 
 
+def _form(text: str) -> str:
+    head = '--b\r\nContent-Disposition: form-data; name="field"\r\n\r\n'
+    parts = [text[at : at + FIELD] for at in range(0, len(text) or 1, FIELD)]
+    return "".join(f"{head}{part}\r\n" for part in parts) + "--b--\r\n"
+
+
+class Follower:
+    """Reads the log while it is written: `finished` are the operations whose end it saw."""
+
+    def __init__(self, path: Path) -> None:
+        self.finished: set[str] = set()
+        self.bad = 0
+        self._path = path
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def _follow(self) -> None:
+        for _, event in tail(self._path, stop=self._over.is_set):
+            if isinstance(event, BadLine):
+                self.bad += 1
+            elif event["category"] == "http_request" and event["stage"] != "started":
+                self.finished.add(event["operation_id"])
+
+    def __enter__(self) -> Follower:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
 def recorder_round(folder: Path, kills: int, chance: random.Random, outcome: Outcome) -> None:
     """Start a server, kill its workers `kills` times, and look at the log."""
     killed: set[int] = set()
-    with Server.gunicorn(
-        "tests.apps.echo_wsgi:app", workers=WORKERS, env={"RECORDER_ROOT": str(folder), "RECORDER_CAPTURE": SLUG}
-    ) as server:
+    env = {"RECORDER_ROOT": str(folder), "RECORDER_CAPTURE": SLUG}
+    server = Server.gunicorn("tests.apps.echo_wsgi:app", workers=WORKERS, options=["--preload"], env=env)
+    with Follower(folder / "_logs" / LOG_NAME) as follower, server:
         load = Load(server.port, chance.randrange(1 << 30))
         with load.going():
             for _ in range(kills):
@@ -118,18 +160,20 @@ def recorder_round(folder: Path, kills: int, chance: random.Random, outcome: Out
                 outcome.counts["kills"] += 1
             time.sleep(0.2)
         outcome.counts["writers killed"] += len(killed)
-    check_log(folder / "_logs" / LOG_NAME, load.answered, len(killed), outcome)
+    check_log(folder / "_logs" / LOG_NAME, load.answered, len(killed), follower, outcome)
 
 
-def check_log(path: Path, answered: list[str], killed: int, outcome: Outcome) -> None:
-    """What a log must hold after `killed` writers were killed."""
+def check_log(path: Path, answered: list[str], killed: int, follower: Follower, outcome: Outcome) -> None:
+    """What a log must hold after `killed` writers were killed, and who followed it must have seen."""
     started: dict[str, str] = {}
     finished: set[str] = set()
     sequences: dict[str, list[int]] = defaultdict(list)
-    bad = 0
+    torn: list[int] = []
+    at, largest = 0, outcome.counts["largest record"]
     for line in read(path):
+        largest, at = max(largest, line.offset - at), line.offset
         if isinstance(line, BadLine):
-            bad += 1
+            torn.append(line.offset)
             continue
         event = line.event
         sequences[event["writer"]].append(event["sequence"])
@@ -141,13 +185,61 @@ def check_log(path: Path, answered: list[str], killed: int, outcome: Outcome) ->
     gaps = [writer for writer, numbers in sequences.items() if numbers != list(range(1, len(numbers) + 1))]
     outcome.counts["answers"] += len(answered)
     outcome.counts["records"] += sum(map(len, sequences.values()))
-    outcome.counts["torn lines"] += bad
+    outcome.counts["torn lines"] += len(torn)
+    outcome.counts["largest record"] = largest
+    problems = verify(path).problems
     if lost:
         outcome.violations.append(f"{path}: {len(lost)} answered requests are not in the log, such as {lost[0]}")
-    if bad > killed:
-        outcome.violations.append(f"{path}: {bad} torn lines of {killed} killed writers")
+    if len(torn) > killed:
+        outcome.violations.append(f"{path}: {len(torn)} torn lines of {killed} killed writers")
+    if [problem.offset for problem in problems] != torn:
+        outcome.violations.append(f"{path}: verify tells of {problems}, a reader of torn lines at {torn}")
+    if follower.finished != finished or follower.bad > len(torn):
+        outcome.violations.append(f"{path}: who followed saw {len(follower.finished)} of {len(finished)} requests end")
     if gaps:
         outcome.violations.append(f"{path}: {len(gaps)} writers have a gap in their sequence")
+
+
+def faulty_disk(folder: Path, requests: int, chance: random.Random, outcome: Outcome) -> None:
+    """Requests under every fault of the disk, in both modes."""
+    for fault in FAULTS:
+        for mode in ("best_effort", "strict"):
+            found = trial(folder / f"{fault}-{mode}", fault, mode, requests, chance.randrange(1 << 30))
+            outcome.counts["requests on a failing disk"] += found.requests
+            outcome.counts["records lost there"] += found.lost
+            outcome.counts["requests refused there"] += found.refused
+            where = f"{fault}, {mode}"
+            if found.changed:
+                outcome.violations.append(f"{where}: {found.changed} answers changed")
+            if found.lost != found.missing:
+                outcome.violations.append(f"{where}: {found.lost} records counted as lost, {found.missing} are missing")
+            if mode == "strict" and not found.handled <= found.logged:
+                outcome.violations.append(
+                    f"{where}: {len(found.handled - found.logged)} requests were handled unlogged"
+                )
+            if not found.lost:
+                outcome.violations.append(f"{where}: nothing was lost, so nothing was tried")
+
+
+def fuzzed(folder: Path, records: int, chance: random.Random, outcome: Outcome) -> None:
+    """Write records of anything, and read them."""
+    while outcome.counts["fuzzed records"] < records:
+        writer = Writer(folder / "_logs", folder)
+        written = []
+        for number in range(min(BATCH, records - outcome.counts["fuzzed records"])):
+            headers = [["x-a", exotic_text(chance)] for _ in range(chance.randrange(3))]
+            if number == 0:
+                headers.append(["x-large", exotic_text(chance) + "h" * (10 << 20)])
+            value = anything(chance)
+            written.append((as_read([value]), as_read(headers)))
+            writer.append(record_of(value, headers))
+        lines = [line for line in read(writer.path) if isinstance(line, Line)][1:]
+        found = [(line.event["payload"]["args"], line.event["payload"]["headers"]) for line in lines]
+        if found != written:
+            outcome.violations.append(f"{len(written)} fuzzed records were read as {len(found)} others")
+        outcome.counts["fuzzed records"] += len(written)
+        writer.close()
+        writer.path.unlink()
 
 
 def digest(draft: Path) -> str | None:
@@ -211,6 +303,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Kill recorder and assembler again and again.")
     parser.add_argument("--kills", type=int, default=200, metavar="N", help="of web workers (default: 200)")
     parser.add_argument("--assemblies", type=int, default=100, metavar="N", help="killed assemblies (default: 100)")
+    parser.add_argument("--faulty", type=int, default=2000, metavar="N", help="requests under each fault of a disk")
+    parser.add_argument("--records", type=int, default=100_000, metavar="N", help="fuzzed records")
     parser.add_argument("--seed", type=int, default=None, help="repeat the moments of an earlier run")
     chosen = parser.parse_args(arguments)
     seed = chosen.seed if chosen.seed is not None else random.randrange(1 << 30)
@@ -223,6 +317,9 @@ def main(arguments: list[str] | None = None) -> int:
             recorder_round(round_folder, min(KILLS_A_ROUND, left), chance, outcome)
             shutil.rmtree(round_folder)
             left -= KILLS_A_ROUND
+        if chosen.faulty:
+            faulty_disk(Path(name), chosen.faulty, chance, outcome)
+        fuzzed(Path(name) / "fuzzed", chosen.records, chance, outcome)
         if chosen.assemblies:
             assembler_rounds(Path(name), chosen.assemblies, chance, outcome)
     for what, count in outcome.counts.items():
