@@ -6,7 +6,7 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from playback import results
+from playback.cancelling import on_cancel
 from playback.engine import Options, Progress
 from playback.errors import BadProfile, PlaybackError, TargetRefused, Unjudgeable, UnknownProfile
 from playback.report import Report
@@ -23,7 +24,6 @@ __all__ = ["SERVICE", "Service"]
 SERVICE = "PROFILE_PLAYBACK_URL"
 TOKEN = "PROFILE_PLAYBACK_TOKEN"
 ERRORS: dict[int, type[PlaybackError]] = {404: UnknownProfile, 409: TargetRefused, 422: BadProfile}
-LOOK = 0.1  # seconds between two looks at whether the replay was cancelled
 
 
 class Service:
@@ -55,7 +55,7 @@ class Service:
                 client.stream(
                     "POST", f"{self.url}/run/{slug}", json={**wanted, "verbose": self.verbose}, headers=headers
                 ) as answer,
-                _hung_up_on(cancelled, answer),
+                on_cancel(cancelled, lambda: _hang_up(answer)),
             ):
                 if answer.status_code != 200:
                     answer.read()
@@ -90,23 +90,8 @@ class Service:
         return ERRORS.get(answer.status_code, Unjudgeable)(sentence)
 
 
-@contextlib.contextmanager
-def _hung_up_on(cancelled: threading.Event, answer: httpx.Response) -> Iterator[None]:
-    """End the connection when `cancelled` is set, so that whoever reads from it wakes up and the service stops."""
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(LOOK):
-            if cancelled.is_set():
-                stream: Any = answer.extensions["network_stream"]
-                with contextlib.suppress(OSError):
-                    stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-                return
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
+def _hang_up(answer: httpx.Response) -> None:
+    """End the connection, so that whoever reads from it wakes up and the service stops."""
+    stream: Any = answer.extensions["network_stream"]
+    with contextlib.suppress(OSError):
+        stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)

@@ -23,13 +23,6 @@ from tests.support import ROOT, Server, clean_environ, wait_until
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    fake = FakeEngine()
-    monkeypatch.setattr(engine, "replay", fake)
-    return fake
-
-
-@pytest.fixture
 def service(fake: FakeEngine, tmp_path: Path) -> Iterator[httpx.Client]:
     """A client of the service over a data root with two profiles."""
     promote(tmp_path, "small-watershed", "Small <b>watershed</b>", "climate")

@@ -32,9 +32,8 @@ IN_A_MOMENT = 3.0  # seconds; none of the waits below would end by itself within
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    fake = FakeEngine()
-    monkeypatch.setattr(engine, "replay", fake)
+def fake(fake: FakeEngine) -> FakeEngine:
+    """It waits until it is told to go on."""
     fake.go.clear()
     return fake
 

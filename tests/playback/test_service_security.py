@@ -11,18 +11,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from playback import access, catalogue, engine
+from playback import access, catalogue
 from tests.playback.reports import failed
 from tests.playback.serving import FakeEngine, promote, serving
 
 TOKEN = "s3cret"
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    fake = FakeEngine()
-    monkeypatch.setattr(engine, "replay", fake)
-    return fake
 
 
 @pytest.fixture
