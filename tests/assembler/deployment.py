@@ -48,6 +48,11 @@ class Deployment:
         assert isinstance(captures, Captures)
         return captures
 
+    @property
+    def draft(self) -> Path:
+        """Where the draft of SLUG is, or is to be."""
+        return self.data_root / "profiles" / "_drafts" / SLUG
+
     def run(self, run_id: str, files: Mapping[str, str | bytes]) -> Path:
         """The directory of a run, holding `files`."""
         directory = self.folder / "runs" / run_id

@@ -23,11 +23,6 @@ SESSION = "sid=a8f3d9c27be4415f; Path=/"
 SENT = [("cookie", "sid=a8f3d9c27be4415f")]
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Deployment:
-    return Deployment(tmp_path)
-
-
 # ---------------------------------------------------------------------------------------------------- which capture
 
 
@@ -37,7 +32,7 @@ def test_a_capture_is_found_by_its_name_and_the_newest_wins(site: Deployment) ->
         site.send("GET", path)
         site.end(capture)
     assert paths(site.profile()) == ["/second"]
-    assert status_of(site.data_root / "profiles/_drafts" / SLUG)["capture_id"] == capture["capture_id"]
+    assert status_of(site.draft)["capture_id"] == capture["capture_id"]
 
 
 def test_a_name_that_no_capture_has(site: Deployment) -> None:
@@ -145,7 +140,7 @@ def test_what_came_before_the_window_is_the_prologue_as_far_as_it_is_needed(site
     profile = site.profile()
     assert [step.path for step in profile.prologue] == ["/login"]
     assert paths(profile) == ["/home"]
-    draft = site.data_root / "profiles/_drafts" / SLUG
+    draft = site.draft
     events = (draft / "events.jsonl").read_text()
     assert "/login" in events
     assert "nothing-to-do-with-it" not in events
@@ -287,7 +282,7 @@ def test_following_can_be_ended(site: Deployment) -> None:
     stop = threading.Event()
     stop.set()
     assert follow_one(site.root, SLUG, site.data_root, stop) is None
-    assert not (site.data_root / "profiles/_drafts" / SLUG).exists()
+    assert not (site.draft).exists()
 
 
 # ---------------------------------------------------------------------------------------------------- restarts

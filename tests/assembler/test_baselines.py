@@ -148,11 +148,6 @@ def test_the_configuration_of_a_run(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------------- in a draft
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Deployment:
-    return Deployment(tmp_path)
-
-
 def test_a_run_that_was_there_is_cloned_and_its_new_files_are_compared(site: Deployment) -> None:
     run = site.run("dry-creek", {"active.cfg": "a", "inputs/soil.csv": "a,b\n1,2\n", "notes.txt": "before\n"})
     capture = site.start(run_id="dry-creek")

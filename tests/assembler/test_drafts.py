@@ -33,7 +33,7 @@ def test_drafts_are_listed_the_oldest_first(site: Deployment) -> None:
     assert (first.state, first.steps, first.problems, first.warnings) == ("ready", 1, [], [])
     assert first.made < second.made < before
     assert first.expires == first.made + timedelta(days=30)
-    assert first.directory == site.data_root / "profiles" / "_drafts" / SLUG
+    assert first.directory == site.draft
 
 
 def test_no_drafts(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_draft_may_be_packed_into_its_own_folder(site: Deployment) -> None:
 
 def test_a_discarded_draft_is_gone_and_the_others_are_not(site: Deployment) -> None:
     log = site.log().read_bytes()
-    assert discard(SLUG, site.data_root) == site.data_root / "profiles" / "_drafts" / SLUG
+    assert discard(SLUG, site.data_root) == site.draft
     assert [draft.slug for draft in list_drafts(site.data_root)] == ["small-watershed"]
     assert [p.name for p in (site.data_root / "profiles" / "_drafts" / ".snapshots").iterdir()] == ["small-watershed"]
     assert site.log().read_bytes() == log

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from queue import Queue
 from typing import Any
 
@@ -18,24 +17,6 @@ from tests.assembler.deployment import JSON, Deployment, status_of
 from tests.support import wait_until
 
 Told = Queue[DraftStatus]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Deployment:
-    return Deployment(tmp_path)
-
-
-@pytest.fixture
-def told(site: Deployment) -> Iterator[Told]:
-    """What a follower of the site tells, from before its root is there."""
-    queue: Told = Queue()
-    stop = threading.Event()
-    thread = threading.Thread(target=follow, args=(site.root, site.data_root, stop, queue.put), daemon=True)
-    thread.start()
-    yield queue
-    stop.set()
-    thread.join(30)
-    assert not thread.is_alive()
 
 
 def record(site: Deployment, slug: str, answer: str = "") -> str:

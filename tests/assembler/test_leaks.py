@@ -75,13 +75,9 @@ def site(tmp_path: Path) -> Deployment:
     return site
 
 
-def draft_of(site: Deployment) -> Path:
-    return site.data_root / "profiles" / "_drafts" / SLUG
-
-
 def add(site: Deployment, pattern: str, text: str) -> int:
     """Put `text` at the end of the only file of this name; returns the line it begins on."""
-    (path,) = draft_of(site).glob(pattern)
+    (path,) = site.draft.glob(pattern)
     before = path.read_text()
     before += "" if before.endswith("\n") else "\n"
     path.write_text(f"{before}{text}\n")
@@ -130,8 +126,8 @@ def test_what_a_reviewer_has_looked_at_may_stay(site: Deployment) -> None:
 
 
 def test_an_upload_is_the_users_own(site: Deployment) -> None:
-    (path,) = draft_of(site).glob("seed/uploads/*/dem.txt")
-    name = path.relative_to(draft_of(site)).as_posix()
+    (path,) = site.draft.glob("seed/uploads/*/dem.txt")
+    name = path.relative_to(site.draft).as_posix()
     path.write_text(f"1 2 3\n{JWT}\n")
     told: list[str] = []
     promote(SLUG, site.data_root, tell=told.append)
@@ -142,7 +138,7 @@ def test_an_upload_is_the_users_own(site: Deployment) -> None:
 
 def test_further_places_are_named_too(site: Deployment) -> None:
     for number in range(8):
-        (draft_of(site) / "seed" / "run" / f"note{number}.txt").write_text(f"one\n{JWT}\n{JWT}\n")
+        (site.draft / "seed" / "run" / f"note{number}.txt").write_text(f"one\n{JWT}\n{JWT}\n")
     sentence = refusal(site)
     assert sentence.startswith("seed/run/note0.txt, line 2: this looks like a JSON Web Token. Also: ")
     assert "seed/run/note1.txt, line 2; " in sentence
@@ -153,14 +149,14 @@ def test_a_secret_far_down_in_a_large_text_keeps_its_line(site: Deployment) -> N
     """The key lies across the end of the 4 MiB that are read at once."""
     before = "x" * 79 + "\n"
     rows = (4 << 20) // 80
-    (draft_of(site) / "seed" / "run" / "long.txt").write_text(f"{before * rows}{PEM}\n{before * 70_000}see {JWT}\n")
+    (site.draft / "seed" / "run" / "long.txt").write_text(f"{before * rows}{PEM}\n{before * 70_000}see {JWT}\n")
     sentence = refusal(site)
     assert sentence.startswith(f"seed/run/long.txt, line {rows + 1}: this looks like a private key. ")
     assert f"Also: seed/run/long.txt, line {rows + 3 + 70_000 + 1}. " in sentence
 
 
 def test_a_binary_file_is_none_to_read(site: Deployment) -> None:
-    (draft_of(site) / "seed" / "run" / "image.bin").write_bytes(b"\0\1" + JWT.encode())
+    (site.draft / "seed" / "run" / "image.bin").write_bytes(b"\0\1" + JWT.encode())
     promote(SLUG, site.data_root)
 
 
@@ -183,7 +179,7 @@ def test_a_binary_file_is_none_to_read(site: Deployment) -> None:
 def test_what_is_sent_under_the_name_of_a_secret_is_not_written_out(
     site: Deployment, old: str, new: str, marked: str
 ) -> None:
-    path = draft_of(site) / "profile.yaml"
+    path = site.draft / "profile.yaml"
     text = path.read_text()
     assert text.count(old) >= 1
     path.write_text(text.replace(old, new, 1))
@@ -206,7 +202,7 @@ def test_what_is_sent_under_the_name_of_a_secret_is_not_written_out(
     ids=["form", "names", "query", "authorization", "cookie", "json"],
 )  # fmt: skip
 def test_places_and_names_about_secrets_are_none(site: Deployment, old: str, new: str) -> None:
-    path = draft_of(site) / "profile.yaml"
+    path = site.draft / "profile.yaml"
     text = path.read_text()
     assert text.count(old) >= 1
     path.write_text(text.replace(old, new, 1))
@@ -214,7 +210,7 @@ def test_places_and_names_about_secrets_are_none(site: Deployment, old: str, new
 
 
 def test_a_secret_that_was_not_resolved_is_no_matter_of_review(site: Deployment) -> None:
-    path = draft_of(site) / "profile.yaml"
+    path = site.draft / "profile.yaml"
     path.write_text(path.read_text().replace("[name, Ada]", f"[name, {PSEUDONYM}]", 1))
     with pytest.raises(NotPromotable, match="is not resolved"):
         promote(SLUG, site.data_root, reviewed=True)

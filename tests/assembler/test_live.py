@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -20,7 +19,6 @@ from assembler import DraftStatus
 from assembler.assembly import Assembly
 from assembler.correlation import Correlation
 from assembler.drafts import json_object, list_drafts
-from assembler.following import follow
 from assembler.promote import NotPromotable, promote
 from assembler.recording import Exchange
 from recorder.captures import Subject
@@ -34,37 +32,16 @@ FOLLOW = (
 )
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Deployment:
-    return Deployment(tmp_path)
-
-
-@pytest.fixture
-def told(site: Deployment) -> Iterator[Queue[DraftStatus]]:
-    queue: Queue[DraftStatus] = Queue()
-    stop = threading.Event()
-    thread = threading.Thread(target=follow, args=(site.root, site.data_root, stop, queue.put), daemon=True)
-    thread.start()
-    yield queue
-    stop.set()
-    thread.join(30)
-    assert not thread.is_alive()
-
-
-def draft(site: Deployment) -> Path:
-    return site.data_root / "profiles/_drafts" / SLUG
-
-
 def shown(site: Deployment) -> list[str]:
     """The ids of the records that the draft has so far."""
-    path = draft(site) / "events.jsonl"
+    path = site.draft / "events.jsonl"
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     return [orjson.loads(line)["id"] for line in lines]
 
 
 def shown_capture(site: Deployment) -> object:
     """The capture whose draft stands there; None while one takes the place of another."""
-    return json_object(draft(site) / "status.json").get("capture_id")
+    return json_object(site.draft / "status.json").get("capture_id")
 
 
 def captured(site: Deployment, capture: Capture) -> list[str]:
@@ -83,13 +60,13 @@ def test_records_are_in_the_draft_while_the_capture_goes_on(site: Deployment, to
     for number in range(3):
         site.send("GET", f"/{number}")
         wait_until(lambda: shown(site) == captured(site, capture), "the draft has every record")
-    assert status_of(draft(site))["state"] == "assembling"
+    assert status_of(site.draft)["state"] == "assembling"
     assert [(d.slug, d.state) for d in list_drafts(site.data_root)] == [(SLUG, "assembling")]
     with pytest.raises(NotPromotable, match="still being recorded"):
         promote(SLUG, site.data_root)
     site.end(capture)
     assert told.get(timeout=30).state == "ready"
-    assert status_of(draft(site))["steps"] == 3
+    assert status_of(site.draft)["steps"] == 3
     assert sorted(shown(site)) == sorted(captured(site, capture))
 
 
@@ -98,13 +75,13 @@ def test_a_discarded_capture_leaves_the_draft_that_was_there(site: Deployment, t
     site.send("GET", "/kept")
     site.end(first)
     told.get(timeout=30)
-    before = contents(draft(site))
+    before = contents(site.draft)
     second = site.start()
     site.send("GET", "/thrown/away")
     wait_until(lambda: shown_capture(site) == second["capture_id"], "the new capture is shown")
     site.captures.discard(Subject(), second["capture_id"])
     wait_until(lambda: shown_capture(site) == first["capture_id"], "the old draft is back")
-    assert contents(draft(site)) == before
+    assert contents(site.draft) == before
 
 
 def test_two_captures_of_one_name_do_not_write_into_one_draft(site: Deployment, told: Queue[DraftStatus]) -> None:
@@ -118,7 +95,7 @@ def test_two_captures_of_one_name_do_not_write_into_one_draft(site: Deployment, 
     assert told.get(timeout=30).steps == 1
     site.end(second)
     assert told.get(timeout=30).steps == 2
-    previous = draft(site).parent / ".previous" / SLUG
+    previous = site.draft.parent / ".previous" / SLUG
     assert [status_of(folder)["steps"] for folder in previous.iterdir()] == [1]
 
 
@@ -158,7 +135,7 @@ def test_a_killed_follower_goes_on_and_shows_each_record_once(
             process.kill()
             process.wait()
             if number == 3:  # as if it had been killed in the middle of a line
-                with (draft(site) / "events.jsonl").open("r+b") as file:
+                with (site.draft / "events.jsonl").open("r+b") as file:
                     file.truncate(file.seek(0, os.SEEK_END) - 7)
             process = follower()
     wait_until(lambda: len(shown(site)) == len(captured(site, capture)), "the draft has every record")
@@ -169,9 +146,9 @@ def test_a_killed_follower_goes_on_and_shows_each_record_once(
     process = follower()
     assert process.stdout is not None
     assert process.stdout.readline().strip() == "ready"
-    made = without_status(draft(site))
+    made = without_status(site.draft)
     site.assemble(rebuild=True)
-    assert without_status(draft(site)) == made
+    assert without_status(site.draft) == made
 
 
 def test_a_follower_that_is_started_again_does_not_read_everything_again(
@@ -245,7 +222,7 @@ def test_what_was_worked_out_early_changes_nothing(site: Deployment, every: int,
     early = without_status(assembly.finish(assembly.capture(SLUG), fresh=True).directory)
     assert len(early) > 30
     site.assemble()
-    assert without_status(draft(site)) == early
+    assert without_status(site.draft) == early
 
 
 def test_little_is_left_to_be_worked_out_at_the_end(site: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,12 +273,12 @@ def test_a_request_that_was_given_up_and_then_answered_is_not_lost(
     assert early.steps == 14
     made = without_status(early.directory)
     site.assemble()
-    assert without_status(draft(site)) == made
+    assert without_status(site.draft) == made
 
 
 def test_a_follower_that_gets_a_signal_ends(site: Deployment, follower: Callable[[], subprocess.Popen[str]]) -> None:
     process = follower()
     site.start()
-    wait_until(lambda: draft(site).exists(), "the follower is at work")
+    wait_until(lambda: site.draft.exists(), "the follower is at work")
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == -signal.SIGTERM

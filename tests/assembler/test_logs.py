@@ -64,11 +64,6 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Log:
     return Log(tmp_path)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Deployment:
-    return Deployment(tmp_path)
-
-
 # ---------------------------------------------------------------------------------------------------- all there is
 
 

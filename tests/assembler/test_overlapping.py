@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
 
@@ -12,7 +10,6 @@ import pytest
 
 from assembler import AssemblyError, DraftStatus
 from assembler.document import load_profile
-from assembler.following import follow
 from recorder.captures import Subject
 from recorder.manifest import Capture
 from tests.assembler.deployment import Deployment, contents, status_of
@@ -33,19 +30,6 @@ def site(tmp_path: Path) -> Deployment:
     site = Deployment(tmp_path)
     site.run("dry-creek", {"active.cfg": "a"})
     return site
-
-
-@pytest.fixture
-def told(site: Deployment) -> Iterator[Queue[DraftStatus]]:
-    """What a follower of the site tells."""
-    queue: Queue[DraftStatus] = Queue()
-    stop = threading.Event()
-    thread = threading.Thread(target=follow, args=(site.root, site.data_root, stop, queue.put), daemon=True)
-    thread.start()
-    yield queue
-    stop.set()
-    thread.join(30)
-    assert not thread.is_alive()
 
 
 def record(site: Deployment, order: tuple[str, ...]) -> dict[str, list[str]]:

@@ -35,19 +35,15 @@ def site(tmp_path: Path) -> Deployment:
     return site
 
 
-def draft_of(site: Deployment) -> Path:
-    return site.data_root / "profiles" / "_drafts" / SLUG
-
-
 def edit(site: Deployment, old: str, new: str) -> None:
-    path = draft_of(site) / "profile.yaml"
+    path = site.draft / "profile.yaml"
     text = path.read_text()
     assert text.count(old) >= 1
     path.write_text(text.replace(old, new, 1))
 
 
 def tell(site: Deployment, **status: Any) -> None:
-    path = draft_of(site) / "status.json"
+    path = site.draft / "status.json"
     path.write_text(json.dumps({**json.loads(path.read_bytes()), **status}))
 
 
@@ -55,12 +51,12 @@ def refusal(site: Deployment, **options: Any) -> str:
     with pytest.raises(NotPromotable) as caught:
         promote(SLUG, site.data_root, **options)
     assert not (site.data_root / "profiles" / SLUG).exists()
-    assert draft_of(site).exists()
+    assert site.draft.exists()
     return str(caught.value)
 
 
 def test_a_promoted_profile_is_the_draft_without_what_is_the_drafts_own(site: Deployment) -> None:
-    before = contents(draft_of(site))
+    before = contents(site.draft)
     folder = promote(SLUG, site.data_root)
     assert folder == site.data_root / "profiles" / SLUG
     head, _, rest = before["profile.yaml"].partition(b"\n")
@@ -77,8 +73,8 @@ def test_a_promoted_profile_is_the_draft_without_what_is_the_drafts_own(site: De
 
 def test_the_manifest_is_of_what_was_promoted(site: Deployment) -> None:
     edit(site, "title: Work", "title: Better")
-    (draft_of(site) / "seed" / "run" / "extra.txt").write_text("added by hand")
-    (draft_of(site) / "README.md").unlink()
+    (site.draft / "seed" / "run" / "extra.txt").write_text("added by hand")
+    (site.draft / "README.md").unlink()
     folder = promote(SLUG, site.data_root)
     manifest = json.loads((folder / "manifest.json").read_bytes())
     found = {p.relative_to(folder).as_posix(): digest(p) for p in folder.rglob("*") if p.is_file()}
@@ -108,7 +104,7 @@ def test_the_draft_stays_until_the_profile_stands(site: Deployment, monkeypatch:
     with pytest.raises(OSError, match="No space left"):
         promote(SLUG, site.data_root)
     assert contents(old) == {"profile.yaml": b"old"}
-    assert draft_of(site).exists()
+    assert site.draft.exists()
     assert sorted(p.name for p in old.parent.iterdir()) == ["_drafts", "profile.schema.json", SLUG]
 
 
@@ -123,7 +119,7 @@ def test_a_profile_is_the_old_or_the_new_one_when_promotion_is_killed(site: Depl
         os._exit(0)
     os.waitpid(child, 0)
     assert load_profile(old / "profile.yaml").metadata.slug == SLUG
-    assert draft_of(site).exists()
+    assert site.draft.exists()
     promote(SLUG, site.data_root)
     assert list_drafts(site.data_root) == []
 
@@ -136,7 +132,7 @@ def test_a_profile_is_the_old_or_the_new_one_when_promotion_is_killed(site: Depl
     [(None, "is not ready"), ("{", "is not ready"), ("[]", "is not ready"), ('{"state": "assembling"}', "is still being recorded")],
 )
 def test_a_draft_that_is_not_ready(site: Deployment, status: str | None, said: str) -> None:
-    path = draft_of(site) / "status.json"
+    path = site.draft / "status.json"
     path.unlink()
     if status is not None:
         path.write_text(status)
@@ -155,7 +151,7 @@ def test_a_document_that_is_none(site: Deployment) -> None:
     edit(site, "steps:", "stepz:")
     with pytest.raises(BadDocument, match=r"profile\.yaml, line \d+: unknown key 'stepz'; did you mean 'steps'\?"):
         promote(SLUG, site.data_root)
-    assert draft_of(site).exists()
+    assert site.draft.exists()
 
 
 def test_a_document_that_calls_itself_something_else(site: Deployment) -> None:
@@ -180,14 +176,14 @@ def test_a_secret_that_was_not_resolved_is_named_with_its_line(site: Deployment,
     edit(site, old, new)
     sentence = refusal(site)
     assert "a secret of the recording is not resolved" in sentence
-    lines = (draft_of(site) / "profile.yaml").read_text().splitlines()
+    lines = (site.draft / "profile.yaml").read_text().splitlines()
     number = next(n for n, line in enumerate(lines, 1) if PSEUDONYM in line)
     assert f"profile.yaml, line {number}: " in sentence
 
 
 def test_the_line_that_is_named_is_no_remark(site: Deployment) -> None:
     edit(site, "    method: GET\n", f"    method: GET  # with {PSEUDONYM}\n    query: token={PSEUDONYM}\n")
-    lines = (draft_of(site) / "profile.yaml").read_text().splitlines()
+    lines = (site.draft / "profile.yaml").read_text().splitlines()
     number = next(n for n, line in enumerate(lines, 1) if line.startswith("    query: "))
     assert f"profile.yaml, line {number}: " in refusal(site)
 
@@ -201,7 +197,7 @@ def test_a_secret_in_a_remark_or_an_expectation_is_none_that_is_sent(site: Deplo
 def test_problems_stop_it_until_the_document_was_edited(site: Deployment) -> None:
     tell(site, problems=["step get-active: there is something wrong.", "And this.", "And that."])
     assert refusal(site) == "step get-active: there is something wrong. (2 more: wctl drafts show work)"
-    os.utime(draft_of(site) / "profile.yaml")
+    os.utime(site.draft / "profile.yaml")
     assert refusal(site).startswith("step get-active")
     edit(site, "title: Work", "title: Mended")
     promote(SLUG, site.data_root)
@@ -209,7 +205,7 @@ def test_problems_stop_it_until_the_document_was_edited(site: Deployment) -> Non
 
 @pytest.mark.parametrize("name", ["seed/run/large.bin", "baseline/run/large.bin"])
 def test_a_large_file_is_to_be_looked_at_and_a_larger_one_stays_out(site: Deployment, name: str) -> None:
-    large = draft_of(site) / name
+    large = site.draft / name
     with large.open("wb") as file:
         file.truncate((50 << 20) + 1)
     assert refusal(site) == f"{name} has 50 MiB. Review whether the profile needs it, then promote with --reviewed."
@@ -227,7 +223,7 @@ def test_git_lfs_may_keep_a_larger_one(site: Deployment, monkeypatch: pytest.Mon
     monkeypatch.setattr(sizes, "LARGEST", 20)
     (site.data_root / ".gitattributes").write_text("profiles/work/** filter=lfs\nprofiles/work/seed/** -filter\n")
     assert "seed/run/active.cfg" not in refusal(site)
-    (draft_of(site) / "seed/run/active.cfg").write_text("x" * 21)
+    (site.draft / "seed/run/active.cfg").write_text("x" * 21)
     assert "seed/run/active.cfg has 0 MiB; files over 0 MiB belong in Git LFS." in refusal(site, reviewed=True)
     (site.data_root / ".gitattributes").write_text("profiles/work/** filter=lfs\n")
     assert "then promote with --reviewed" in refusal(site)
@@ -243,9 +239,9 @@ def test_a_large_file_that_was_looked_at_goes_in(site: Deployment, monkeypatch: 
 
 @pytest.mark.parametrize("pattern", ["seed/uploads/*/dem.tif", "baseline/answers/*.html"])
 def test_a_file_that_is_missing(site: Deployment, pattern: str) -> None:
-    (missing,) = draft_of(site).glob(pattern)
+    (missing,) = site.draft.glob(pattern)
     missing.unlink()
-    name = missing.relative_to(draft_of(site)).as_posix()
+    name = missing.relative_to(site.draft).as_posix()
     assert refusal(site) == f"{name} is named in profile.yaml and is not in the draft."
 
 
@@ -255,5 +251,5 @@ def test_a_file_outside_of_the_draft_is_not_in_it(site: Deployment) -> None:
 
 
 def test_links_are_refused(site: Deployment) -> None:
-    (draft_of(site) / "seed" / "run" / "key").symlink_to("/etc/hostname")
+    (site.draft / "seed" / "run" / "key").symlink_to("/etc/hostname")
     assert refusal(site) == "seed/run/key is a link; put the file itself into the draft."

@@ -90,7 +90,7 @@ def test_a_reader_that_is_killed_anywhere_makes_the_same_draft(site: Deployment,
     ended = manifest.read_bytes()
     (capture,) = orjson.loads(ended)["captures"]
     began = orjson.dumps({"v": 1, "captures": [{**capture, "state": "capturing", "ended": None}]})
-    wanted = contents(site.data_root / "profiles/_drafts" / SLUG)
+    wanted = contents(site.draft)
     data_root = site.folder / "elsewhere"
     try:
         manifest.write_bytes(began)

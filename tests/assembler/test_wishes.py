@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from assembler.document import load_profile
-from tests.assembler.deployment import JSON, SLUG, Deployment, contents, everything, paths
+from tests.assembler.deployment import JSON, Deployment, contents, everything, paths
 
 NAME = "Ada Lovelace-Krüger"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Deployment:
-    return Deployment(tmp_path)
 
 
 def ask(site: Deployment, capture: Any, record: str, pointer: str) -> None:
@@ -175,10 +169,10 @@ def test_a_wish_that_comes_after_the_draft_is_granted_by_the_next(site: Deployme
     site.end(capture)
     before = contents(site.assemble().directory)
     ask(site, capture, record(site, "/people", "finished"), "/name")
-    assert "Lovelace" in everything(site.data_root / "profiles" / "_drafts" / SLUG)
+    assert "Lovelace" in everything(site.draft)
     site.assemble(rebuild=True)
     assert "Lovelace" not in everything(site.folder)
-    assert contents(site.data_root / "profiles" / "_drafts" / SLUG).keys() == before.keys()
+    assert contents(site.draft).keys() == before.keys()
 
 
 @pytest.mark.parametrize("filling", ["", "." * 80_000], ids=["in the line", "stored apart"])
