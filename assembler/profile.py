@@ -138,7 +138,7 @@ class Wait(_Strict):
     path: str | None = None
     """`file`, `log_line`: a path below the run directory; the file must exist."""
     contains: str | None = None
-    """`log_line`: what a line of the file must hold."""
+    """`log_line`: what a line must hold that is written to the file."""
     interval: float | None = None
     """The longest pause between two looks."""
     timeout: float | None = None

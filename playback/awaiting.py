@@ -18,6 +18,7 @@ from assembler.extractors import search
 from assembler.profile import Step
 from playback.answers import Comparer
 from playback.errors import BadProfile
+from playback.file_waits import FileWaits
 from playback.job_graph import Graph, outcomes
 from playback.job_results import mask, without_place
 from playback.job_search import JobSearch
@@ -30,7 +31,7 @@ from playback.waits import ending, failed_state, limit_of, reason, wait_for
 from playback.wire import Client, Request
 from recorder.jobs import TERMINAL, Tree, absent, aggregate, nodes
 
-__all__ = ["Awaiting"]
+__all__ = ["Awaiting", "log_paths"]
 
 _LONGEST_SEARCH = 1.0
 """Seconds after which a job that nothing has named is missing."""
@@ -46,6 +47,7 @@ class Awaiting:
     scope: Scope
     run_page: str
     run_dir: Path | None
+    files: FileWaits
     sources: list[JobSource]
     client: Callable[[str], Client]
     comparer: Callable[[Step], Comparer]
@@ -60,6 +62,7 @@ class Awaiting:
     """Held while something is compared."""
     _graph: Graph = field(default_factory=lambda: Graph(None))
     _present: set[str] = field(default_factory=set)
+    _sizes: dict[Path, int] = field(default_factory=dict)
 
     def after(self, step: Step, outcome: StepOutcome) -> None:
         """Wait as the step says; what does not come true is a mismatch of the outcome."""
@@ -87,8 +90,10 @@ class Awaiting:
     # ------------------------------------------------------------------ jobs
 
     def before(self, step: Step) -> None:
-        """Note which jobs there are before `step` is sent."""
+        """Note which jobs there are before `step` is sent, and how far logs go that it looks for a line in."""
         self._graph = Graph(step.expect)
+        if logs := log_paths(step):
+            self._sizes = self.files.sizes(fill(path, self.scope) for path in logs if path)
         if self.search is not None and self._graph.described:
             self._present = self.search.present(self._graph.queues())
 
@@ -215,26 +220,16 @@ class Awaiting:
             ) from None
 
     def _file(self, step: Step, outcome: StepOutcome, phrase: str | None, path: str | None, limit: float) -> None:
-        """Wait for a file below the run directory, or for a line in it (without `path`: in any log of the run)."""
-        if self.run_dir is None:
-            raise BadProfile(f"Step {step.id} waits for a file of the run, and this profile has no run directory.")
-        began, pause = time.monotonic(), _FIRST_PAUSE
-        while True:
-            if path is not None:
-                wanted = self.run_dir / fill(path, self.scope)
-                if not wanted.resolve().is_relative_to(self.run_dir.resolve()):
-                    raise BadProfile(f"Step {step.id} waits for {path!r}, which lies outside the run directory.")
-                files = [wanted]
-            else:
-                files = [p for p in self.run_dir.rglob("*.log") if p.is_file()]
-            if any(f.is_file() and (phrase is None or phrase in f.read_text("utf-8", "replace")) for f in files):
-                return
-            if time.monotonic() - began >= limit or self.cancelled.is_set():
-                where = f"file:{path or '*.log'}"
-                outcome.mismatches.append(Mismatch(where, phrase or "exists", "not found", f"after {limit:g} s"))
-                return
-            self.cancelled.wait(pause)
-            pause = min(_LONGEST_PAUSE, pause * 1.4)
+        known = self.files.at_first if step.action == "wait" else self._sizes
+        filled = fill(path, self.scope) if path is not None else None
+        missing = self.files.wait(step.id, filled, phrase, limit, known)
+        outcome.mismatches.extend([missing] if missing else [])
+
+
+def log_paths(step: Step) -> list[str | None]:
+    """The logs in which a step looks for a line; None stands for every `*.log`."""
+    found: list[str | None] = [step.wait.path] if step.wait is not None and step.wait.type == "log_line" else []
+    return [*found, None] if step.log_contains is not None else found
 
 
 def _holds(tree: Tree, other: Tree) -> bool:

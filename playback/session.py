@@ -17,12 +17,13 @@ import httpx
 
 from assembler.extractors import Answer
 from assembler.profile import Profile, Step
-from playback.awaiting import Awaiting
+from playback.awaiting import Awaiting, log_paths
 from playback.bijection import Moment
 from playback.commands import Commands
 from playback.curl import curl
 from playback.enqueue import Enqueuer
 from playback.errors import TargetRefused, Unjudgeable
+from playback.file_waits import FileWaits
 from playback.job_search import JobSearch
 from playback.job_sources import JobSource
 from playback.judging import Judge
@@ -112,6 +113,7 @@ class Session:
             self.scope,
             self.profile.metadata.run_page or default_page,
             self.run_dir,
+            self._file_waits(),
             self.job_sources,
             self.client,
             self.judge.comparer,
@@ -139,6 +141,13 @@ class Session:
             self.bijection.know(origin.partition("://")[2], self.target.host)
         for was, now in self.rewrite.items():
             self.bijection.know(was, now)
+
+    def _file_waits(self) -> FileWaits:
+        waits = FileWaits(self.run_dir, self.cancelled)
+        paths = [path for step in self.profile.steps if step.action == "wait" for path in log_paths(step)]
+        if paths:
+            waits.note_sizes(path for path in paths if path and "{{" not in path)
+        return waits
 
     # ------------------------------------------------------------------ running
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from assembler.extractors import Answer, search
 from assembler.profile import Until
+from playback.wording import clip
 
 __all__ = ["alike", "holds", "shown", "state_of", "stopped", "wanted"]
 
@@ -36,7 +37,13 @@ def stopped(until: Until, answer: Answer) -> Any:
 def state_of(until: Until, answer: Answer) -> Any:
     if until.json_ is not None:
         return search(until.json_, answer.json) if answer.json is not None else f"status {answer.status}, not JSON"
-    return answer.status if until.status is not None else "the text is not there"
+    if until.status is not None:
+        return answer.status
+    return (
+        f"status {answer.status}, {clip(answer.text.strip(), 200)!r}"
+        if answer.text
+        else f"status {answer.status}, no text"
+    )
 
 
 def shown(until: Until) -> str:
