@@ -14,38 +14,10 @@ from playback.engine import Options, replay
 from playback.report import Report
 from tests.examples.watershed_site import Site, seed
 from tests.sample import broken_copy, settings, site_of_its_own, state_of
+from tests.snippet import SNIPPET
 from tests.support import shared
 
 SLUG = "us-small-watershed"
-SNIPPET = """\
-metadata:
-  slug: us-small-watershed
-  rq_required: true
-  data_repo: ../wepppy-test-engine-data
-  seed_dir: profiles/us-small-watershed/seed
-  baseline_dir: profiles/us-small-watershed/baseline
-
-steps:
-  - id: run-wepp
-    action: enqueue_rq
-    job: tasks.run_wepp
-    payload:
-      runid: "{{run_id}}"
-    wait:
-      type: status_poll
-      endpoint: rq/status
-      success_state: finished
-
-comparisons:
-  - target: wepp/output/run/summary.json
-    method: json_exact
-  - target: wepp/output/run/soil_loss.tif
-    method: raster_stats
-    params:
-      tolerance:
-        mean: 0.05
-        max: 0.10
-"""
 
 
 @pytest.fixture(scope="module")
