@@ -9,7 +9,8 @@ from tests.support import ROOT, clean_environ
 
 
 def test_kill_9_loses_nothing_that_was_answered() -> None:
-    command = [sys.executable, str(ROOT / "scripts/soak.py"), "--kills", "5", "--assemblies", "6", "--seed", "7"]
+    options = ["--kills", "5", "--assemblies", "6", "--faulty", "0", "--records", "500", "--seed", "7"]
+    command = [sys.executable, str(ROOT / "scripts/soak.py"), *options]
     ran = subprocess.run(command, cwd=ROOT, env=clean_environ(), capture_output=True, text=True, timeout=90)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "violations: none" in ran.stdout
@@ -17,4 +18,5 @@ def test_kill_9_loses_nothing_that_was_answered() -> None:
     counts = {what.strip(): int(count.replace(",", "")) for what, count in lines}
     assert counts["kills"] == 5
     assert counts["answers"] > 20
+    assert counts["fuzzed records"] == 500
     assert counts["drafts left whole"] + counts["drafts left absent"] == 6
