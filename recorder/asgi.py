@@ -66,9 +66,10 @@ class RecorderMiddleware:
         if self._bad_setting is not None:
             await _refuse_to_start(self._bad_setting, scope, receive, send)
             return
-        if scope["type"] == "websocket" and self._enabled and "path" in scope:
+        kind = scope.get("type")
+        if kind == "websocket" and self._enabled and "path" in scope:
             self.recorder.passes_by(_raw_path(scope), _headers(scope.get("headers", ())), scope)
-        if scope["type"] != "http" or not self._enabled or MARK in scope:
+        if kind != "http" or not self._enabled or MARK in scope:
             await self.app(scope, receive, send)
             return
         recorder = self.recorder
@@ -86,11 +87,11 @@ class RecorderMiddleware:
             awaited.set(waiting)
         try:
             exchange = recorder.begin(
-                scope["method"],
+                scope.get("method", ""),
                 scope.get("scheme", "http"),
                 path,
                 scope.get("query_string", b"").decode("latin-1"),
-                scope["headers"],
+                scope.get("headers", ()),
                 scope.get("http_version", "1.1"),
                 client[0] if client else None,
                 scope,
@@ -189,12 +190,12 @@ def _raw_path(scope: Scope) -> str:
     if raw:
         raw = raw.partition(b"?")[0]
         return raw.decode("ascii") if raw.isascii() else quote(raw, safe="/%!$&'()*+,;=:@~-._")
-    return quote(scope["path"], safe="/!$&'()*+,;=:@~-._")
+    return quote(scope.get("path", ""), safe="/!$&'()*+,;=:@~-._")
 
 
 def _below(scope: Scope, prefix: str) -> str | None:
     """Return the part of the path below the recorder's prefix, or None."""
-    path: str = scope["path"]
+    path: str = scope.get("path", "")
     if prefix not in path:
         return None
     root: str = scope.get("root_path", "")
@@ -249,10 +250,10 @@ async def _serve_api(recorder: Recorder, below: str, scope: Scope, receive: Rece
             break
     client = scope.get("client")
     request = Request(
-        scope["method"],
+        scope.get("method", ""),
         below,
         scope.get("query_string", b"").decode("latin-1"),
-        _headers(scope["headers"]),
+        _headers(scope.get("headers", ())),
         body,
         scope.get("scheme", "http"),
         client[0] if client else None,

@@ -71,7 +71,7 @@ class RecorderMiddleware:
             recorder.wait_ready(waits_for)
         try:
             exchange = recorder.begin(
-                environ["REQUEST_METHOD"],
+                environ.get("REQUEST_METHOD", ""),
                 environ.get("wsgi.url_scheme", "http"),
                 path,
                 environ.get("QUERY_STRING", ""),
@@ -104,13 +104,14 @@ class _Responder:
         self._length: int | None = None
         self._wrapper = environ.get("wsgi.file_wrapper")
         self._wrapped: list[tuple[object, object]] = []
-        if environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ:
+        sends = environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
+        if sends and "wsgi.input" in environ:
             environ["wsgi.input"] = _Input(environ["wsgi.input"], exchange)
         if self._wrapper is not None and not isinstance(self._wrapper, type):
             environ["wsgi.file_wrapper"] = self._wrap_file  # a function's results cannot be told by their class
 
-    def start_response(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Write:
-        write = self._start_response(status, headers, *exc_info)
+    def start_response(self, status: str, headers: list[tuple[str, str]], *exc_info: Any, **named: Any) -> Write:
+        write = self._start_response(status, headers, *exc_info, **named)
         fields = [(name.lower(), value) for name, value in headers]
         self._exchange.response_start(int(status[:3]) if status[:3].isdigit() else 0, fields)
         self._started = True
@@ -306,7 +307,7 @@ def _api(recorder: Recorder, below: str, environ: Environ) -> Response:
         return too_large()
     body: bytes = environ["wsgi.input"].read(size) if size else b""
     request = Request(
-        environ["REQUEST_METHOD"],
+        environ.get("REQUEST_METHOD", ""),
         below.encode("latin-1", "replace").decode("utf-8", "replace"),
         environ.get("QUERY_STRING", ""),
         _headers(environ),
