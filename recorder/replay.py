@@ -19,7 +19,7 @@ __all__ = ["events_after", "lines_of", "page", "page_in_time"]
 
 _CHUNK = 64 << 10
 _CURSOR = re.compile(r"~(\d+)((?:~[0-9A-Z]{26}\+*\.\d+)*)")
-_NAMED = 80  # files that a cursor names: it travels in a URL, of which servers take 4 KB
+_NAMED = 80  # files that a cursor names: it travels in a URL, of which servers take 4 KB; so many may grow at once
 _HEAD = 300  # bytes; a record's writer and sequence are among its first
 _NUMBERED = re.compile(rb'"writer":"(\w+)","sequence":(\d+)')
 
@@ -73,7 +73,7 @@ def page_in_time(log: Path, after: str | None, limit: int, seconds: float) -> tu
 
 
 def _page_of_many(log: Path, after: str | None, limit: int) -> tuple[list[Event], str]:
-    began = time.time_ns() - DOUBT_S * 10**9
+    began = time.time_ns() - int(DOUBT_S * 1e9)
     reader, seen, found = Reader(log), Seen(), list[Event]()
     cursor = _CURSOR.fullmatch(after or "")
     wanted = after is None
