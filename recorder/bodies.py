@@ -201,7 +201,8 @@ class BodyTee:
         self._closed = True
         try:
             if self._sink is None:
-                self._close_small(b"".join(self._chunks))
+                chunks = self._chunks
+                self._close_small(chunks[0] if len(chunks) == 1 else b"".join(chunks))
             if self._sink is not None:
                 self._sink.close()
         except _Refused as refused:
@@ -226,7 +227,20 @@ class BodyTee:
 
         `declared` is the size that was announced, where the application read less.
         """
-        size = max(self.size, declared or 0)
+        size = self.size if declared is None or declared < self.size else declared
+        if self._sha256 and self._scanned is not None and size == self.size:  # nearly every body
+            text, redactions = self._redactor.render(self._scanned)
+            if not redactions and len(text) <= INLINE // 4:
+                return {
+                    "size": size,
+                    "sha256": self._sha256,
+                    "media_type": self._media_type,
+                    "encoding": self._encoding,
+                    "stored_encoding": None,
+                    "text": text,
+                    "truncated": self.truncated,
+                    "redactions": redactions,
+                }
         if not size and self._omitted is None:
             return None
         if size > self.size:
@@ -305,8 +319,6 @@ class BodyTee:
         if self._scanned is None:
             return {"sha256": self._kept[0], "ref": self._kept[1]}
         text, redactions = self._redactor.render(self._scanned)
-        if self._sha256 and not redactions and len(text) <= INLINE // 4:
-            return {"sha256": self._sha256, "text": text, "redactions": redactions}
         content = text.encode("utf-8", "surrogateescape")
         if len(content) <= INLINE and not _has_surrogates(text):
             return {"sha256": hashlib.sha256(content).hexdigest(), "text": text, "redactions": redactions}

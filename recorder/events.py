@@ -9,7 +9,7 @@ import math
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,7 +64,9 @@ current_operation: ContextVar[Operation | None] = ContextVar("recorder.current_o
 """The request or job that runs in this context, or None. Threads and tasks started by it inherit it as Python does."""
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_RANDOM = (_CROCKFORD * 8).encode()  # a random byte makes a random digit: each of 32 has 8 of the 256
+_DIGITS = (_CROCKFORD * 8).encode()  # a random byte makes a random digit: each of 32 has 8 of the 256
+_IDS = 256  # whose random halves are made at a time: the system is asked once for all of them
+_random: Iterator[str] = iter(())
 _coarse = (-1, "")
 """The beginning of the ids of one second or so, and of which. One tuple, so that no thread sees half of it change."""
 
@@ -82,9 +84,26 @@ def ulid(milliseconds: int | None = None) -> str:
     if made != second:
         beginning = "".join([_CROCKFORD[second >> shift & 31] for shift in range(35, -1, -5)])
         _coarse = (second, beginning)
-    digits = _CROCKFORD
-    random = os.urandom(16).translate(_RANDOM).decode("ascii")
-    return beginning + digits[milliseconds >> 5 & 31] + digits[milliseconds & 31] + random
+    random = next(_random, None) or _more_random()
+    return beginning + _CROCKFORD[milliseconds >> 5 & 31] + _CROCKFORD[milliseconds & 31] + random
+
+
+def _more_random() -> str:
+    global _random
+    digits = os.urandom(16 * _IDS).translate(_DIGITS).decode("ascii")
+    mine = iter([digits[at : at + 16] for at in range(0, len(digits), 16)])
+    first = next(mine)
+    _random = mine  # several threads may come here at once: each makes its own, and one of them is gone on with
+    return first
+
+
+def _forget_random() -> None:
+    global _random
+    _random = iter(())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_random)  # parent and child would go on with the same ones
 
 
 def now() -> str:

@@ -247,29 +247,27 @@ class Exchange:
         recorder = self._recorder
         try:
             duration = (recorder.clock.mono_ns() - self._began) / 1e6
-            request, response = self._request, self._response
-            for tee in (request, response):
-                if tee is not None:
-                    tee.close()
-            headers = self._redactor.shown(self._fields)
-            sent = self._describe_request()
-            got = response.describe() if response is not None else None
-            if got is not None and stage == "failed":
-                got["truncated"] = True
-            for tee in (request, response):
-                if tee is not None and tee.failed:
-                    recorder.faults += 1
+            request, response, redactor = self._request, self._response, self._redactor
             if request is not None:
-                for upload in request.uploads():
-                    recorder.append(self._event(None, upload, "file_upload", self._operation_id), self._log_dir)
-            payload = {
-                "request_body": sent,
+                request.close()
+            if response is not None:
+                response.close()
+            payload: dict[str, Any] = {
+                "request_body": self._describe_request(),
                 "status": self._status,
-                "headers": headers,
-                "body": got,
+                "headers": redactor.shown(self._fields),
+                "body": response.describe() if response is not None else None,
                 "duration_ms": round(duration, 3),
                 "error": self._redacted(error) if error is not None else None,
             }
+            if error is not None and payload["body"] is not None:
+                payload["body"]["truncated"] = True
+            if request is not None:
+                recorder.faults += request.failed
+                for upload in request.uploads():
+                    recorder.append(self._event(None, upload, "file_upload", self._operation_id), self._log_dir)
+            if response is not None:
+                recorder.faults += response.failed
             recorder.append(self._event(stage, payload), self._log_dir)
         except Exception as fault:
             recorder.fault("finish", fault)

@@ -95,7 +95,7 @@ class Writer:
     @property
     def usable(self) -> bool:
         """False in a process other than the one that made this writer."""
-        return self._pid == os.getpid()
+        return self._pid == _process_id
 
     @property
     def written(self) -> int:
@@ -283,6 +283,18 @@ class Writer:
     def _record(self, payload: dict[str, object]) -> Event:
         return envelope("system_log", None, payload, run_context=self._run.context if self._run else None)
 
+
+_process_id = os.getpid()
+"""Remembered: to ask the system costs as much as the rest of `usable` ten times over."""
+
+
+def _note_process() -> None:
+    global _process_id
+    _process_id = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_process)
 
 _open_writers: dict[Writer, None] = {}  # in the order they were opened; runs are many, descriptors are few
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -99,3 +101,19 @@ def test_encoding_never_raises_and_is_one_line(value: Any) -> None:
     assert b"\n" not in line
     assert json.loads(line)["payload"]["value"] == jsonable(value)
     assert json.loads(encode(envelope("system_log", None, {"value": value})))
+
+
+def test_ids_are_unique_across_threads_and_forks() -> None:
+    """What is made in advance belongs to one thread of one process."""
+    ulid()  # some are made in advance, which a child must not go on with
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(writing, "".join(ulid(0) for _ in range(100)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(reading, 2600).decode()
+    os.close(reading)
+    os.close(writing)
+    with ThreadPoolExecutor(8) as pool:
+        ours = list(pool.map(lambda _: ulid(0), range(20_000)))
+    assert len({*ours, *(theirs[at : at + 26] for at in range(0, 2600, 26))}) == 20_100
