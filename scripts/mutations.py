@@ -1,7 +1,7 @@
 """Changes to Python source as a mistake would make them: one at a time, each at a place and with a name.
 
 Operators, comparisons, conditions, constants, statements left out, done twice or in another order. A mutated place tells
-a file that it was reached, so that a mutant nobody noticed can be told from one that was never run.
+a file each time it is reached, so that it is known when it was run, and whether it ever was.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import ast
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Mutation", "mutations"]
 
@@ -23,29 +24,64 @@ _SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
 
 @dataclass(frozen=True)
 class Mutation:
-    """One change: `line` (from 1), what it does in words, and the whole mutated source."""
+    """One change: `line` and `column` (from 1), the text of the line, what is done in words, and the whole mutated source."""
 
     line: int
+    column: int
+    text: str
     what: str
     source: str
 
 
 def mutations(source: str, reached: str) -> Iterator[Mutation]:
-    """Every mutation of a module. When the changed place is run, the file `reached` is made."""
+    """Every mutation of a module. Each time the changed place is run, the file `reached` gets a line: Unix time, seconds."""
     tree = ast.parse(source)
+    movable, unread = _movable(tree), _annotations(tree)
     for number, node in enumerate(ast.walk(tree)):
-        for what, change in [] if isinstance(node, ast.Module) else _changes(node):
+        for what, change in [] if node in unread else _changes(node, node in movable):
             mutant = copy.deepcopy(tree)
             place = next(n for k, n in enumerate(ast.walk(mutant)) if k == number)
             _tell(mutant, place, reached)
             change(place, mutant)
-            yield Mutation(getattr(node, "lineno", 0), what, ast.unparse(ast.fix_missing_locations(mutant)))
+            line: int = getattr(node, "lineno", 0)
+            yield Mutation(
+                line,
+                getattr(node, "col_offset", 0) + 1,
+                source.splitlines()[line - 1].strip(),
+                what,
+                ast.unparse(ast.fix_missing_locations(mutant)),
+            )
+
+
+def _movable(tree: ast.AST) -> set[ast.AST]:
+    """Statements that can change places with the next one: both are plain, and one of them acts."""
+    blocks = [block for node in ast.walk(tree) if isinstance(block := getattr(node, "body", None), list)]
+    return {
+        one
+        for block in blocks
+        for one, other in pairwise(block)
+        if all(isinstance(each, (ast.Expr, ast.Assign, ast.AugAssign)) for each in (one, other))
+        and any(isinstance(each, ast.Expr) and isinstance(each.value, ast.Call) for each in (one, other))
+    }
+
+
+def _annotations(tree: ast.AST) -> set[ast.AST]:
+    """What is written for the reader and for tools, and is never run."""
+    roots = [
+        getattr(node, field, None)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.arg, ast.AnnAssign, ast.FunctionDef))
+        for field in ("annotation", "returns")
+    ]
+    return {node for root in roots if root is not None for node in ast.walk(root)}
 
 
 Change = Callable[[ast.AST, ast.AST], None]
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
+def _changes(node: ast.AST, movable: bool) -> Iterator[tuple[str, Change]]:
+    if movable:
+        yield f"after the next statement: {ast.unparse(node)[:60]}", _swap_with_next
     if isinstance(node, (ast.BinOp, ast.BoolOp)) and type(node.op) in _SWAPPED:
         yield f"{_name(node.op)} → {_SWAPPED[type(node.op)].__name__}", _swap_operator
     elif isinstance(node, ast.Compare) and type(node.ops[0]) in _SWAPPED:
@@ -105,6 +141,11 @@ def _double(place: ast.AST, tree: ast.AST) -> None:
     block.insert(at, copy.deepcopy(block[at]))
 
 
+def _swap_with_next(place: ast.AST, tree: ast.AST) -> None:
+    block, at = _block(place, tree)
+    block[at], block[at + 1] = block[at + 1], block[at]
+
+
 def _block(place: ast.AST, tree: ast.AST) -> tuple[list[ast.stmt], int]:
     """The statements among which the innermost statement around `place` stands, and its number."""
     best: tuple[int, list[ast.stmt], int] | None = None
@@ -121,6 +162,7 @@ def _block(place: ast.AST, tree: ast.AST) -> tuple[list[ast.stmt], int]:
 
 
 def _tell(tree: ast.AST, place: ast.AST, reached: str) -> None:
-    """Make the file `reached` before the statement around the changed place is run."""
+    """Add a line to the file `reached` before the statement around the changed place is run."""
     block, at = _block(place, tree)
-    block.insert(at, ast.parse(f"open({reached!r}, 'a').close()").body[0])
+    line = "str(__import__('time').time()) + '\\n'"
+    block.insert(at, ast.parse(f"open({reached!r}, 'a').write({line})").body[0])

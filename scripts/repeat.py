@@ -1,13 +1,20 @@
-"""Replay one recording of each practice application many times over, and count what is red on unchanged code.
+"""Replay one recording many times over, and count what is red on unchanged code.
 
-Used by `python scripts/corpus.py CORPUS --repeat N`. Every replay meets an instance of its own; half of them have their
-counted ids moved. Then each mutant once: it must end with exit code 1, at the step where it behaves differently.
+    python scripts/repeat.py [--count 100]
+
+The profile that comes with the repository, one replay after the other at one instance of the sample application.
+
+`python scripts/corpus.py CORPUS --repeat N` uses it for recordings of the practice applications. There every replay meets
+an instance of its own; half of them have their counted ids moved. Then each mutant once: it must end with exit code 1, at
+the step where it behaves differently.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parent.parent
+SLUG = "watershed-small"
 SHIFT = 7
 MASKED = 0.02
 """The share of compared values that may be masked at most."""
@@ -96,3 +105,35 @@ def _first(report: dict[str, Any]) -> str:
             told = mismatch.get("message") or f"expected {mismatch['expected']!r}, got {mismatch['actual']!r}"
             return f"{step['method']} {step['path']} {mismatch['where']}: {told}"[:240]
     return str(report.get("error"))[:240]
+
+
+def sample(times: int) -> int:
+    """Replay the sample profile `times` times at one instance; returns how many of those were not `passed`."""
+    sys.path.insert(0, str(ROOT))
+    from playback.engine import Options, replay
+    from playback.summary import render
+    from tests.sample import settings, site_of_its_own
+
+    red = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        data_root, folder = Path(scratch) / "data", Path(scratch) / "site"
+        shutil.copytree(ROOT / "profiles" / SLUG, data_root / "profiles" / SLUG)
+        folder.mkdir()
+        with site_of_its_own(folder) as site:
+            for number in range(1, times + 1):
+                report = replay(SLUG, data_root, Options(base_url=site.url), settings(site, data_root))
+                if report.result != "passed":
+                    red += 1
+                    print(f"replay {number}:\n{render(report)}", flush=True)
+    print(f"{SLUG}: {times - red} of {times} passed")
+    return red
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--count", type=int, default=100)
+    return 1 if sample(options.parse_args().count) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
