@@ -26,6 +26,7 @@ from recorder.core import (
     refusal,
     too_large,
 )
+from recorder.injection import AsgiPage
 from recorder.settings import Settings
 
 __all__ = ["RecorderMiddleware"]
@@ -57,6 +58,7 @@ class RecorderMiddleware:
             return
         self._prefix = self.recorder.settings.prefix
         self._enabled = self.recorder.settings.enabled
+        self._toolbar = self.recorder.settings.toolbar
         self._fsync = self.recorder.settings.fsync
         if self._enabled:
             self.recorder.attach()
@@ -73,15 +75,12 @@ class RecorderMiddleware:
             await self.app(scope, receive, send)
             return
         recorder = self.recorder
-        below = _below(scope, self._prefix)
-        if below is not None:
+        if self._prefix in scope.get("path", "") and (below := _below(scope, self._prefix)) is not None:
             await _serve_api(recorder, below, scope, receive, send)
             return
         path = _raw_path(scope)
-        waits_for = recorder.waits_for(path)
-        if waits_for is not None:
+        if recorder.has_runs and (waits_for := recorder.waits_for(path)) is not None:
             await asyncio.to_thread(recorder.wait_ready, waits_for)
-        client = scope.get("client")
         waiting: set[Commits] | None = set() if self._fsync else None
         if waiting is not None:
             awaited.set(waiting)
@@ -93,7 +92,6 @@ class RecorderMiddleware:
                 scope.get("query_string", b"").decode("latin-1"),
                 scope.get("headers", ()),
                 scope.get("http_version", "1.1"),
-                client[0] if client else None,
                 scope,
             )
             if waiting:
@@ -104,7 +102,8 @@ class RecorderMiddleware:
         scope[MARK] = True
         if exchange.announced:
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-recorder-request"]
-        responder = _Responder(exchange, receive, send, waiting)
+        page = AsgiPage.of(scope, send, self._prefix) if self._toolbar else None
+        responder = _Responder(exchange, receive, page.send if page is not None else send, waiting)
         try:
             await self.app(scope, responder.receive, responder.send)
         except BaseException as error:
@@ -114,6 +113,8 @@ class RecorderMiddleware:
             exchange.leave_unfinished()
         finally:
             exchange.leave()
+            if page is not None:
+                await page.release()
             if waiting:
                 await settle(waiting)
 
@@ -188,16 +189,15 @@ def _headers(raw: Any) -> Headers:
 def _raw_path(scope: Scope) -> str:
     raw = scope.get("raw_path")
     if raw:
-        raw = raw.partition(b"?")[0]
+        if b"?" in raw:
+            raw = raw.partition(b"?")[0]
         return raw.decode("ascii") if raw.isascii() else quote(raw, safe="/%!$&'()*+,;=:@~-._")
     return quote(scope.get("path", ""), safe="/!$&'()*+,;=:@~-._")
 
 
 def _below(scope: Scope, prefix: str) -> str | None:
     """Return the part of the path below the recorder's prefix, or None."""
-    path: str = scope.get("path", "")
-    if prefix not in path:
-        return None
+    path: str = scope["path"]
     root: str = scope.get("root_path", "")
     if root and path.startswith(root + "/"):
         path = path[len(root) :]

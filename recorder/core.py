@@ -96,6 +96,7 @@ class Recorder:
         self.settings = settings
         self.clock = clock
         self.runs = Runs(settings)
+        self.has_runs = settings.run_pattern is not None or settings.resolver is not None
         self.root_logs = settings.root / "_logs"
         self.faults = 0
         self._captures = captures
@@ -294,7 +295,6 @@ class Recorder:
         query: str,
         headers: Sequence[Pair],
         http_version: str,
-        client: str | None = None,
         native: Native | None = None,
     ) -> Exchange:
         """Record a request's `started` and return the exchange that records the rest.
@@ -303,7 +303,7 @@ class Recorder:
         """
         exchange = Exchange(self)
         try:
-            exchange.begin(method, scheme, path, query, headers, http_version, client, native or {})
+            exchange.begin(method, scheme, path, query, headers, http_version, native or {})
         except LogUnavailableError:
             raise
         except Exception as error:

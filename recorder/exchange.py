@@ -79,7 +79,6 @@ class Exchange:
         query: str,
         headers: Sequence[Pair],
         http_version: str,
-        client: str | None,
         native: Native,
     ) -> None:
         """Write `started` and become the current operation. `headers` in wire order, as the server gave them."""
@@ -94,9 +93,9 @@ class Exchange:
             asked["cookie"] = "; ".join([field.value for field in fields if field.name == "cookie"])
         self._asked = asked
         self.announced = "x-recorder-request" in asked
-        run = recorder.run_of(path)
+        run = recorder.run_of(path) if recorder.has_runs else None
         self._context = context = run.context if run is not None else None
-        self._log_dir = log_dir = recorder.log_dir(run)
+        self._log_dir = log_dir = recorder.root_logs if run is None else recorder.log_dir(run)
         self._session = session = recorder.session(asked, native)
         self._captures = captures = tuple(recorder.captures.covering(*subject(run, session)))
         shown_path, shown_query, shown_fields = redactor.head(path, shown_query, fields)

@@ -26,6 +26,7 @@ from recorder.core import (
     refusal,
     too_large,
 )
+from recorder.injection import WsgiPage
 from recorder.settings import Settings
 
 __all__ = ["RecorderMiddleware"]
@@ -49,6 +50,7 @@ class RecorderMiddleware:
         self.recorder: Recorder = get_recorder(settings)
         self._prefix = self.recorder.settings.prefix
         self._enabled = self.recorder.settings.enabled
+        self._toolbar = self.recorder.settings.toolbar
         if self._enabled:
             self.recorder.attach()
 
@@ -66,8 +68,7 @@ class RecorderMiddleware:
             recorder.passes_by(path, _headers(environ), environ)
             environ[MARK] = True
             return self.app(environ, start_response)
-        waits_for = recorder.waits_for(path)
-        if waits_for is not None:
+        if recorder.has_runs and (waits_for := recorder.waits_for(path)) is not None:
             recorder.wait_ready(waits_for)
         try:
             exchange = recorder.begin(
@@ -77,17 +78,17 @@ class RecorderMiddleware:
                 environ.get("QUERY_STRING", ""),
                 _headers(environ),
                 environ.get("SERVER_PROTOCOL", "HTTP/1.1").removeprefix("HTTP/"),
-                environ.get("REMOTE_ADDR"),
                 environ,
             )
         except LogUnavailableError as error:
             return _respond(start_response, refusal(error))
         environ.pop("HTTP_X_RECORDER_REQUEST", None)
         environ[MARK] = True
-        responder = _Responder(exchange, environ, start_response)
+        page = WsgiPage.of(environ, start_response, self._prefix) if self._toolbar else None
+        responder = _Responder(exchange, environ, page.start_response if page is not None else start_response)
         try:
-            result = self.app(environ, responder.start_response)
-            return responder.answer(result)
+            result = responder.answer(self.app(environ, responder.start_response))
+            return page.answer(result) if page is not None else result
         except BaseException as error:
             exchange.fail(error)
             exchange.leave()
