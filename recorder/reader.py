@@ -113,21 +113,23 @@ class Reader:
             self._held = (live, _open(live.file))
 
     def resume(
-        self, id: str, offset: int, others: Iterable[tuple[str, int]] = (), unchanged_since: int | None = None
+        self, id: str, offset: int, others: Iterable[tuple[str, int]] = (), begun: tuple[str, int] | None = None
     ) -> None:
         """Go on where an earlier reader was: at `offset` of the generation of this identity.
 
         What is certainly older counts as read. When the generation has gone, all that is there is newer. Of files that
         have one writer each, `others` tells how far they were read: identity and offset. One that it does not name is read
-        from its beginning, unless it was last changed before `unchanged_since` (nanoseconds since 1970).
+        from its beginning; with `begun` it counts as read if it is not younger than the file of that identity, and was not
+        changed since that moment (nanoseconds since 1970).
         """
         looked, read = self._look(), dict(others)
         here = next((generation for generation in looked if generation.first.id == id), None)
-        for generation in looked:
+        youngest = next((at for at, each in enumerate(looked) if begun and each.first.id == begun[0]), -1)
+        for at, generation in enumerate(looked):
             if generation.first.id in read:
                 generation.offset = read[generation.first.id]
             elif generation.file.own:
-                if unchanged_since is not None and generation.file.stamp.changed_ns < unchanged_since:
+                if begun is not None and at <= youngest and generation.file.stamp.changed_ns < begun[1]:
                     generation.offset = _ALL
             elif here and generation.first.certainly_before(here.first):
                 generation.offset = _ALL

@@ -18,7 +18,7 @@ from recorder.tail import tail
 __all__ = ["events_after", "lines_of", "page", "page_in_time"]
 
 _CHUNK = 64 << 10
-_CURSOR = re.compile(r"~(\d+)((?:~[0-9A-Z]{26}\+*\.\d+)*)")
+_CURSOR = re.compile(r"~(\d+)~([0-9A-Z]{26}\+*)((?:~[0-9A-Z]{26}\+*\.\d+)+)|~")
 _NAMED = 80  # files that a cursor names: it travels in a URL, of which servers take 4 KB; so many may grow at once
 _HEAD = 300  # bytes; a record's writer and sequence are among its first
 _NUMBERED = re.compile(rb'"writer":"(\w+)","sequence":(\d+)')
@@ -79,9 +79,10 @@ def _page_of_many(log: Path, after: str | None, limit: int) -> tuple[list[Event]
     wanted = after is None
     if cursor is not None:
         wanted = True
-        places = [(name, int(offset)) for name, _, offset in (part.partition(".") for part in cursor[2].split("~")[1:])]
-        if places:
-            reader.resume(*places[0], places[1:], int(cursor[1]))
+        if cursor[1]:
+            named = (part.partition(".") for part in cursor[3].split("~")[1:])
+            places = [(name, int(offset)) for name, _, offset in named]
+            reader.resume(*places[0], places[1:], (cursor[2], int(cursor[1])))
     for generation, lines in reader.blocks():
         for line in lines:
             generation.offset += len(line) + 1
@@ -95,19 +96,26 @@ def _page_of_many(log: Path, after: str | None, limit: int) -> tuple[list[Event]
             wanted = wanted or event["id"] == after
     if not wanted:
         raise LookupError(f"There is no event {after!r} in this log.")
-    last = next((each for each in reversed(reader.generations) if each.offset), None)
-    return found, _cursor(reader, last, began)
+    return found, _cursor(reader, None, began)
 
 
 def _cursor(reader: Reader, here: Generation | None, since: int) -> str:
-    """How far all files were read. Those it does not name count as read, unless they changed after `since`."""
-    of_one = [each for each in reader.generations if each.file.own and each is not here]
-    of_one.sort(key=lambda each: each.file.stamp.changed_ns, reverse=True)
-    for left_out in of_one[_NAMED:]:
-        if left_out.unread:
-            since = min(since, left_out.file.stamp.changed_ns)
-    named = [here, *of_one[:_NAMED]] if here else []
-    return f"~{since}" + "".join(f"~{each.first.id}.{each.offset}" for each in named)
+    """How far all files were read. Those it does not name count as read if they were begun, and not changed after `since`.
+
+    Files are read one after the other, the oldest first.
+    """
+    begun = [each for each in reader.generations if each.offset]
+    if not begun:
+        return "~"
+    here = here or begun[-1]
+    of_one = [each for each in begun if each.file.own and each is not here]
+    of_one.sort(key=lambda each: (each.unread, each.file.stamp.changed_ns), reverse=True)
+    since = min([since, *(each.file.stamp.changed_ns for each in of_one[_NAMED:] if each.unread)])
+    # One that counted as read may grow all the same: it was read as far as it goes.
+    sizes = (min(each.offset, each.offset if each.file.compression else each.file.stamp.size) for each in begun)
+    offsets = dict(zip((each.first.id for each in begun), sizes, strict=True))
+    named = "".join(f"~{each.first.id}.{offsets[each.first.id]}" for each in (here, *of_one[:_NAMED]))
+    return f"~{since}~{begun[-1].first.id}{named}"
 
 
 def lines_of(log: Path) -> Iterator[bytes]:
