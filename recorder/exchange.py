@@ -268,8 +268,14 @@ class Exchange:
             if response is not None:
                 recorder.faults += response.failed
             recorder.append(self._event(stage, payload), self._log_dir)
+            if (request is not None and request.failed) or (response is not None and response.failed):
+                self._tell_lost_bodies(sum(body.failed for body in (request, response) if body is not None))
         except Exception as fault:
             recorder.fault("finish", fault)
+
+    def _tell_lost_bodies(self, count: int) -> None:
+        payload = {"kind": "lost", "count": count, "reason": _UNSTORED}
+        self._recorder.append(self._event(None, payload, "system_log", self._operation_id), self._log_dir)
 
     def _describe_request(self) -> Body | None:
         request = self._request
