@@ -16,14 +16,13 @@ from starlette.responses import PlainTextResponse
 from assembler.extractors import Answer, evaluate
 from assembler.profile import Extract, Step
 from playback import validation
-from playback.access import Access
-from playback.awaiting import Awaiting
+from playback.access import OPERATOR, Access
 from playback.commands import ALLOWED, Commands
 from playback.documents import read_json
 from playback.engine import Options, replay
 from playback.errors import BadProfile, Unjudgeable
+from playback.file_waits import FileWaits
 from playback.job_sources import connect
-from playback.report import Masked, StepOutcome
 from playback.session import _text
 from playback.template import Scope
 
@@ -89,20 +88,12 @@ def test_a_recording_made_at_no_time(tmp_path: Path, moment: str) -> None:
     assert "metadata.recorded_with.started" in found
 
 
-def test_a_wait_filled_by_an_answer_stays_in_the_run(tmp_path: Path) -> None:
+def test_a_wait_stays_in_the_run(tmp_path: Path) -> None:
     (tmp_path / "private").write_text("root")
     (tmp_path / "run").mkdir()
-    scope = Scope(steps={"b": {"name": "../private"}})
-    step = Step.model_validate({"id": "a", "path": "/", "wait": {"type": "file", "path": "{{ steps.b.name }}"}})
-
-    def nobody(name: str) -> object:
-        raise AssertionError(name)
-
-    waits = Awaiting(
-        scope, "", tmp_path / "run", [], nobody, Masked(), [], lambda event: None, threading.Event()  # type: ignore[arg-type]
-    )  # fmt: skip
+    waits = FileWaits(tmp_path / "run", threading.Event())
     with pytest.raises(BadProfile, match="outside the run directory"):
-        waits.after(step, StepOutcome("a", "GET", "/", None))
+        waits.wait("a", "../private", None, 1.0, {})
 
 
 def test_json_deeper_than_the_interpreter_goes_is_text() -> None:
@@ -152,7 +143,7 @@ async def passed(access: Access, *headers: tuple[bytes, bytes]) -> int:
 
 @pytest.mark.parametrize("odd", [(b"host", b"[bad"), (b"origin", b"http://[bad")])
 def test_addresses_that_are_none_are_refused(odd: tuple[bytes, bytes]) -> None:
-    access = Access(PlainTextResponse("in"), None)
+    access = Access(PlainTextResponse("in"), {})
     assert asyncio.run(passed(access, (b"host", b"127.0.0.1"))) == 200
     assert asyncio.run(passed(access, (b"host", b"127.0.0.1"), odd)) == 403
 
@@ -168,7 +159,7 @@ def test_addresses_that_are_none_are_refused(odd: tuple[bytes, bytes]) -> None:
     ],
 )
 def test_a_token_is_compared_by_its_bytes(offered: bytes, status: int) -> None:
-    assert asyncio.run(passed(Access(PlainTextResponse("in"), "\xe9"), (b"authorization", offered))) == status
+    assert asyncio.run(passed(Access(PlainTextResponse("in"), {OPERATOR: "\xe9"}), (b"authorization", offered))) == status
 
 
 @pytest.mark.parametrize(
