@@ -411,7 +411,20 @@ def get_recorder(settings: Settings | None = None) -> Recorder:
                 return operation.recorder
             if len(_recorders) == 1 and "RECORDER_ROOT" not in os.environ:
                 return next(iter(_recorders.values()))
-            settings = Settings.from_env()
+            settings = _settings_of_environment()
         if settings not in _recorders:
             _recorders[settings] = Recorder(settings)
         return _recorders[settings]
+
+
+_environment: tuple[tuple[str, Mapping[Any, Any]], Settings] | None = None
+"""The working directory and the environment as they were read last, and what they said."""
+
+
+def _settings_of_environment() -> Settings:
+    """Return the settings of `RECORDER_*`; they are read again where anything has changed (jobs without a request ask)."""
+    global _environment
+    variables: Mapping[Any, Any] = getattr(os.environ, "_data", os.environ)  # without decoding each of them
+    if _environment is None or _environment[0] != (os.getcwd(), variables):
+        _environment = (os.getcwd(), dict(variables)), Settings.from_env()
+    return _environment[1]
