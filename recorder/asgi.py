@@ -102,7 +102,7 @@ class RecorderMiddleware:
         scope[MARK] = True
         if exchange.announced:
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-recorder-request"]
-        page = AsgiPage.of(scope, send, self._prefix) if self._toolbar else None
+        page = AsgiPage.of(scope, send, self._prefix) if self._toolbar and not exchange.announced else None
         responder = _Responder(exchange, receive, page.send if page is not None else send, waiting)
         try:
             await self.app(scope, responder.receive, responder.send)

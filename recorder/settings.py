@@ -45,6 +45,7 @@ class Settings:
     root: Path = Path(".recorder")
     key: str | None = None
     prefix: str = "/recorder"
+    toolbar: bool = False
     run_pattern: str | None = None
     run_root: str | None = None
     capture: str | None = None
@@ -98,6 +99,7 @@ class Settings:
             root=Path(text("RECORDER_ROOT") or ".recorder"),
             key=text("RECORDER_KEY"),
             prefix=_prefix(text("RECORDER_PREFIX") or "/recorder"),
+            toolbar=_flag(env, "RECORDER_TOOLBAR", False),
             run_pattern=text("RECORDER_RUN_PATTERN"),
             run_root=text("RECORDER_RUN_ROOT"),
             capture=_slug(text("RECORDER_CAPTURE")),

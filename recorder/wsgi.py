@@ -84,7 +84,7 @@ class RecorderMiddleware:
             return _respond(start_response, refusal(error))
         environ.pop("HTTP_X_RECORDER_REQUEST", None)
         environ[MARK] = True
-        page = WsgiPage.of(environ, start_response, self._prefix) if self._toolbar else None
+        page = WsgiPage.of(environ, start_response, self._prefix) if self._toolbar and not exchange.announced else None
         responder = _Responder(exchange, environ, page.start_response if page is not None else start_response)
         try:
             result = responder.answer(self.app(environ, responder.start_response))

@@ -15,6 +15,8 @@ RECORDER = (
      "replayed against; in development every caller of the API has all roles."),
     ("RECORDER_TOKEN", "", "Bearer token that gives all roles of the API: what `wctl capture` and a replay send."),
     ("RECORDER_PREFIX", "`/recorder`", "Path of the API. The application's own pages below it are not reached."),
+    ("RECORDER_TOOLBAR", "false", "`true`: the application's own pages get the script tag of the toolbar. Pages that must not be "
+     "changed, and those whose Content-Security-Policy forbids the script, stay as they are."),
     ("RECORDER_MODE", "`best_effort`", "`strict`: a request whose record cannot be written is refused before it is handled."),
     ("RECORDER_FSYNC", "false", "`always`: no answer leaves before its record is on the disk, so that it survives a power cut, "
      "not only a crash. Requests at one time share a flush."),
