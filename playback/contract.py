@@ -166,7 +166,6 @@ ITEMS: dict[str, dict[str, Any]] = {
 """What each line or message of a stream is."""
 
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "GET /": {HTML: "<!doctype html>…"},
     "GET /health": {JSON: {"status": "ok"}},
     "POST /run/{profile}": {JSON: REPORT.as_json(), NDJSON: LINES, SSE: EVENTS},
     "GET /runs": {JSON: [RUN]},

@@ -39,7 +39,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from pydantic import ValidationError
 
-from playback import catalogue, comparators, contract, housekeeping, problems, results, streams, underway
+from playback import access, catalogue, comparators, contract, housekeeping, problems, results, streams, underway
 from playback.access import Access, is_loopback
 from playback.contract import RunRequest, answers, refusals
 from playback.envfile import environment
@@ -48,10 +48,10 @@ from playback.housekeeping import Retention
 from playback.html_report import POLICY
 from playback.jsontext import dumps
 from playback.logbook import PORT, logging_to
-from playback.pages import CSP, index
 from playback.problems import problem, status_of
 from playback.report import Report
 from playback.runs import Run, Runs, state_of
+from playback.web import install as install_pages
 from playback.whole_numbers import BadSetting, whole_number
 
 __all__ = ["RunRequest", "create_app", "main"]
@@ -65,7 +65,6 @@ TIDY = 3600.0  # seconds between two looks at what is due to go
 
 _UNTRUSTED = {"Content-Security-Policy": "default-src 'none'; sandbox"}
 _REPORT = {"Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'; sandbox", "Referrer-Policy": "no-referrer"}
-_PAGE = {"Content-Security-Policy": CSP, "Referrer-Policy": "no-referrer"}
 
 
 def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
@@ -96,7 +95,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
         title="Profile playback", version=version("profile-test-engine"), lifespan=lifespan, docs_url=None, redoc_url=None,
         description="Replays promoted profiles against an application, and tells how it went.",
     )  # fmt: skip
-    app.add_middleware(Access, token=environ.get(TOKEN) or None)
+    app.add_middleware(Access, tokens=access.tokens(environ))
     app.state.runs = runs
     app.openapi = lambda: contract.describe(app)  # type: ignore[method-assign]
     problems.install(app)
@@ -236,11 +235,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
         kept = [folder.name for folder in results.history(data_root, slug)]
         return _Json({**entry.as_json(), "document": document, "results": kept})
 
-    @app.get("/", response_class=HTMLResponse, responses={**answers("GET /"), **refusals()})
-    async def page() -> HTMLResponse:
-        entries = await asyncio.to_thread(catalogue.catalogue, data_root)
-        return HTMLResponse(index(entries, [run for run in runs if not run.ended]), headers=_PAGE)
-
+    install_pages(app, data_root, runs, environ)
     return app
 
 

@@ -38,7 +38,6 @@ PACKAGES = ("recorder", "assembler", "playback", "wctl")
 GENERATED = "<!-- Written by scripts/docs.py (`make docs`); change the code instead. -->"
 VARIABLE = re.compile(r"(?:RECORDER|PROFILE|ADMIN|WCTL|GITHUB)_[A-Z_]*[A-Z]|REDIS_URL|PROFILE_(?:SECRET|ENV)_")
 SERVICE = {
-    "GET /": "The web page: profiles, and replays as they run.",
     "GET /health": "`{\"status\": \"ok\"}`; needs no token.",
     "GET /profiles": "All profiles.",
     "GET /profiles/{slug}": "One profile: its document, and the names of its results.",
@@ -284,6 +283,7 @@ def endpoints_page() -> str:
         page += row(spelled, ", ".join(sorted(route.roles)) or "—", cell(does[:1].upper() + does[1:]))
     page += "\n## The playback service\n\n`python -m playback.service`, port 8070. "
     page += "With `PROFILE_PLAYBACK_TOKEN` set, everything but `/health` needs it. "
+    page += "The pages for people begin at `/` ([what they show](../web.md)); the calls below are for programs. "
     page += "`/openapi.json` describes everything. A refusal is a problem detail (RFC 9457), whose `detail` is one sentence.\n\n"
     page += table("call", "does")
     paths = playback.service.create_app({}).openapi()["paths"]

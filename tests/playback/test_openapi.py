@@ -27,7 +27,6 @@ from tests.playback.serving import FakeEngine, promote, serving
 CHECKED = ["not_a_server_error", "status_code_conformance", "response_schema_conformance", "content_type_conformance"]
 EXAMPLES = 8  # for each of the calls, good ones and bad ones
 CALLS = {
-    "GET /": {200, 401, 403},
     "GET /health": {200},
     "POST /run/{profile}": {200, 202, 401, 403, 404, 409, 422, 500},
     "GET /runs": {200, 401, 403},

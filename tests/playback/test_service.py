@@ -253,19 +253,6 @@ def test_profiles(service: httpx.Client, fake: FakeEngine, tmp_path: Path) -> No
     assert "did you mean 'other'?" in service.get("/profiles/othr").json()["detail"]
 
 
-def test_the_page_escapes_and_may_load_nothing(service: httpx.Client, fake: FakeEngine) -> None:
-    run_id = service.post("/run/other").json()["run_id"].rpartition(";")[2]
-    page = service.get("/")
-    assert "Small &lt;b&gt;watershed&lt;/b&gt;" in page.text
-    link = f'<a class="passed" href="runs/{run_id}/files/report.html">passed</a>'
-    assert f"{link} <small>2026-11-20T10:41:06 UTC, 12.4 s</small>" in page.text
-    assert "never replayed" in page.text
-    policy = page.headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; ")
-    assert "style-src 'sha256-" in policy
-    assert "unsafe" not in policy
-
-
 def test_the_log_can_be_followed_and_holds_no_escape(service: httpx.Client, fake: FakeEngine, tmp_path: Path) -> None:
     fake.report = failed()
     service.post("/run/other", json={"verbose": True, "cookie": "session=hunter2"})

@@ -176,7 +176,7 @@ def test_the_report_is_shown_and_may_do_nothing(service: httpx.Client, fake: Fak
     assert {"default-src 'none'", "style-src 'unsafe-inline'", "img-src data:", "sandbox"} <= set(policy)
     assert not [part for part in policy if part.startswith(("script-src", "sandbox "))]
     assert "<script" not in answer.text
-    assert f'href="runs/{run_id}/files/report.html"' in service.get("/").text
+    assert f'href="/ui/runs/{run_id}"' in service.get("/").text
 
 
 # ------------------------------------------------------------------------------------------------ every answer
