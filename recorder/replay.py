@@ -18,7 +18,9 @@ from recorder.tail import tail
 __all__ = ["events_after", "lines_of", "page", "page_in_time"]
 
 _CHUNK = 64 << 10
-_CURSOR = re.compile(r"~(\d+)~([0-9A-Z]{26}\+*)((?:~[0-9A-Z]{26}\+*\.\d+)+)|~")
+_CURSOR = re.compile(
+    r"~(\d+)~([0-9A-Z]{26}-*)((?:~[0-9A-Z]{26}-*\.\d+)+)|~"
+)  # "-" stands for "+", which URLs do not keep
 _NAMED = 80  # files that a cursor names: it travels in a URL, of which servers take 4 KB; so many may grow at once
 _HEAD = 300  # bytes; a record's writer and sequence are among its first
 _NUMBERED = re.compile(rb'"writer":"(\w+)","sequence":(\d+)')
@@ -81,8 +83,8 @@ def _page_of_many(log: Path, after: str | None, limit: int) -> tuple[list[Event]
         wanted = True
         if cursor[1]:
             named = (part.partition(".") for part in cursor[3].split("~")[1:])
-            places = [(name, int(offset)) for name, _, offset in named]
-            reader.resume(*places[0], places[1:], (cursor[2], int(cursor[1])))
+            places = [(name.replace("-", "+"), int(offset)) for name, _, offset in named]
+            reader.resume(*places[0], places[1:], (cursor[2].replace("-", "+"), int(cursor[1])))
     for generation, lines in reader.blocks():
         for line in lines:
             generation.offset += len(line) + 1
@@ -115,7 +117,7 @@ def _cursor(reader: Reader, here: Generation | None, since: int) -> str:
     sizes = (min(each.offset, each.offset if each.file.compression else each.file.stamp.size) for each in begun)
     offsets = dict(zip((each.first.id for each in begun), sizes, strict=True))
     named = "".join(f"~{each.first.id}.{offsets[each.first.id]}" for each in (here, *of_one[:_NAMED]))
-    return f"~{since}~{begun[-1].first.id}{named}"
+    return f"~{since}~{begun[-1].first.id}{named}".replace("+", "-")
 
 
 def lines_of(log: Path) -> Iterator[bytes]:

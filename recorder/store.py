@@ -42,7 +42,11 @@ class Store:
         ref = f"{sha256[:2]}/{sha256}"
         if not (self.directory / ref).exists():
             spool = self.open()
-            spool.write(content)
+            try:
+                spool.write(content)
+            except OSError:
+                spool.drop()
+                raise
             spool.keep()
         return sha256, ref
 
