@@ -84,7 +84,9 @@ class Logins:
                 raise Unjudgeable(f"Step {step.id} was refused: the application {refusal}. {why}")
             return
         what = "The cookie given by hand" if login is None else f"The login (step {login.id})"
-        check = "Give one of a session that goes on." if login is None else "Check PROFILE_SECRET_*; if it is right, the application changed."
+        check = "Check PROFILE_SECRET_*; if it is right, the application changed."
+        if login is None:
+            check = "Give one of a session that goes on."
         raise Unjudgeable(
             f"{what} is not believed: step {step.id}, the first that needs it ({step.method} {step.path}), was refused, "
             f"the application {refusal}. {self._plain_http(step.client) or check}"
