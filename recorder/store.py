@@ -10,10 +10,13 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from recorder.aside import Aside, processors
 from recorder.events import ulid
 from recorder.space import Space
 
 __all__ = ["Spool", "Store"]
+
+LARGE = 4 << 20  # bytes after which the rest of a file is written aside
 
 
 class Store:
@@ -52,19 +55,31 @@ class Store:
 
 
 class Spool:
-    """A file on its way into the store."""
+    """A file on its way into the store. What a large one holds is hashed and written aside."""
 
     def __init__(self, store: Store, path: Path, fsync: bool) -> None:
         self._store = store
         self._path = path
         self._fsync = fsync
+        self._size = 0
         self._hash = hashlib.sha256()
         self._file = open(path, "xb", buffering=0, opener=_private)  # noqa: SIM115
+        self._aside: Aside | None = None
 
     def write(self, content: bytes) -> None:
         """Append the content. Raises OSError; the file is then to be dropped."""
         if self._store.space is not None:
             self._store.space.take(len(content))
+        if self._aside is not None:
+            self._aside.take(content)
+            return
+        self._append(content)
+        self._size += len(content)
+        if self._size > LARGE and processors() > 1:
+            with suppress(RuntimeError):  # no more threads: then here
+                self._aside = Aside(self._append)
+
+    def _append(self, content: bytes) -> None:
         self._hash.update(content)
         view = memoryview(content)
         while view:
@@ -72,9 +87,11 @@ class Spool:
 
     def keep(self) -> tuple[str, str]:
         """Move the file to its name; return its SHA-256 and `ref`."""
-        sha256 = self._hash.hexdigest()
-        ref = f"{sha256[:2]}/{sha256}"
         try:
+            if self._aside is not None:
+                self._aside.finish()
+            sha256 = self._hash.hexdigest()
+            ref = f"{sha256[:2]}/{sha256}"
             if self._fsync:
                 os.fsync(self._file.fileno())
             self._file.close()
@@ -88,6 +105,9 @@ class Spool:
 
     def drop(self) -> None:
         """Remove the unfinished file."""
+        with suppress(OSError):
+            if self._aside is not None:
+                self._aside.finish()
         with suppress(OSError):
             self._file.close()
         with suppress(OSError):
