@@ -30,7 +30,7 @@ from assembler.profile import slug_problem
 from assembler.recording import Bodies, Recording
 from assembler.run_copies import baseline, keep_configuration
 from assembler.windows import CLOSED, Windows
-from assembler.wishes import grant
+from assembler.wishes import dropped, grant
 from assembler.writing import DraftStatus, draft_folder, previous_folder, write_draft
 from recorder.captures import close_capture
 from recorder.log import LOG_NAME
@@ -39,6 +39,8 @@ from recorder.manifest import FROM_ENVIRONMENT, OPEN
 __all__ = ["Assembly", "AssemblyError", "DraftStatus", "assemble"]
 
 _NEVER = "9999"
+_OF_REVIEWS = ("redact", "drop", "capture_committed")
+"""Kinds of records that come when a capture has ended: they say nothing of when that was."""
 
 
 def assemble(source: Path, slug: str, data_root: Path, *, rebuild: bool = False) -> DraftStatus:
@@ -296,9 +298,10 @@ class Assembly:
         # What was overwritten was something else when it was worked out.
         overwritten = {str(mark.get("record")) for mark in self._tombstones}
         growing = None if overwritten.intersection(places) else of_capture.growing
-        built = build(recording, capture["slug"], capture, self._baseline(capture), growing)
+        built = build(recording, capture["slug"], capture, self._baseline(capture), growing, dropped(of_capture.events))
         own = {id(event) for event in of_capture.events}
         events = [e for e in events if id(e) in own or e["operation_id"] in built.prologue]
+        events = _without(events, built.dropped)
         status = write_draft(self.data_root, capture, built, events, late, began)
         self._retire(capture_id)
         self._forget_snapshots(capture)
@@ -340,5 +343,13 @@ def _in_window(events: list[dict[str, Any]], captured: list[dict[str, Any]]) -> 
     """Without what came after the window's last captured event: later traffic is not what led up to it."""
     if not captured:
         return events
-    last = max(e["timestamp"] for e in captured)
-    return [e for e in events if e["timestamp"] <= last]
+    last = max(e["timestamp"] for e in captured if e["payload"].get("kind") not in _OF_REVIEWS)
+    return [e for e in events if e["timestamp"] <= last or e["payload"].get("kind") in _OF_REVIEWS]
+
+
+def _without(events: list[dict[str, Any]], dropped: Collection[str]) -> list[dict[str, Any]]:
+    """Without what these operations did, and what came of that."""
+    gone = set(dropped)
+    while gone and (more := {e["operation_id"] for e in events if e["parent_id"] in gone} - gone):
+        gone |= more
+    return [e for e in events if e["operation_id"] not in gone]

@@ -6,7 +6,7 @@ Everything here is a function of the recorded events, bodies and snapshots, so a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from assembler.polling import Poll, collapse
 from assembler.prologue import prologue_of
 from assembler.recording import Exchange, Recording
 from assembler.run_secrets import KnownSecrets
+from assembler.shown import shown
 from assembler.steps import StepWriter, step_id
 from recorder.manifest import FROM_ENVIRONMENT
 
@@ -40,6 +41,10 @@ class Built:
     steps: int = 0
     prologue: frozenset[str] = frozenset()
     """Operations from before the window that the profile needs; nobody else's belong into it."""
+    dropped: frozenset[str] = frozenset()
+    """Operations of the window that a reviewer did not want."""
+    shown: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What a reviewer sees of each step, by its id."""
 
 
 def build(
@@ -48,9 +53,10 @@ def build(
     capture: Mapping[str, Any],
     baseline: Baseline,
     growing: Growing | None = None,
+    unwanted: Collection[str] = (),
 ) -> Built:
     """The draft of one capture. `capture` is its entry in the manifest; `baseline` what its run left on the disk;
-    `growing` what was worked out while it was recorded."""
+    `growing` what was worked out while it was recorded; `unwanted` operations are no steps unless others need them."""
     exchanges = recording.exchanges
     captured = [e.index for e in exchanges if e.captured]
     run_id = next(iter(recording.runs), None)
@@ -59,7 +65,13 @@ def build(
     owners, clients = correlation.owners, correlation.clients.by_name
     mode = "none" if run_id is None else "clone" if baseline.seeded else "created"
     creator = _creator(run_id, captured, correlation) if run_id else None
-    before = prologue_of(captured, owners, correlation)
+    needed_by = creator if mode == "created" else None
+    wanted = [i for i in captured if exchanges[i].operation_id not in unwanted or i == needed_by]
+    before = prologue_of(wanted, owners, correlation)
+    kept = [i for i in before if exchanges[i].captured]
+    before = [i for i in before if not exchanges[i].captured]
+    left_out = frozenset(exchanges[i].operation_id for i in {*captured} - {*wanted} - {*kept})
+    captured = sorted([*wanted, *kept])
     correlation.settle()
     polls = [
         p for p in collapse(exchanges, owners, correlation.answers, captured) if mode != "clone" or p.index != creator
@@ -87,7 +99,10 @@ def build(
         document["prologue"] = Noted(prologue, "From before the capture began: what its first requests already had.")
     document["steps"] = steps
     needed = frozenset(exchanges[index].operation_id for index in before)
-    built = Built({}, writer.files, writer.problems, [*recording.notes, *writer.warnings], len(steps), needed)
+    built = Built({}, writer.files, writer.problems, [*recording.notes, *writer.warnings], len(steps), needed, left_out)
+    built.warnings.extend(_kept(kept if needed_by is None else [needed_by, *kept], exchanges, unwanted, ids))
+    for poll in polls:
+        built.shown[ids[poll.index]] = shown([exchanges[i] for i in (*poll.earlier, poll.index)], recording.bodies)
     if not steps:
         built.problems.append("The capture holds no answered request; there is nothing to replay.")
     _tell_other_runs(recording, steps, built)
@@ -104,6 +119,17 @@ def build(
     document["metadata"] = {k: v for k, v in document["metadata"].items() if v not in (None, {}, [])}
     built.document = {k: v for k, v in document.items() if k == "steps" or v not in ([], "", {})}
     return built
+
+
+def _kept(
+    indices: Sequence[int], exchanges: Sequence[Exchange], unwanted: Collection[str], ids: Mapping[int, str]
+) -> list[str]:
+    """Sentences about the steps that somebody wanted out of the draft and others cannot do without."""
+    return [
+        f"step {ids[index]} was to be dropped, but later steps need what was answered to it; it stays."
+        for index in indices
+        if exchanges[index].operation_id in unwanted and index in ids
+    ]
 
 
 def _creator(run_id: str, captured: Sequence[int], correlation: Correlation) -> int | None:

@@ -13,6 +13,7 @@ from assembler.assembly import Assembly, AssemblyError, DraftStatus
 from assembler.live import is_begun
 from assembler.news import News
 from assembler.profile import slug_problem
+from assembler.revising import Revisions
 from assembler.writing import draft_folder
 from recorder.events import now
 
@@ -44,7 +45,7 @@ def follow(source: Path, data_root: Path, stop: threading.Event, tell: Callable[
             begun = is_begun(draft_folder(data_root, capture["slug"]), capture["capture_id"])
             if capture["state"] == "ended" and (begun or str(capture["ended"]) >= began):
                 assembly.made.discard(capture["capture_id"])
-        for status in _drafts(assembly, stop, None):
+        for status in _drafts(assembly, stop, None, Revisions(source, data_root)):
             tell(status)
             _save_place(assembly)
         _save_place(assembly)
@@ -60,8 +61,13 @@ def follow_one(source: Path, slug: str, data_root: Path, stop: threading.Event) 
     return next(_drafts(Assembly(source, data_root, slug), stop, slug), None)
 
 
-def _drafts(assembly: Assembly, stop: threading.Event, slug: str | None) -> Iterator[DraftStatus]:
-    """The drafts of captures as they end, in order. With a `slug`, of captures of that name, and errors are raised."""
+def _drafts(
+    assembly: Assembly, stop: threading.Event, slug: str | None, revisions: Revisions | None = None
+) -> Iterator[DraftStatus]:
+    """The drafts of captures as they end, in order. With a `slug`, of captures of that name, and errors are raised.
+
+    With `revisions`, drafts that stand are made anew when that is asked for, too.
+    """
     with News(stop) as news:
         busy, saved = False, time.monotonic()
         while not stop.is_set():
@@ -72,6 +78,8 @@ def _drafts(assembly: Assembly, stop: threading.Event, slug: str | None) -> Iter
             assembly.read(None if changed is None else {path for path in assembly.logs if path.parent in changed})
             for capture in assembly.captures():
                 if capture["capture_id"] in assembly.made or slug not in (None, capture["slug"]):
+                    if revisions is not None and (status := _revised(revisions, capture)):
+                        yield status
                     continue
                 if capture["state"] == "discarded":
                     assembly.drop(capture)
@@ -81,6 +89,15 @@ def _drafts(assembly: Assembly, stop: threading.Event, slug: str | None) -> Iter
                 else:
                     _watch(assembly, capture)
             busy = assembly.work(time.monotonic() + _SLICE)
+
+
+def _revised(revisions: Revisions, capture: Mapping[str, Any]) -> DraftStatus | None:
+    """The draft of a capture that was committed again. What goes wrong with it is told."""
+    try:
+        return revisions.look(capture)
+    except Exception:
+        logger.exception("The draft of %s was not made anew.", capture["slug"])
+        return None
 
 
 def _watch(assembly: Assembly, capture: Mapping[str, Any]) -> None:

@@ -29,7 +29,8 @@ def preview(built: Built) -> dict[str, Any]:
         "v": 1,
         "slug": document["metadata"]["slug"],
         "prologue": [_row(step) for step in document.get("prologue", [])],
-        "steps": [_row(step) for step in document["steps"]],
+        "steps": [_row(step) | built.shown.get(step["id"], {}) for step in document["steps"]],
+        "notes": document.get("notes", ""),
         "warnings": built.warnings,
         "problems": built.problems,
     }

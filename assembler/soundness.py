@@ -189,6 +189,7 @@ _KINDS: dict[str, dict[str, Check]] = {
     "log_opened": {"recorder_root": is_path, "hostname": _text, "pid": _whole},
     "tombstone": {"record": _text, "pointer": _text, "pseudonym": _text, "length": _count, "sha256": _digest},
     "redact": {"record": _text, "pointer": _text},
+    "drop": {"records": _texts},
     "lost": {"count": _count, "reason": _text},
     "note": {"message": _text},
 }

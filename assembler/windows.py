@@ -111,4 +111,5 @@ def _sound(entry: object) -> bool:
         and entry.get("scope") in get_args(Scope)
         and entry.get("state") in get_args(State)
         and all(key in entry and isinstance(entry[key], kinds) for key, kinds in _KINDS.items())
+        and type(entry.get("revision", 0)) is int
     )

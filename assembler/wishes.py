@@ -1,4 +1,4 @@
-"""Values that a reviewer asked to have taken out: overwritten in the log, `redacted` in the draft.
+"""What a reviewer asked for: values overwritten in the log and `redacted` in the draft, requests that are no steps of it.
 
 A wish is a `redact` record (docs/formats.md): it names a record and a pointer. The value found there is overwritten with
 `*` wherever else the capture holds it, and a tombstone is appended for each place. The draft is always made from what
@@ -19,7 +19,7 @@ from assembler.places import Place
 from assembler.recording import Bodies
 from assembler.shapes import SECRET
 
-__all__ = ["grant"]
+__all__ = ["dropped", "grant"]
 
 _WORD = 4
 """Characters; shorter values are taken out where they stand alone, not inside of other words."""
@@ -56,6 +56,17 @@ def grant(
     ]
 
 
+def dropped(events: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """The operations that `drop` records among `events` name by one of their records."""
+    wanted = {
+        str(record)
+        for event in events
+        if event["payload"].get("kind") == "drop"
+        for record in event["payload"]["records"]
+    }
+    return frozenset(str(event["operation_id"]) for event in events if event["id"] in wanted)
+
+
 def _records(events: Sequence[dict[str, Any]], record: str) -> list[dict[str, Any]]:
     """The record of this id, and where it is half of a request the other half, too."""
     for event in events:
@@ -68,6 +79,9 @@ def _at(event: Mapping[str, Any], pointer: str, bodies: Bodies) -> Iterator[str]
     """The texts at a pointer: into the parsed bodies of a record, or, beginning with `/payload`, into the record."""
     payload = event["payload"]
     tokens = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    if tokens[:2] == ["payload", "query"] and len(tokens) > 2:
+        yield from _walk(_named(parse_qsl(str(payload.get("query") or ""), keep_blank_values=True)), tokens[2:], bodies)
+        return
     if tokens[:1] == ["payload"]:
         yield from _walk(payload, tokens[1:], bodies)
         return
@@ -111,6 +125,11 @@ def _parsed(body: Mapping[str, Any], text: str | None) -> Any:
             return json.loads(text or "")
         except (ValueError, RecursionError):
             return None
+    return _named(pairs)
+
+
+def _named(pairs: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
+    """Fields by name; one that is repeated is a list."""
     fields: dict[str, Any] = {}
     for name, value in pairs:
         fields.setdefault(name, []).append(value)

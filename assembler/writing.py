@@ -65,7 +65,8 @@ def write_draft(
     told = {
         "v": 1, "state": status.state, "slug": capture["slug"], "capture_id": capture["capture_id"], "steps": status.steps,
         "events": status.events, "warnings": list(status.warnings), "problems": list(status.problems),
-        "late_secrets": status.late_secrets, "assembled_in_s": round(time.monotonic() - began, 3), "made": time.time(),
+        "late_secrets": status.late_secrets, "revision": capture.get("revision", 0), "made": time.time(),
+        "assembled_in_s": round(time.monotonic() - began, 3),
     }  # fmt: skip
     files["status.json"] = orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     place(data_root)

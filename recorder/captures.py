@@ -147,8 +147,13 @@ class Captures:
         return self._change("ended", OPEN, of, capture_id, notes)
 
     def discard(self, of: Subject, capture_id: str | None = None, notes: str | None = None) -> Capture:
-        """As `end`, and say that no draft is wanted."""
-        return self._change("discarded", OPEN, of, capture_id, notes)
+        """As `end`, and say that no draft is wanted; of a capture that is named, also when it has ended already."""
+        states = OPEN if capture_id is None else (*OPEN, "ended")
+        return self._change("discarded", states, of, capture_id, notes)
+
+    def commit(self, of: Subject, capture_id: str, notes: str | None = None) -> Capture:
+        """Have the draft of an ended capture made of what its reviewer asked for. Raises LookupError when there is none."""
+        return self._change("ended", ("ended",), of, capture_id, notes)
 
     def pause(self, of: Subject, capture_id: str | None = None, notes: str | None = None) -> Capture:
         """Cover nothing until `resume`. Raises LookupError when none is capturing."""
@@ -213,11 +218,13 @@ class Captures:
             capture = next(each for each in captures if each["capture_id"] == wanted["capture_id"])
             if capture["state"] not in from_:
                 raise LookupError(f"Capture {capture['capture_id']} ({capture['slug']}) is {capture['state']}.")
+            if capture["state"] == state:
+                kind, capture["revision"] = "capture_committed", capture.get("revision", 0) + 1
             capture["state"] = state
             if notes is not None:
                 capture["notes"] = notes
             if state in ("ended", "discarded"):
-                capture["ended"] = now()
+                capture["ended"] = capture["ended"] or now()
             boundary = self._note(kind, capture, manifest)
             if state == "capturing":
                 capture["windows"].append([boundary, None])

@@ -24,11 +24,16 @@ def folder(data_root: Path, slug: str, capture_id: str | None = None) -> Path:
     return older if capture_id is not None and older.is_dir() else drafts / slug
 
 
-def preview(data_root: Path, slug: str, capture_id: str) -> dict[str, Any] | None:
-    """Return what the assembler says about a capture: its status and its steps; None while it is not ready."""
+def preview(data_root: Path, slug: str, capture_id: str, revision: int = 0) -> dict[str, Any] | None:
+    """Return what the assembler says about a capture: its status and its steps; None while it is not ready.
+
+    `revision` is what the capture was last committed as: an earlier draft is not the one that was asked for.
+    """
     draft = folder(data_root, slug, capture_id)
     status = _document(draft / "status.json")
     if status.get("state") != "ready" or status.get("capture_id") != capture_id:
+        return None
+    if status.get("revision", 0) < revision:
         return None
     return {"state": "ready", "status": status, "preview": _document(draft / "preview.json")}
 

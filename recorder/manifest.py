@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 import orjson
 
@@ -43,6 +43,8 @@ class Capture(TypedDict):
     notes: str
     unsnapshotted: bool
     windows: list[list[str | None]]
+    revision: NotRequired[int]
+    """How often it was committed by a reviewer; its draft says of which revision it is."""
 
 
 class Manifest:
