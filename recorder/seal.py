@@ -175,7 +175,7 @@ class Link:
         """Note that the record stands at an offset; of one that was written again, the last."""
         if not self._unsealed:
             self._since = time.monotonic()
-        self._unsealed += sequence != self._sequence
+        self._unsealed += sequence != self._sequence or not self._unsealed
         self._sequence, self._offset, self._digest = sequence, offset, self._seal.digest(record)
 
     @property

@@ -29,6 +29,8 @@ RECORDER = (
     ("RECORDER_SEAL", "", "A folder outside of RECORDER_ROOT for signed checkpoints of the logs: with it, `wctl audit verify` "
      "finds what was changed, taken out or cut off. Whoever makes drafts and verifies needs it, too."),
     ("RECORDER_SEAL_KEY", "a file in RECORDER_SEAL", "The key of the seal."),
+    ("RECORDER_COMPRESS_DAYS", "7", "For `wctl housekeeping`: days after which a log that nobody writes is compressed. 0: never."),
+    ("RECORDER_EXPIRE_DAYS", "0", "For `wctl housekeeping`: days after which what was recorded is removed. 0: never."),
     ("RECORDER_REDACT", "", "More names of secrets, separated by commas."),
 )  # fmt: skip
 SHARED = (

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
 
+from recorder.events import envelope
+from recorder.log import Writer
 from tests.wctl.conftest import Wctl, add_profile
 
 DAY = 86_400
@@ -51,3 +54,19 @@ def test_housekeeping_in_a_loop_ends_when_told(wctl: Wctl, tmp_path: Path) -> No
         assert running.stdout.readline().startswith("removed draft old")
         running.send_signal(signal.SIGINT)
         assert running.wait(20) == 0
+
+
+def test_housekeeping_looks_after_logs(wctl: Wctl, tmp_path: Path) -> None:
+    writer = Writer(tmp_path / ".recorder" / "_logs", tmp_path / ".recorder")
+    assert writer.append(envelope("system_log", None, {"kind": "error"}))
+    assert wctl("housekeeping").err == "Nothing is due.\n"
+    os.utime(writer.path, (time.time() - 8 * DAY,) * 2)
+    would = wctl("housekeeping", "--dry-run")
+    assert would.out.startswith(f"would compress {writer.path}, last changed 20")
+    assert writer.path.exists()
+    done = wctl("housekeeping")
+    assert (done.out.startswith(f"compressed {writer.path}"), writer.path.exists()) == (True, False)
+    assert "1 things were done in the logs" in done.err
+    refused = wctl("housekeeping", RECORDER_EXPIRE_DAYS="soon")
+    assert (refused.code, "RECORDER_EXPIRE_DAYS is 'soon'" in refused.err) == (2, True)
+    assert wctl("audit", "verify", str(tmp_path / ".recorder")).code == 0

@@ -11,6 +11,7 @@ import typer
 
 import playback.archive
 import playback.housekeeping
+from playback import log_retention
 from playback.envfile import environment
 from playback.housekeeping import Action, AlreadyRunning
 from wctl.console import answer, say
@@ -38,19 +39,29 @@ def housekeeping(
     env_file: EnvFile = None,
     data_root: DataRoot = Path(),
 ) -> int:
-    """Remove expired drafts, old results and the workspaces of old replays; never a promoted profile.
+    """Remove expired drafts, old results and the workspaces of old replays; never a promoted profile. Compress old logs.
 
     Drafts expire 30 days after they were made, with a notice from the 23rd day on. Results and workspaces go after 7 days
     (PROFILE_PLAYBACK_KEEP_DAYS); the last 20 results of each profile stay (PROFILE_PLAYBACK_KEEP_RUNS), and what is replayed.
+    Audit logs of RECORDER_ROOT (else .recorder in the data root) that nobody wrote for 7 days are compressed
+    (RECORDER_COMPRESS_DAYS) and, where RECORDER_EXPIRE_DAYS is set, removed after so many days, with the bodies that no record
+    names any more. Whoever reads or writes them is not disturbed, and what an open capture needs stays.
     """
     root, environ = data_root.absolute(), environment(data_root, env_file)
+    keep, recorder_root = log_retention.retention(environ), log_retention.root_of(root, environ)
 
     def tell(action: Action) -> None:
         answer(action.line(dry_run=dry_run))
 
     def once() -> None:
         gone = playback.housekeeping.housekeeping(root, environ, time.time(), dry_run=dry_run, tell=tell)
-        say(f"{gone} things {'would go' if dry_run else 'are gone'}." if gone else "Nothing is due.")
+        logs = 0
+        if recorder_root is not None:
+            logs = log_retention.keep_logs(recorder_root, keep, time.time(), dry_run=dry_run, tell=answer)
+        if gone or not logs:
+            say(f"{gone} things {'would go' if dry_run else 'are gone'}." if gone else "Nothing is due.")
+        if logs:
+            say(f"{logs} things {'are due' if dry_run else 'were done'} in the logs of {recorder_root}.")
 
     if not loop:
         once()
