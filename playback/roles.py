@@ -30,8 +30,9 @@ def place_of(path: str) -> str:
 
 
 _SLUG = re.compile(
-    r"(?P<before>[^\W\d_](?:[\w-]*[^\W\d_]){2,}[_-])(?P<number>\d+)|(?P<first>\d+)(?P<after>[_-][^\W\d_](?:[\w-]*[^\W\d_]){2,})"
+    r"(?P<before>[^\W\d_][\w-]*[^\W\d_][_-])(?P<number>\d+)|(?P<first>\d+)(?P<after>[_-][^\W\d_][\w-]*[^\W\d_])"
 )
+_LETTERS = 3  # of a name that a number belongs to; an abbreviation may be anything
 _COUNTING = re.compile(
     r"(?:^|[_-])(?:page|step|part|version|chapter|level|size|top|last|first|year|month|week|day|hour|phase|tab|column|row|line|round|"
     r"stage|section|volume|pages|steps|parts|days|rows|items|results)[_-]?$"
@@ -49,7 +50,8 @@ def segment_ids(recorded: str, live: str) -> tuple[str, str, str] | None:
     was, now = _SLUG.fullmatch(recorded), _SLUG.fullmatch(live)
     if was is None or now is None or (was["before"], was["after"]) != (now["before"], now["after"]):
         return None
-    if _COUNTING.search(was["before"] or was["after"]):
+    name = was["before"] or was["after"]
+    if sum(c.isalpha() for c in name) < _LETTERS or _COUNTING.search(name):
         return None
     return "/slug", was["number"] or was["first"], now["number"] or now["first"]
 
