@@ -71,6 +71,24 @@ class Intent(NamedTuple):
             log_dir=cause.log_dir if cause else None,
         )
 
+    def doubted(self, job: Any, queue: str) -> None:
+        """Record that nobody knows whether the job is in Redis: the connection broke while it was being enqueued."""
+        cause = self.cause
+        sentence = (
+            f"the connection to Redis broke while job {job.id} was being enqueued on {queue}, and Redis may have it"
+        )
+        self.recorder.emit(
+            "system_log",
+            None,
+            {"kind": "lost", "count": 1, "reason": sentence},
+            operation_id=self.operation_id,
+            parent_id=cause.operation_id if cause else None,
+            run_context=cause.run_context if cause else None,
+            session=cause.session if cause else None,
+            capture_ids=self.capture_ids,
+            log_dir=cause.log_dir if cause else None,
+        )
+
 
 def intend(job: Any, function: object = None) -> Intent | None:
     """Put what a worker has to know into the job's meta, and return the intent; None when recording is switched off.
@@ -253,6 +271,8 @@ def _loaded(function: str | None) -> object:
 
 def _limited(value: object) -> Any:
     plain = jsonable(value)
+    if plain is None or type(plain) in (bool, int, float) or (type(plain) is str and len(plain) <= LIMIT // 8):
+        return plain
     if len(orjson.dumps(plain)) <= LIMIT:
         return plain
     return {"repr": repr(plain)[:500], "type": f"{type(value).__module__}.{type(value).__qualname__}"}

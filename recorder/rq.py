@@ -5,12 +5,12 @@ imports this as soon as RQ is imported; a worker says `RQ_CONFIG=recorder.rq` (o
 `recorder.django` into INSTALLED_APPS, or imports it. A job carries its cause in `meta["recorder"]`, so that the records
 of its execution, in another process, point to the request or job that enqueued it.
 
-A fault of ours is logged and counted and never reaches an enqueue or a job. For RQ 2.0 and later. (The child of a
-`SpawnWorker` is a fresh interpreter: there, the module of the job has to import this one.)
+A fault of ours is logged and counted and never reaches an enqueue or a job. For RQ 2.0 and later.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
+import redis.exceptions
+import rq.exceptions
 import rq.job
 import rq.queue
 import rq.worker
@@ -29,7 +31,7 @@ from wrapt import wrap_function_wrapper
 
 from recorder.core import get_recorder
 from recorder.events import current_operation
-from recorder.job_events import Execution, Intent, intend, performing
+from recorder.job_events import META, Execution, Intent, intend, performing
 from recorder.jobs import CHILDREN_TTL, children_key
 
 __all__ = ["connections"]
@@ -47,24 +49,44 @@ globals().update({name: value for name, value in os.environ.items() if name.star
 _INTENT = "_recorder_intent"  # on a Job that was made here and is not enqueued yet
 _WAITING = "_recorder_waiting"  # on a pipeline: enqueues that are real once it is executed
 
+_DUPLICATE = getattr(rq.exceptions, "DuplicateJobError", ())  # later than RQ 2.0
+
 connections: deque[Any] = deque(maxlen=8)
 """The Redis clients that jobs were enqueued on lately, one for each server; the newest is last."""
+
+announced: dict[str, str] = {}
+"""In a work horse that was spawned: the operation that its worker has announced, by job id."""
 
 _executions: dict[str, Execution] = {}  # by job id, in the worker and in its work horse
 
 
-@contextmanager
-def _quietly(where: str) -> Iterator[None]:
-    """Keep a fault of ours from the host. What RQ raises into a job from a signal (its time is up) passes."""
-    try:
-        yield
-    except (BaseTimeoutException, ShutDownImminentException):
-        raise
-    except Exception as error:
+class _Quietly:
+    """Keeps a fault of ours from the host. What RQ raises into a job from a signal (its time is up) passes.
+
+    No generator, and made once for each place: an enqueue goes through several.
+    """
+
+    __slots__ = ("_where",)
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if error is None or not isinstance(error, Exception):
+            return False
+        if isinstance(error, (BaseTimeoutException, ShutDownImminentException)):
+            return False
         try:
-            get_recorder().fault(where, error)
+            get_recorder().fault(self._where, error)
         except Exception:  # such as settings that cannot be meant
-            logger.exception("recorder: %s failed", where)
+            logger.exception("recorder: %s failed", self._where)
+        return True
+
+
+_quietly = functools.cache(_Quietly)
 
 
 # Enqueueing
@@ -83,8 +105,10 @@ class _Enqueue(NamedTuple):
         with _quietly("rq_enqueue"):
             self.intent.enqueued(self.job, self.queue.name, self.status, self.scheduled_for)
 
-    def take_back(self) -> None:
+    def take_back(self, error: BaseException | None = None) -> None:
         setattr(self.job, _INTENT, self.intent)
+        with _quietly("rq_enqueue"):
+            _doubt(self.job, self.queue, error)
 
 
 def _create(wrapped: Wrapped, _: Any, args: Args, kwargs: Kwargs) -> Any:
@@ -108,6 +132,37 @@ def _adopt(job: Any) -> None:
         setattr(job, _INTENT, intend(job))
 
 
+def _doubt(job: Any, queue: Any, error: BaseException | None) -> None:
+    """Tell that a job may be in Redis or not: the connection broke before Redis had answered.
+
+    The job keeps its intent. Whoever enqueues it once more has it recorded then.
+    """
+    intent = _intent_of(job)
+    if intent is None:
+        return
+    broken = isinstance(error, (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError))
+    if broken or (isinstance(error, _DUPLICATE) and _is_there(job, intent, queue)):
+        intent.doubted(job, queue.name)
+
+
+def _is_there(job: Any, intent: Intent, queue: Any) -> bool:
+    """Whether the job that stands in the way is this very one: redis-py tries again after a cut, and finds its own."""
+    found = rq.job.Job.fetch(job.id, connection=queue.connection, serializer=queue.serializer).meta.get(META)
+    return isinstance(found, dict) and found.get("operation_id") == intent.operation_id
+
+
+@contextmanager
+def _enqueuing(where: str, jobs: Iterable[Any], queue: Any) -> Iterator[None]:
+    """Around RQ's own call: what breaks in it passes, and leaves word of the jobs of which nobody knows."""
+    try:
+        yield
+    except BaseException as error:
+        with _quietly(where):
+            for job in jobs:
+                _doubt(job, queue, error)
+        raise
+
+
 def _settle(job: Any, queue: Any, pipeline: Any, status: str, scheduled_for: datetime | None = None) -> None:
     """Record the job's enqueue, unless it is recorded: now, or when the caller's pipeline is executed."""
     intent = _intent_of(job)
@@ -119,6 +174,8 @@ def _settle(job: Any, queue: Any, pipeline: Any, status: str, scheduled_for: dat
         due.record()
     else:
         _waiting(pipeline).append(due)
+    if connections and connections[-1] is queue.connection:
+        return
     server = queue.connection.connection_pool.connection_kwargs
     if all(server != known.connection_pool.connection_kwargs for known in tuple(connections)):
         connections.append(queue.connection)
@@ -136,9 +193,9 @@ def _waiting(pipeline: Any) -> list[_Enqueue]:
         waiting.clear()  # redis-py resets the pipeline before it returns
         try:
             results = execute(*args, **kwargs)
-        except BaseException:
+        except BaseException as error:
             for each in due:
-                each.take_back()
+                each.take_back(error)
             raise
         for each in due:
             each.record()
@@ -159,7 +216,8 @@ def _enqueue_job(wrapped: Wrapped, queue: Any, args: Args, kwargs: Kwargs) -> An
     job, pipeline, _, unique = _bound(("job", "pipeline", "at_front", "unique"), args, kwargs)
     with _quietly("Queue._enqueue_job"):
         _adopt(job)
-    result = wrapped(*args, **kwargs)
+    with _enqueuing("Queue._enqueue_job", [job], queue):
+        result = wrapped(*args, **kwargs)
     with _quietly("Queue._enqueue_job"):
         _settle_unique(job, queue) if unique else _settle(job, queue, pipeline, "queued")
     return result
@@ -170,7 +228,8 @@ def _schedule_job(wrapped: Wrapped, queue: Any, args: Args, kwargs: Kwargs) -> A
     job, when, pipeline, unique = _bound(("job", "datetime", "pipeline", "unique"), args, kwargs)
     with _quietly("Queue.schedule_job"):
         _adopt(job)
-    result = wrapped(*args, **kwargs)
+    with _enqueuing("Queue.schedule_job", [job], queue):
+        result = wrapped(*args, **kwargs)
     with _quietly("Queue.schedule_job"):
         _settle_unique(job, queue, when) if unique else _settle(job, queue, pipeline, "scheduled", when)
     return result
@@ -191,7 +250,8 @@ def _setup_dependencies(wrapped: Wrapped, queue: Any, args: Args, kwargs: Kwargs
     job, pipeline = _bound(("job", "pipeline"), args, kwargs)
     with _quietly("Queue.setup_dependencies"):
         _adopt(job)
-    result = wrapped(*args, **kwargs)
+    with _enqueuing("Queue.setup_dependencies", [job], queue):
+        result = wrapped(*args, **kwargs)
     with _quietly("Queue.setup_dependencies"):
         if job.get_status(refresh=False) == "deferred":
             _settle(job, queue, pipeline, "deferred")
@@ -248,8 +308,29 @@ def _begin(job: Any) -> Execution | None:
     """The execution of a job that the worker has announced to its work horse, else a new one."""
     execution = _executions.get(job.id) or Execution.of(job)
     if execution is not None:
+        if job.id in announced:
+            execution.operation = execution.operation._replace(operation_id=announced.pop(job.id))
         _executions[job.id] = execution
     return execution
+
+
+def _fork_work_horse(wrapped: Wrapped, worker: Any, args: Args, kwargs: Kwargs) -> Any:
+    """SpawnWorker.fork_work_horse: its child is a fresh interpreter, which is told to import this module, too."""
+    (job,) = _bound(("job",), args, kwargs)
+    spawnv, execution = os.spawnv, _executions.get(job.id)
+
+    def recorded(mode: int, path: Any, arguments: Any) -> int:
+        if execution is not None and list(arguments[1:2]) == ["-c"]:
+            word = f"recorder.rq.announced[{job.id!r}] = {execution.operation.operation_id!r}"
+            first = f"try:\n    import recorder.rq\n    {word}\nexcept Exception:\n    pass\n"
+            arguments = [*arguments[:2], first + arguments[2]]
+        return spawnv(mode, path, arguments)
+
+    os.spawnv = recorded  # type: ignore[assignment]
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        os.spawnv = spawnv
 
 
 def _execute_job(wrapped: Wrapped, _: Any, args: Args, kwargs: Kwargs) -> Any:
@@ -346,6 +427,7 @@ def _install() -> None:
     job, queue, worker = rq.job.Job, rq.queue.Queue, rq.worker
     # RQ 2.0 has the last five on Worker, later versions on BaseWorker: wherever one is defined.
     workers = {kind for kind in vars(worker).values() if isinstance(kind, type) and issubclass(kind, worker.BaseWorker)}
+    spawning = {kind for kind in workers if kind.__name__ == "SpawnWorker"}
     wrappers: tuple[tuple[Iterable[type], str, Wrapper], ...] = (
         ((job,), "create", _create),
         ((job,), "save", _save),
@@ -356,6 +438,7 @@ def _install() -> None:
         ((queue,), "enqueue_many", _enqueue_many),
         ((queue,), "run_sync", _run_sync),
         ((queue,), "run_job", _run_job),
+        (spawning, "fork_work_horse", _fork_work_horse),
         (workers, "execute_job", _execute_job),
         (workers, "perform_job", _perform_job),
         (workers, "handle_job_success", _success),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from redis import Redis
 from rq import Queue, Retry, SimpleWorker, get_current_job
+from rq.job import Job
 
 
 def add(left: int, right: int, **options: Any) -> int:
@@ -85,3 +87,8 @@ class DeafWorker(SimpleWorker):
 def work(queue: Queue) -> None:
     """Perform every job in the queue, and those that come of them."""
     DeafWorker([queue], connection=queue.connection).work(burst=True)
+
+
+def go_on(job: Job, connection: Redis, *_: Any) -> None:
+    """A callback that enqueues, after success or failure."""
+    Queue("after", connection=connection).enqueue(add, 3, 4)
