@@ -27,7 +27,7 @@ from playback.later import asked_pause
 from playback.report import Mismatch, StepOutcome
 from playback.template import Scope, Unknown, fill
 from playback.untils import alike
-from playback.waits import ending, failed_state, limit_of, reason, wait_for
+from playback.waits import as_event, ending, failed_state, limit_of, reason, wait_for
 from playback.wire import Client, Request
 from recorder.jobs import TERMINAL, Tree, absent, aggregate, nodes
 
@@ -107,7 +107,7 @@ class Awaiting:
             for job_id in waiting:
                 self.progress({"event": "wait_started", "id": step.id, "job": job_id, "limit_s": limit})
                 left = max(0.0, limit - (time.monotonic() - began))
-                waited = wait_for(job_id, self.sources, left, self.cancelled.is_set, graph.enough)
+                waited = wait_for(job_id, self.sources, left, self.cancelled.is_set, self._telling(step, graph))
                 outcome.wait_ms = round(outcome.wait_ms + waited.seconds * 1000, 1)
                 if waited.tree is None and not any(source.usable for source in self.sources):
                     # Nothing here can see jobs. The recorded work looked at their outcome later; so will the steps.
@@ -125,6 +125,19 @@ class Awaiting:
         )
         with self.lock:
             outcome.mismatches.extend(self._judged(step, graph, roots, late, limit))
+
+    def _telling(self, step: Step, graph: Graph) -> Callable[[Tree], bool]:
+        """`graph.enough`, which tells every tree that is another than the one before."""
+        last: dict[str, Any] | None = None
+
+        def enough(tree: Tree) -> bool:
+            nonlocal last
+            if (now := as_event(tree)) != last:
+                last = now
+                self.progress({"event": "jobs", "id": step.id, "tree": now})
+            return graph.enough(tree)
+
+        return enough
 
     def _unnamed(self, trees: Mapping[str, Tree]) -> list[str]:
         """Jobs of the recording that nothing has named yet, and that came into Redis with this step."""

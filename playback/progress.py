@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ def line(event: Mapping[str, Any]) -> str:
         return (
             f"step {_short(event.get('id'))} waits for job {_short(event.get('job'))}, {event.get('limit_s')} s at most"
         )
+    if name == "jobs":
+        return f"step {_short(event.get('id'))}: {_states(event.get('tree'))}"
     if name == "compared":
         return f"file {_short(event.get('target'))}: {_short(event.get('result'))}, {_short(event.get('summary'))}"
     told = ", ".join(f"{key} {_short(value)}" for key, value in event.items() if key != "event" and value is not None)
@@ -52,6 +55,18 @@ def _outcome(event: Mapping[str, Any]) -> list[str]:
     if count := event.get("mismatches"):
         parts.append(f"{count} difference{'' if count == 1 else 's'}")
     return parts
+
+
+def _states(tree: object) -> str:
+    """How many jobs of a tree have which state."""
+    counts: Counter[str] = Counter()
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            counts[_short(node.get("status"))] += 1
+            waiting.extend(node.get("children") or [])
+    return "jobs " + ", ".join(f"{number} {status}" for status, number in counts.items())
 
 
 def _short(value: object) -> str:

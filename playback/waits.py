@@ -12,7 +12,7 @@ from assembler.polling import FAILED_STATES
 from playback.job_sources import UNSEEN, JobSource, Unreadable
 from recorder import jobs
 
-__all__ = ["Waited", "ending", "failed_state", "limit_of", "ran", "reason", "wait_for"]
+__all__ = ["Waited", "as_event", "ending", "failed_state", "limit_of", "ran", "reason", "wait_for"]
 
 _LONG_POLL = 5.0
 """Seconds one look may block, so that a cancelled run is noticed."""
@@ -159,6 +159,14 @@ def ran(node: jobs.Tree) -> float | None:
         return round((ended - began).total_seconds() * 1000, 1)
     except (TypeError, ValueError):
         return None
+
+
+def as_event(node: jobs.Tree) -> dict[str, Any]:
+    """A tree as those who follow a replay are told it: names and states, nothing that a job was given or gave back."""
+    return {
+        "id": node["id"], "function": node["function"], "queue": node["queue"], "status": node["status"],
+        "duration_ms": ran(node), "children": [as_event(child) for child in node["children"]],
+    }  # fmt: skip
 
 
 def failed_state(value: Any) -> bool:

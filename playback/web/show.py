@@ -90,7 +90,12 @@ def _segment(value: object) -> str:
     return quote(str(value), safe="", errors="replace")
 
 
+def _path(value: object) -> str:
+    """A relative path as it stands in an address."""
+    return quote(str(value), safe="/", errors="replace")
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
-    "ago": _ago, "count": _count, "day": _day, "milliseconds": _milliseconds, "number": _number, "seconds": _seconds,
+    "ago": _ago, "count": _count, "day": _day, "milliseconds": _milliseconds, "number": _number, "path": _path, "seconds": _seconds,
     "segment": _segment, "share": _share, "size": _size,
 }  # fmt: skip
