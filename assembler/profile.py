@@ -243,6 +243,8 @@ class Retry(_Strict):
     """The statuses that mean: later."""
     attempts: int = Field(5, ge=2)
     """How often it is sent at most."""
+    limited: bool = False
+    """It must be refused at least once: a limit that no longer holds is a change of behaviour."""
 
 
 class Leave(_Strict):

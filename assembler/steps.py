@@ -45,6 +45,8 @@ _LONGEST_NAME = 120
 """Bytes of a file's name; file systems keep 255, encrypted ones 143."""
 _LONGEST_TEXT = 1 << 20
 """Characters of a request's body; a longer one, in which nothing is to be put in, stands in a file beside the profile."""
+_LIMITED = 429
+"""The status of a limit, which is behaviour: 503 tells how busy an application was, and need not come again."""
 _FEWEST_ATTEMPTS = 5
 """How busy an application is differs from one day to the next."""
 _PAUSE = 0.25
@@ -95,9 +97,8 @@ class StepWriter:
             step["wait"] = wait
         if poll.refused:
             attempts = max(_FEWEST_ATTEMPTS, len(poll.earlier) + 1)
-            step["retry"] = Noted(
-                {"on": poll.refused, "attempts": attempts}, f"sent {len(poll.earlier) + 1} times until then"
-            )
+            retry = {"on": poll.refused, "attempts": attempts} | ({"limited": True} if _LIMITED in poll.refused else {})
+            step["retry"] = Noted(retry, f"sent {len(poll.earlier) + 1} times until then")
         if exchange.disconnected and exchange.response_header("content-length") is None:
             size = (exchange.body or {}).get("size") or 0
             left = {"bytes": size, "seconds": max(0.1, round((exchange.duration_ms or 0) / 1000, 3))}

@@ -338,6 +338,9 @@ class Session:
             outcome.wait_ms = round((time.monotonic() - began) * 1000, 1)
             pause *= 2
             response, answer = self._send(sending)
+        if retry.limited and not refused:
+            why = "nothing was refused; a limit that held in the recording does not"
+            outcome.mismatches.append(Mismatch("retry", " or ".join(map(str, retry.on)), answer.status, why))
         if refused:
             outcome.note = f"sent {len(refused) + 1} times, refused with {', '.join(map(str, refused))}"
         return response, answer

@@ -25,13 +25,13 @@ def steps(profile: Profile) -> list[tuple[str | None, int | None, Retry | None]]
 )
 def test_it_is_one_step(tmp_path: Path, refused: list[int], attempts: int) -> None:
     profile = profile_of(tmp_path, [*map(post, refused), post(201)])
-    assert steps(profile) == [("/orders", 201, Retry(on=sorted(set(refused)), attempts=attempts))]
+    assert steps(profile) == [("/orders", 201, Retry(on=sorted(set(refused)), attempts=attempts, limited=429 in refused))]
 
 
 def test_reads_in_between_make_no_difference(tmp_path: Path) -> None:
     profile = profile_of(tmp_path, [post(429), get("/limits", "<p>wait</p>"), post(201)])
     assert [(path, status) for path, status, _ in steps(profile)] == [("/limits", 200), ("/orders", 201)]
-    assert profile.steps[1].retry == Retry(on=[429], attempts=5)
+    assert profile.steps[1].retry == Retry(on=[429], attempts=5, limited=True)
 
 
 @pytest.mark.parametrize(

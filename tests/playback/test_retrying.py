@@ -76,6 +76,15 @@ def test_what_is_taken_at_once_is_sent_once(tmp_path: Path) -> None:
     assert (report.result, len(asked), report.steps[0].note) == ("passed", 1, None)
 
 
+def test_a_limit_that_no_longer_holds_is_red(tmp_path: Path) -> None:
+    limited = ORDER.replace("attempts: 3", "attempts: 3, limited: true")
+    report, asked = replayed(tmp_path, limited, MADE)
+    assert (report.result, len(asked)) == ("failed", 1)
+    assert [(m.where, m.expected, m.actual) for m in report.steps[0].mismatches] == [("retry", "429 or 503", 201)]
+    report, asked = replayed(tmp_path, limited, later(after="0.1"), MADE)
+    assert (report.result, len(asked)) == ("passed", 2)
+
+
 @pytest.mark.parametrize(
     ("answers", "times"),
     [([later(after="0.1")], 3), ([later(after="60")], 1), ([Answer({}, status=500)], 1)],
