@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import orjson
 
-from recorder import drafts, jobs
+from recorder import drafts, jobs, joining
 from recorder.captures import Captures, ConflictError, Subject, check_slug
 from recorder.core import Recorder, Request
 from recorder.log import LOG_NAME
@@ -264,9 +264,12 @@ def report(call: Call) -> Answer:
     run = call.run()
     subject = (run.run_id, call.session, run.directory) if run else (None, call.session)
     capture_ids, redactor = call.captures.covering(*subject), call.recorder.redactor()
-    for each in texts:
+    logs, requests = [call.recorder.log_dir(run), call.recorder.root_logs], [joining.named(each) for each in reported]
+    operations = joining.operations(logs, {name for name in requests if name is not None})
+    for each, request in zip(texts, requests, strict=True):
         text, _ = redactor.render(redactor.scan(each, "json"))
-        payload = {"kind": "browser", "reported": orjson.loads(text)}
+        operation = operations.get(request) if request is not None else None
+        payload = {"kind": "browser", "reported": orjson.loads(text), "operation_id": operation}
         _emit(call, payload, call.recorder.log_dir(run), capture_ids, run.context if run else None)
     return Answer(202, {"stored": len(reported)})
 
