@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from playback.jsontext import dumps
 from playback.summary import visible
 
 __all__ = ["FILTERS", "inert", "moment"]
@@ -95,7 +96,12 @@ def _path(value: object) -> str:
     return quote(str(value), safe="/", errors="replace")
 
 
+def _plain(value: object) -> str:
+    """A value of a document as it is written there."""
+    return value if isinstance(value, str) else dumps(value)
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
-    "ago": _ago, "count": _count, "day": _day, "milliseconds": _milliseconds, "number": _number, "path": _path, "seconds": _seconds,
+    "ago": _ago, "count": _count, "day": _day, "milliseconds": _milliseconds, "number": _number, "path": _path, "plain": _plain, "seconds": _seconds,
     "segment": _segment, "share": _share, "size": _size,
 }  # fmt: skip

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from assembler.shapes import SECRET
+from playback.redact import HIDDEN
+
 __all__ = ["Line", "Node", "Sides", "of_diff", "sides"]
 
 _LINES = 3000  # of either side that are compared; difflib is quadratic at worst
@@ -139,9 +142,17 @@ def _paired(gone: Sequence[tuple[int, str]], new: Sequence[tuple[int, str]]) -> 
             yield Line("new", None, [], now[0], [(_cut(now[1]), False)])
         elif now is None:
             yield Line("gone", was[0], [(_cut(was[1]), False)])
+        elif _veiled(was[1]) == _veiled(now[1]):
+            text = [(_cut(_veiled(now[1])), False)]
+            yield Line("same", was[0], text, now[0], text)
         else:
             left, right = marked(was[1], now[1])
             yield Line("changed", was[0], left, now[0], right)
+
+
+def _veiled(line: str) -> str:
+    """A line in which a secret is as hidden as the report has it: its pseudonym says nothing to anybody."""
+    return SECRET.sub(HIDDEN, line)
 
 
 def marked(left: str, right: str) -> tuple[Pieces, Pieces]:
