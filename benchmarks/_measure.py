@@ -8,7 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
-__all__ = ["Table", "in_turn", "loaded", "percentile", "timed"]
+__all__ = ["Limits", "Table", "in_turn", "loaded", "percentile", "timed"]
 
 
 def timed(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
@@ -58,6 +58,29 @@ class Table:
         first = "" if bare is None else f"{bare:,.{_places(bare)}f} {unit}"
         ratio = "" if not bare else f"{ours / bare:.2f}"
         print(f"{what:<46}{first:>16}{f'{ours:,.{_places(ours)}f} {unit}':>16}{ratio:>8}  {note}".rstrip(), flush=True)
+
+
+class Limits:
+    """What has to be reached, told beside each row that is judged; `missed` names the rows that are short."""
+
+    def __init__(self) -> None:
+        self.missed: list[str] = []
+
+    def most(self, what: str, figure: float, must: float, aim: float | None = None) -> None:
+        """A figure that must not be larger."""
+        self._judge(what, figure <= must, f"≤ {must:g}", None if aim is None else (figure <= aim, f"≤ {aim:g}"))
+
+    def least(self, what: str, figure: float, must: float, aim: float | None = None) -> None:
+        """A figure that must not be smaller."""
+        self._judge(what, figure >= must, f"≥ {must:g}", None if aim is None else (figure >= aim, f"≥ {aim:g}"))
+
+    def _judge(self, what: str, reached: bool, must: str, aim: tuple[bool, str] | None) -> None:
+        told = f"must reach {must}: {'reached' if reached else 'SHORT'}"
+        if aim is not None:
+            told += f"; aim {aim[1]}: {'reached' if aim[0] else 'short'}"
+        print(f"{'':<6}{told}", flush=True)
+        if not reached:
+            self.missed.append(what)
 
 
 def _places(figure: float) -> int:
