@@ -102,6 +102,6 @@ def _plain(value: object) -> str:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    "ago": _ago, "count": _count, "day": _day, "milliseconds": _milliseconds, "number": _number, "path": _path, "plain": _plain, "seconds": _seconds,
-    "segment": _segment, "share": _share, "size": _size,
+    "ago": _ago, "count": _count, "day": _day, "milliseconds": _milliseconds, "number": _number, "path": _path,
+    "plain": _plain, "seconds": _seconds, "segment": _segment, "share": _share, "size": _size,
 }  # fmt: skip
