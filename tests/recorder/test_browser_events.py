@@ -29,7 +29,7 @@ def call(server: Server, path: str, body: bytes | None = None, **headers: str) -
         content = answer.read()
         return (
             answer.status,
-            dict(answer.getheaders()),
+            {header.lower(): value for header, value in answer.getheaders()},
             json.loads(content) if path.startswith("/recorder") else content,
         )
     finally:
