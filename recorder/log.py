@@ -179,11 +179,12 @@ class Writer:
         stands = False  # in a file that was renamed meanwhile
         while True:
             file = self._file  # a signal's receiver may record, too, and open another
-            if not self._written_whole(line, stands):
+            written = self._written_whole(line, stands)
+            if not written:
                 break
             if self._link is not None:
                 end = os.lseek(self._descriptor, 0, os.SEEK_CUR)  # where O_APPEND put it (open(2))
-                self._link.wrote(record, self._sequence, end - len(line) + 1)
+                self._link.wrote(record, self._sequence, end - written + 1)
             if self._in_place(file):
                 break
             stands = os.fstat(self._descriptor).st_nlink > 0
@@ -196,16 +197,20 @@ class Writer:
             self._commits.wrote()
         return True
 
-    def _written_whole(self, line: bytes, stands: bool) -> bool:
-        """Write a line. Raises OSError when it cannot be; False when it cannot, and stands in an older file already."""
+    def _written_whole(self, line: bytes, stands: bool) -> int:
+        """Write a line; return how much. Raises OSError when it cannot be; 0 when it cannot, and stands in an older file.
+
+        Its last newline may be missing: the next record brings one.
+        """
         try:
-            if os.write(self._descriptor, line) != len(line):
+            written = os.write(self._descriptor, line)
+            if written < len(line) - 1:
                 raise OSError("short write")
         except OSError:
             if not stands:
                 raise
-            return False
-        return True
+            return 0
+        return written
 
     def _sign(self, event: Event) -> None:
         """Sign a checkpoint where one is due. A work-horse leaves through `os._exit`, so the end of a job is signed."""

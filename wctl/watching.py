@@ -45,6 +45,6 @@ def _bar(bars: Progress, slug: str, verbose: bool) -> Listener:
             bars.update(task, completed=place[0], total=place[1])
         bars.update(task, description=Text(slug + step).markup, visible=event.get("event") != "run_finished")
         if verbose:
-            _tell(slug, event, verbose, lambda text: bars.console.print(Text(text)))
+            _tell(slug, event, verbose, lambda text: bars.console.print(Text(visible(text))))
 
     return listen

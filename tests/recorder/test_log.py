@@ -195,6 +195,19 @@ def test_a_short_write_is_a_loss_that_does_not_spread(
     assert [line.event["payload"]["kind"] for line in lines if isinstance(line, Line)][-2:] == ["lost", "browser"]
 
 
+def test_a_record_that_lacks_its_newline_alone_is_no_loss(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.append(event())
+    whole = os.write
+    with monkeypatch.context() as short:
+        short.setattr(log.os, "write", lambda descriptor, line: whole(descriptor, line[:-1]))
+        assert writer.append(event("note"))
+    assert writer.append(event("browser"))
+    assert [record["payload"]["kind"] for record in events(tmp_path / "_logs")][2:] == ["note", "browser"]
+    assert writer.lost == 0
+
+
 def test_a_killed_writer_costs_its_own_record_only(tmp_path: Path) -> None:
     """A child dies of SIGKILL in the middle of its record; the next acknowledged record is not glued to the rest."""
     writer = Writer(tmp_path / "_logs", tmp_path)

@@ -17,6 +17,7 @@ import wctl
 from playback.guard import Guarded
 from playback.logbook import PLAYBACK, PORT, log_path
 from playback.redis_server import find_redis, running_redis
+from playback.summary import visible
 from wctl.commands.record import follow_all
 from wctl.console import Refusal, refusing, say, without_password
 from wctl.interrupt import interruptible
@@ -102,5 +103,5 @@ def logs(
 
 
 def _show(text: str) -> None:
-    sys.stdout.write(text)
+    sys.stdout.write("\n".join(map(visible, text.split("\n"))))  # a log may tell what somebody else's request brought
     sys.stdout.flush()
