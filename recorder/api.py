@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from recorder import endpoints
+from recorder import endpoints, reviewing, script
 from recorder.core import MAX_API_BODY, Recorder, Request, Response
 from recorder.endpoints import Answer, Call, Refusal, split
 
@@ -62,14 +62,16 @@ ROUTES = (
     Route("POST", "/captures/resume", CAPTURE, endpoints.resume),
     Route("POST", "/captures/discard", CAPTURE, endpoints.discard),
     Route("GET", "/captures", CAPTURE | AUDIT, endpoints.captures),
-    Route("GET", "/captures/{capture_id}/preview", CAPTURE, endpoints.preview),
-    Route("POST", "/captures/{capture_id}/redact", CAPTURE, endpoints.redact),
+    Route("GET", "/captures/{capture_id}/preview", CAPTURE, reviewing.preview),
+    Route("POST", "/captures/{capture_id}/redact", CAPTURE, reviewing.redact),
+    Route("POST", "/captures/{capture_id}/drop", CAPTURE, reviewing.drop),
+    Route("POST", "/captures/{capture_id}/commit", CAPTURE, reviewing.commit),
     Route("POST", "/events", ANY, endpoints.report),
     Route("GET", "/events", AUDIT, endpoints.events),
     Route("GET", "/jobs/{job_id}", CAPTURE | AUDIT, endpoints.job),
     Route("GET", "/workers", CAPTURE | AUDIT, endpoints.workers),
     Route("GET", "/drafts/{slug}/export", EXPORT, endpoints.export),
-    Route("GET", "/recorder.js", EVERYONE, endpoints.script),
+    Route("GET", "/recorder.js", EVERYONE, script.script),
 )
 
 
@@ -82,13 +84,16 @@ def respond(recorder: Recorder, request: Request) -> Response:
     except Exception as error:
         recorder.fault(f"{request.method} {request.path}", error)
         answer = Answer(500, {"error": "The recorder failed; the log of the application says why."})
-    headers = [("X-Recorder", "1"), ("Cache-Control", "no-store"), *answer.headers]
+    headers = [("X-Recorder", "1"), *answer.headers]
+    if not any(name == "Cache-Control" for name, _ in headers):
+        headers.append(("Cache-Control", "no-store"))
     if isinstance(answer.body, bytes):
         body = answer.body
     else:
         body = orjson.dumps(answer.body) + b"\n"
         headers.append(("Content-Type", "application/json"))
-    headers.append(("Content-Length", str(len(body))))
+    if answer.status != 304:
+        headers.append(("Content-Length", str(len(body))))
     return answer.status, headers, b"" if request.method == "HEAD" else body
 
 

@@ -22,11 +22,12 @@ from recorder.captures import Captures, ConflictError, Subject, check_slug
 from recorder.core import Recorder, Request
 from recorder.log import LOG_NAME
 from recorder.manifest import Capture
+from recorder.recent import newest
 from recorder.replay import lines_of, page_in_time
 from recorder.runs import Run
 from recorder.workers import is_scheduled, listening
 
-__all__ = ["Answer", "Call", "Refusal", "split"]
+__all__ = ["Answer", "Call", "Refusal", "emit", "sentence", "split"]
 
 LONGEST_WAIT = 25.0  # seconds; gunicorn ends a worker that is silent for 30
 WAITERS = threading.BoundedSemaphore(4)  # long polls at once; a further one is answered at once
@@ -114,7 +115,8 @@ class Call:
 def status(call: Call) -> Answer:
     """GET status: what is being captured of the caller; without a role only whether."""
     call.only("run_id", "path", "config")
-    capture = call.captures.current(call.subject())
+    subject = call.subject()
+    capture = call.captures.current(subject)
     answer = {
         "state": capture["state"] if capture else "idle",
         "environment": call.recorder.settings.environment,
@@ -122,6 +124,7 @@ def status(call: Call) -> Answer:
     if not call.roles:
         return Answer(200, answer)
     more = {
+        "run_id": subject.run_id,  # of the page that asks
         "capture": _shown(call, capture) if capture else None,
         "events": call.recorder.written,  # records that this process has written since it began, of any capture
         "lost": call.recorder.lost,
@@ -151,7 +154,7 @@ def start(call: Call) -> Answer:
     except ConflictError as error:
         raise Refusal(409, str(error)) from None
     except LookupError as error:
-        raise Refusal(404, _sentence(error)) from None
+        raise Refusal(404, sentence(error)) from None
     except ValueError as error:
         raise Refusal(422, str(error)) from None
     return Answer(201, _shown(call, capture))
@@ -188,41 +191,12 @@ def captures(call: Call) -> Answer:
     return Answer(200, {"captures": [_shown(call, capture) for capture in call.captures.list(call.subject())]})
 
 
-def preview(call: Call) -> Answer:
-    """GET captures/{capture_id}/preview: the draft's steps, once the assembler has written them."""
-    capture = _find(call)
-    found = drafts.preview(call.recorder.settings.data_root, capture["slug"], capture["capture_id"])
-    return Answer(202, {"state": "assembling"}) if found is None else Answer(200, found)
-
-
-def redact(call: Call) -> Answer:
-    """POST captures/{capture_id}/redact: ask that a value of one record be taken out.
-
-    The request goes into the log beside the capture, where the assembler finds it: the log alone makes the draft.
-    """
-    call.only("record", "pointer")
-    capture = _find(call)
-    record, pointer = call.text("record"), call.text("pointer")
-    if not record or pointer is None or not pointer.startswith("/"):
-        raise Refusal(422, "Say which record (the id of an event) and which pointer (such as '/name') to redact.")
-    payload = {"kind": "redact", "capture_id": capture["capture_id"], "record": record, "pointer": pointer}
-    _emit(call, payload, call.captures.log_of(capture).parent, [capture["capture_id"]])
-    return Answer(202, {"state": "assembling"})
-
-
 def _change(call: Call, change: Callable[[Subject, str | None, str | None], Capture]) -> Capture:
     call.only("capture_id", "notes", "run_id", "path", "config")
     try:
         return change(call.subject(), call.text("capture_id"), call.text("notes"))
     except LookupError as error:
-        raise Refusal(404, _sentence(error)) from None
-
-
-def _find(call: Call) -> Capture:
-    try:
-        return call.captures.find(call.subject(), call.parts["capture_id"])
-    except LookupError as error:
-        raise Refusal(404, _sentence(error)) from None
+        raise Refusal(404, sentence(error)) from None
 
 
 def _shown(call: Call, capture: Capture) -> dict[str, Any]:
@@ -270,42 +244,50 @@ def report(call: Call) -> Answer:
         text, _ = redactor.render(redactor.scan(each, "json"))
         operation = operations.get(request) if request is not None else None
         payload = {"kind": "browser", "reported": orjson.loads(text), "operation_id": operation}
-        _emit(call, payload, call.recorder.log_dir(run), capture_ids, run.context if run else None)
+        emit(call, payload, call.recorder.log_dir(run), capture_ids, run.context if run else None)
     return Answer(202, {"stored": len(reported)})
 
 
 def events(call: Call) -> Answer:
-    """GET events?after=&limit=&wait=: a page of a run's audit log, or of the root's; as it is on disk, which is redacted.
+    """GET events?after=&limit=&wait=&last=: a page of a run's audit log, or of the root's; as it is on disk, which is redacted.
 
-    With `wait`, where nothing follows yet: as soon as something does, or after so many seconds (25 at most).
+    With `wait`, where nothing follows yet: as soon as something does, or after so many seconds (25 at most). With `last`:
+    that many of the newest.
     """
-    call.only("after", "limit", "wait", "run_id", "path", "config")
+    call.only("after", "last", "limit", "wait", "run_id", "path", "config")
     subject, after = call.subject(), call.text("after")
     log_dir = subject.directory / "_logs" if subject.directory else call.recorder.root_logs
     if subject.run_id is not None and (subject.directory is None or not subject.directory.is_dir()):
         raise Refusal(404, f"There is no run {subject.run_id!r}.")
+    if "last" in call.fields:
+        count = _number(call, "last", PAGE, 1, LARGEST_PAGE)
+        return Answer(200, {"events": [_seen_by(call, event) for event in newest(log_dir / LOG_NAME, count)]})
     limit = _number(call, "limit", PAGE, 1, LARGEST_PAGE)
     seconds = min(_number(call, "wait", 0.0, 0.0, 3600.0), LONGEST_WAIT)
     waiting = seconds > 0 and WAITERS.acquire(blocking=False)
     try:
         found, follows = page_in_time(log_dir / LOG_NAME, after, limit, seconds if waiting else 0)
     except LookupError as error:
-        raise Refusal(404, _sentence(error)) from None
+        raise Refusal(404, sentence(error)) from None
     finally:
         if waiting:
             WAITERS.release()
-    for event in found:
-        session = event.get("session")
-        if session and session.get("recorder_session") not in (None, call.session):
-            session["recorder_session"] = None  # the value of somebody else's cookie
-    return Answer(200, {"events": found, "next": follows})
+    return Answer(200, {"events": [_seen_by(call, event) for event in found], "next": follows})
+
+
+def _seen_by(call: Call, event: dict[str, Any]) -> dict[str, Any]:
+    """An event without the session of somebody else: it is the value of a cookie."""
+    session = event.get("session")
+    if session and session.get("recorder_session") not in (None, call.session):
+        session["recorder_session"] = None
+    return event
 
 
 def _kind_of(event: dict[str, Any]) -> bool:
     return isinstance(event.get("kind"), str) and 0 < len(event["kind"]) <= 64
 
 
-def _emit(
+def emit(
     call: Call,
     payload: dict[str, Any],
     log_dir: Path,
@@ -347,7 +329,7 @@ class _Buckets:
 _BUCKETS = _Buckets()
 
 
-# Jobs, drafts, the script
+# Jobs, drafts
 
 
 def job(call: Call) -> Answer:
@@ -429,16 +411,6 @@ def export(call: Call) -> Answer:
     raise Refusal(404, f"There is no draft {slug!r}.")
 
 
-@functools.cache
-def _script() -> bytes:
-    return (Path(__file__).parent / "static" / "recorder.js").read_bytes()
-
-
-def script(call: Call) -> Answer:
-    """GET recorder.js: the toolbar."""
-    return Answer(200, _script(), [("Content-Type", "text/javascript; charset=utf-8")])
-
-
 def _number(call: Call, name: str, default: Any, least: Any, most: Any) -> Any:
     text = call.text(name)
     if text is None:
@@ -460,5 +432,5 @@ def split(url: str | None) -> SplitResult:
         return urlsplit("")
 
 
-def _sentence(error: LookupError) -> str:
+def sentence(error: LookupError) -> str:
     return str(error.args[0]) if error.args else str(error)
