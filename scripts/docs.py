@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import typer  # noqa: E402
+from event_page import events_page  # noqa: E402
+from pages import GENERATED, Undescribed, cell, row, table  # noqa: E402
 from pydantic import BaseModel  # noqa: E402
 from settings_table import TABLES  # noqa: E402
 
@@ -35,7 +37,6 @@ from recorder.api import ROUTES  # noqa: E402
 from wctl.cli import app  # noqa: E402
 
 PACKAGES = ("recorder", "assembler", "playback", "wctl")
-GENERATED = "<!-- Written by scripts/docs.py (`make docs`); change the code instead. -->"
 VARIABLE = re.compile(r"(?:RECORDER|PROFILE|ADMIN|WCTL|GITHUB)_[A-Z_]*[A-Z]|REDIS_URL|PROFILE_(?:SECRET|ENV)_")
 SERVICE = {
     "GET /health": "`{\"status\": \"ok\"}`; needs no token.",
@@ -65,26 +66,6 @@ SERVICE = {
 
 
 WORDS: dict[Any, str] = {str: "text", int: "whole number", float: "number", bool: "yes or no", Any: "anything"}
-
-
-class Undescribed(LookupError):
-    """Something in the code that the pages would have to say, and cannot."""
-
-
-def cell(text: object) -> str:
-    """`text` as it may stand in a table of Markdown."""
-    parts = " ".join(str(text).split()).replace("|", "\\|").split("`")
-    return "`".join(part if index % 2 else part.replace("<", "&lt;") for index, part in enumerate(parts))
-
-
-def table(*columns: str) -> str:
-    """The head of a table."""
-    return f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
-
-
-def row(*cells: str) -> str:
-    """A line of it."""
-    return f"| {' | '.join(cells)} |\n"
 
 
 # ---------------------------------------------------------------------- commands
@@ -261,6 +242,27 @@ def _without_defaults(part: Any) -> Any:
     return {k: _without_defaults(v) for k, v in part.items() if (k, v) != ("additionalProperties", True)}
 
 
+def schema_page() -> str:
+    """How the schema is used, and what it is made of."""
+    document = json.loads(schema())
+    page = (
+        f"# The JSON Schema\n\n{GENERATED}\n\nOf `profile.yaml`: [profile.schema.json](../../profiles/profile.schema.json), "
+        "JSON Schema 2020-12. `wctl assemble`, `import-har` and `promote` lay it into `profiles/`. The first line of every document "
+        "names it, so that editors complete keys and underline what is wrong ([how](../authoring.md)). What the schema cannot say "
+        "(a step that is named before it is sent, a file that is not there) `wctl validate` says.\n\n"
+    )
+    page += table("definition", "keys that it needs", "other keys")
+    for model in models():
+        part = document if model is Profile else document["$defs"][model.__name__]
+        needed = part.get("required", [])
+        named = [
+            ", ".join(f"`{key}`" for key in keys)
+            for keys in (needed, [k for k in part["properties"] if k not in needed])
+        ]
+        page += row(f"[{model.__name__}](profile.md#{model.__name__.lower()})", *named)
+    return page
+
+
 # ---------------------------------------------------------------------- endpoints
 
 
@@ -321,6 +323,8 @@ def pages() -> dict[str, str]:
         "docs/reference/profile.md": profile_page(),
         "docs/reference/endpoints.md": endpoints_page(),
         "docs/reference/comparators.md": comparators_page(),
+        "docs/reference/events.md": events_page(),
+        "docs/reference/schema.md": schema_page(),
         f"assembler/{SCHEMA}": schema(),
         f"profiles/{SCHEMA}": schema(),
     }
