@@ -151,16 +151,24 @@ def _is_there(job: Any, intent: Intent, queue: Any) -> bool:
     return isinstance(found, dict) and found.get("operation_id") == intent.operation_id
 
 
-@contextmanager
-def _enqueuing(where: str, jobs: Iterable[Any], queue: Any) -> Iterator[None]:
+class _Enqueuing:
     """Around RQ's own call: what breaks in it passes, and leaves word of the jobs of which nobody knows."""
-    try:
-        yield
-    except BaseException as error:
-        with _quietly(where):
-            for job in jobs:
-                _doubt(job, queue, error)
-        raise
+
+    __slots__ = ("_jobs", "_queue", "_where")
+
+    def __init__(self, where: str, jobs: Iterable[Any], queue: Any) -> None:
+        self._where = where
+        self._jobs = jobs
+        self._queue = queue
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            with _quietly(self._where):
+                for job in self._jobs:
+                    _doubt(job, self._queue, error)
 
 
 def _settle(job: Any, queue: Any, pipeline: Any, status: str, scheduled_for: datetime | None = None) -> None:
@@ -216,7 +224,7 @@ def _enqueue_job(wrapped: Wrapped, queue: Any, args: Args, kwargs: Kwargs) -> An
     job, pipeline, _, unique = _bound(("job", "pipeline", "at_front", "unique"), args, kwargs)
     with _quietly("Queue._enqueue_job"):
         _adopt(job)
-    with _enqueuing("Queue._enqueue_job", [job], queue):
+    with _Enqueuing("Queue._enqueue_job", [job], queue):
         result = wrapped(*args, **kwargs)
     with _quietly("Queue._enqueue_job"):
         _settle_unique(job, queue) if unique else _settle(job, queue, pipeline, "queued")
@@ -228,7 +236,7 @@ def _schedule_job(wrapped: Wrapped, queue: Any, args: Args, kwargs: Kwargs) -> A
     job, when, pipeline, unique = _bound(("job", "datetime", "pipeline", "unique"), args, kwargs)
     with _quietly("Queue.schedule_job"):
         _adopt(job)
-    with _enqueuing("Queue.schedule_job", [job], queue):
+    with _Enqueuing("Queue.schedule_job", [job], queue):
         result = wrapped(*args, **kwargs)
     with _quietly("Queue.schedule_job"):
         _settle_unique(job, queue, when) if unique else _settle(job, queue, pipeline, "scheduled", when)
@@ -250,7 +258,7 @@ def _setup_dependencies(wrapped: Wrapped, queue: Any, args: Args, kwargs: Kwargs
     job, pipeline = _bound(("job", "pipeline"), args, kwargs)
     with _quietly("Queue.setup_dependencies"):
         _adopt(job)
-    with _enqueuing("Queue.setup_dependencies", [job], queue):
+    with _Enqueuing("Queue.setup_dependencies", [job], queue):
         result = wrapped(*args, **kwargs)
     with _quietly("Queue.setup_dependencies"):
         if job.get_status(refresh=False) == "deferred":
@@ -278,10 +286,12 @@ def _run_sync(wrapped: Wrapped, queue: Any, args: Args, kwargs: Kwargs) -> Any:
 def _save(wrapped: Wrapped, job: Any, args: Args, kwargs: Kwargs) -> Any:
     """Job.save: inside a job, name the child for `recorder.jobs`, in the transaction that enqueues it."""
     result = wrapped(*args, **kwargs)
-    with _quietly("Job.save"):
-        intent, (pipeline,) = _intent_of(job), _bound(("pipeline",), args, kwargs)
-        if intent is not None and intent.parent_job is not None and pipeline is not None:
-            _name_child(pipeline, intent.parent_job, job.id)
+    intent = _intent_of(job)
+    if intent is not None and intent.parent_job is not None:
+        with _quietly("Job.save"):
+            (pipeline,) = _bound(("pipeline",), args, kwargs)
+            if pipeline is not None:
+                _name_child(pipeline, intent.parent_job, job.id)
     return result
 
 
