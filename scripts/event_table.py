@@ -99,8 +99,9 @@ KINDS: dict[str, tuple[str, str]] = {
     "capture_committed": (CAPTURE, "A reviewer wants its draft made."),
     "capture_snapshot": (f"{CAPTURE}, `unsnapshotted`, `files`, `size`, `skipped`", "The run's directory was copied. `size` is in bytes; "
                          "`skipped` has links, devices and what could not be read."),
-    "lost": ("`count`, `reason`", "Records that could not be written."),
-    "tombstone": ("`record`, `pointer`, `pseudonym`, `length`, `sha256`", "A secret was overwritten in an earlier record."),
+    "lost": ("`count`, `reason`", "Records that could not be written, or bodies that could not be stored."),
+    "tombstone": ("`record`, `pointer`, `pseudonym`, `length`, `sha256`; `seal` in a sealed log", "A secret was overwritten in an "
+     "earlier record; `seal` proves that this was lawful."),
     "redact": ("`capture_id`, `record`, `pointer`", "Somebody asked that this value be taken out."),
     "drop": ("`capture_id`, `records`", "Somebody asked that these requests be no steps of the draft."),
     "note": ("`message`, perhaps `websocket`", "What a reviewer of the draft is to know."),
