@@ -18,6 +18,11 @@ Path: TypeAlias = "tuple[Path, str | int] | None"
 _TOKEN = re.compile(
     r'[ \t\r\n]*(?:("(?:[^"\\]|\\.)*+")|([{}\[\],:])|(true|false|null)|(-?[0-9][0-9.eE+-]*))', re.DOTALL
 )
+_MEMBER = re.compile(  # `"key": scalar,` at once, which is what most of a document is made of
+    r'[ \t\r\n]*"((?:[^"\\]|\\.)*+)"[ \t\r\n]*:[ \t\r\n]*'
+    r'(?:"((?:[^"\\]|\\.)*+)"|(true|false|null)|(-?[0-9][0-9.eE+-]*))(?:[ \t\r\n]*(,))?',
+    re.DOTALL,
+)
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _SIMPLE = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
@@ -51,6 +56,13 @@ class _Frame:
         self.label: str | None = None
         self.value: Scalar | None = None
 
+    def note(self, scalar: Scalar, text: str) -> None:
+        """Keep a string that names the object's value, or is that value."""
+        if scalar.key in ("name", "key", "field"):
+            self.label = decode_string(text[scalar.start : scalar.end])[0]
+        elif scalar.key == "value":
+            self.value = scalar
+
 
 def walk(text: str) -> Iterator[Scalar]:
     """Yield the strings and numbers of a JSON text (RFC 8259); keys are not yielded.
@@ -60,9 +72,25 @@ def walk(text: str) -> Iterator[Scalar]:
     frames: list[_Frame] = []
     position = 0
     complete = False
-    while found := _TOKEN.match(text, position):
-        kind = found.lastindex or 0
+    while True:
         frame = frames[-1] if frames else None
+        if frame is not None and frame.is_object and frame.key is None and (member := _MEMBER.match(text, position)):
+            frame.key = key = decode_string(member[1])[0]
+            if member[3] is None:
+                is_string = member[2] is not None
+                scalar = Scalar(*member.span(2 if is_string else 4), is_string, (frame.path, key), key)
+                yield scalar
+                if is_string:
+                    frame.note(scalar, text)
+            if member[5] is not None:
+                frame.index += 1
+                frame.key = None
+            position = member.end()
+            continue
+        found = _TOKEN.match(text, position)
+        if found is None:
+            break
+        kind = found.lastindex or 0
         sign = found[2]
         if kind == 2 and sign not in "{[":
             if frame is None:
@@ -97,10 +125,7 @@ def walk(text: str) -> Iterator[Scalar]:
                 scalar = Scalar(found.start(kind) + quote, found.end(kind) - quote, kind == 1, path, key)
                 yield scalar
                 if frame is not None and frame.is_object and kind == 1:
-                    if key in ("name", "key", "field"):
-                        frame.label = decode_string(text[scalar.start : scalar.end])[0]
-                    elif key == "value":
-                        frame.value = scalar
+                    frame.note(scalar, text)
         position = found.end()
     if not complete or text[position:].strip(" \t\r\n"):
         raise ValueError(f"not JSON at character {position}")

@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Iterable, Iterator
 
-__all__ = ["Names"]
+__all__ = ["Names", "words_of"]
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 
@@ -74,8 +74,10 @@ class Names:
     """The names of secrets: the built-in ones and those of `RECORDER_REDACT`."""
 
     def __init__(self, extra: Iterable[str] = ()) -> None:
-        self.extra = frozenset("".join(_words(name)) for name in extra) - {""}
-        self._needles = _NEEDLES + tuple(sorted({_words(name)[0] for name in extra if _words(name)} - set(_NEEDLES)))
+        self.extra = frozenset("".join(words_of(name)) for name in extra) - {""}
+        self._needles = _NEEDLES + tuple(
+            sorted({words_of(name)[0] for name in extra if words_of(name)} - set(_NEEDLES))
+        )
         self._hints = self._needles + _SHAPES
         self.kind = functools.lru_cache(4096)(self._kind)
 
@@ -83,7 +85,7 @@ class Names:
         """Return which kind of secret has this name, or None."""
         if not 1 < len(name) <= 128:
             return None
-        words = _words(name)
+        words = words_of(name)
         if any("".join(words[start:]) in self.extra for start in range(len(words))):
             return "configured"
         while words and words[-1].isdigit():
@@ -130,7 +132,7 @@ class Names:
             low = "".join(char.lower() if char.isascii() else char for char in text)
         seen = set()
         for needle in self._needles:
-            at = low.find(needle)
+            at = low.find(needle) if low.rfind(needle) >= 0 else -1
             while at >= 0:
                 if needle != "key" or low[max(0, at - 11) : at].rstrip("-_. ").endswith(_BEFORE_KEY):
                     before = text[max(0, at - 100) : at]
@@ -145,5 +147,5 @@ class Names:
                 at = low.find(needle, at + len(needle))
 
 
-def _words(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(name)]

@@ -24,7 +24,7 @@ from recorder.media import Kind
 from recorder.names import Names
 from recorder.pseudonyms import PSEUDONYM, Pseudonyms, canonical
 
-__all__ = ["Redactor", "Scanned"]
+__all__ = ["Redactor", "Scanned", "pairs"]
 
 KNOWN_LENGTH = 12  # shorter values occur by chance
 _KNOWN_LIMIT = 64  # each is looked for in every text of the exchange
@@ -239,29 +239,30 @@ class Redactor:
     def by_shape(self, text: str) -> list[Mark]:
         """Mark what looks like a secret whatever it is called: JWT, private key, bearer, basic, password in a URL."""
         marks: list[Mark] = []
-        if "eyJ" in text:
+        last = text.rfind  # which tells whether there is any in a fraction of the time that `in` takes
+        if last("eyJ") >= 0:
             marks += [self._mark(*found.span(), found[0], "jwt") for found in _JWT.finditer(text)]
-        if "PRIVATE KEY-----" in text:
+        if last("PRIVATE KEY-----") >= 0:
             for found in _PEM.finditer(text):
                 value = found[0].replace("\\r", "").replace("\\n", "\n").replace("\r", "")
                 marks.append(self._mark(*found.span(), value, "pem"))
-        if "earer" in text:
+        if last("earer") >= 0:
             marks += [self._mark(*found.span(1), found[1], "bearer") for found in _BEARER.finditer(text)]
-        if "asic" in text:
+        if last("asic") >= 0:
             for found in _BASIC.finditer(text):
                 user, colon, password = decode_base64(found[1]).partition(":")
                 if colon and password and user.isprintable() and password.isprintable():
                     mark = self._mark(*found.span(1), password, "password")
                     named = re.fullmatch(r"[\w.@+-]*", user) is not None
                     marks.append(mark._replace(text=f"{user}:{mark.text}") if named else mark)
-        if "://" in text and "@" in text:
+        if "@" in text and "://" in text:
             for found in _USERINFO.finditer(text):
                 marks.append(self._mark(*found.span(1), unquote(found[1]), "password"))
         return marks
 
     def _by_name_in_form(self, text: str) -> list[Mark]:
         marks: list[Mark] = []
-        for _, name, value_start, end in _pairs(text):
+        for _, name, value_start, end in pairs(text):
             raw = text[value_start:end]
             if not raw:
                 continue
@@ -410,7 +411,7 @@ def _credential(value: str) -> bool:
     return (letters and any(char.isdigit() for char in value)) or (mixed and len(value) >= 16 and "." not in value)
 
 
-def _pairs(text: str) -> Iterator[tuple[int, str, int, int]]:
+def pairs(text: str) -> Iterator[tuple[int, str, int, int]]:
     """Yield (start, decoded name, start of the value, end) of the pairs of a form or query."""
     start = 0
     while start <= len(text):
@@ -424,12 +425,12 @@ def _pairs(text: str) -> Iterator[tuple[int, str, int, int]]:
 
 
 def _form_pointers(text: str) -> list[tuple[int, int, str]]:
-    pairs = list(_pairs(text))
-    names = [name for _, name, _, _ in pairs]
+    found = list(pairs(text))
+    names = [name for _, name, _, _ in found]
     repeated = {name for name, count in Counter(names).items() if count > 1} if len(set(names)) < len(names) else set()
     index: dict[str, int] = {}
     pointers = []
-    for start, name, _, end in pairs:
+    for start, name, _, end in found:
         place = "/" + name.replace("~", "~0").replace("/", "~1")
         if name in repeated:
             place += f"/{index.setdefault(name, 0)}"
