@@ -7,6 +7,7 @@ that is stored now. The draft is always made from what is on the disk after over
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from recorder.log import Writer
 from recorder.seal import Seal
 
 __all__ = ["REDACTED", "Where", "erase", "remember", "strings"]
+
+logger = logging.getLogger("assembler")
 
 REDACTED = "redacted"
 """What stands in a draft for a value that somebody asked to have taken out."""
@@ -88,6 +91,10 @@ def erase(
         and any(sought.find(text) for _, text in strings(event["payload"], bodies))
     ]
     stored = dict(records_at({places[event["id"]] for event in held}))
+    if seal is None and any("chain" in record for record in stored.values()):
+        logger.warning(
+            "The log is sealed, and RECORDER_SEAL is not set here: `wctl audit verify` will take what is overwritten for a change."
+        )
     # First all is read: two records may share one body.
     texts = [t for event in held for t in _texts(event, stored[places[event["id"]]], sought, bodies)]
     inside: dict[Place, dict[str, Any]] = {}

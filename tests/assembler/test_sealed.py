@@ -79,3 +79,11 @@ def test_a_redaction_without_the_key_is_a_change(site: Deployment, monkeypatch: 
     redacted(site)
     found = {problem.kind for verdict in verdicts(site) for problem in verdict.problems}
     assert {"altered", "wrong_body"} <= found
+
+
+def test_who_overwrites_without_the_seal_is_warned(
+    site: Deployment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("RECORDER_SEAL")
+    redacted(site)
+    assert "RECORDER_SEAL is not set" in caplog.text
