@@ -230,7 +230,7 @@ class BodyTee:
         size = self.size if declared is None or declared < self.size else declared
         if self._sha256 and self._scanned is not None and size == self.size:  # nearly every body
             text, redactions = self._redactor.render(self._scanned)
-            if not redactions and len(text) <= INLINE // 4:
+            if text is self._scanned.text and len(text) <= INLINE // 4:
                 return {
                     "size": size,
                     "sha256": self._sha256,

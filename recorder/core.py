@@ -34,6 +34,7 @@ from recorder.space import Space
 from recorder.store import Store
 
 if TYPE_CHECKING:
+    from recorder.anonymize import Anonymizing
     from recorder.seal import Seal
 
 __all__ = [
@@ -226,8 +227,16 @@ class Recorder:
     def _fields(self) -> Fields:
         return Fields(self._names, self.pseudonyms)
 
+    @functools.cached_property
+    def _anonymizing(self) -> Anonymizing:
+        from recorder.anonymize import Anonymizing
+
+        return Anonymizing(self.settings, self._names, self.pseudonyms, self._fields)
+
     def redactor(self, path: str = "") -> Redactor:
         """Return a redactor for one job, or for the exchange with this raw path."""
+        if self.settings.anonymize is not None:
+            return self._anonymizing.redactor(path)
         return Redactor(self._names, self.pseudonyms, self._fields, path)
 
     def session(self, headers: Mapping[str, str], native: Native) -> Session:

@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from recorder.bodies import Body, BodyTee
 from recorder.marks import Redaction
+from recorder.pseudonyms import PSEUDONYM
 from recorder.redaction import Redactor
 from recorder.store import Store
 
@@ -234,6 +235,7 @@ class _Part:
         self._media_type = fields.get("content-type")
         self._secret = redactor.kind(self.name) if self.filename is None else None
         self._value = bytearray()
+        self._shown: str | None = None
         media_type = self._media_type or "text/plain"
         self._tee = BodyTee(store, redactor, media_type, max_size=max_size, exact=bool(self.filename))
 
@@ -247,7 +249,8 @@ class _Part:
         self.complete = True
         self._tee.close()
         if self._value:
-            self.pseudonyms = [self._redactor.secret(self._value.decode("utf-8", "replace"), self._secret or "secret")]
+            self._shown = self._redactor.secret(self._value.decode("utf-8", "replace"), self._secret or "secret")
+            self.pseudonyms = [self._shown] if PSEUDONYM.fullmatch(self._shown) else []
 
     def drop(self) -> None:
         self._tee.omit("unavailable")
@@ -259,9 +262,8 @@ class _Part:
             "media_type": self._media_type,
             "headers": self._redactor.headers(self._headers),
         }
-        if self.pseudonyms:
-            text = self.pseudonyms[0]
-            return {**described, "size": len(self._value), **_text(text)}
+        if self._shown is not None:
+            return {**described, "size": len(self._value), **_text(self._shown)}
         body = self._tee.describe()
         if body is None:
             if not self.filename:

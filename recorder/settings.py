@@ -60,6 +60,7 @@ class Settings:
     seal: Path | None = None
     seal_key: str | None = None
     redact: tuple[str, ...] = ()
+    anonymize: tuple[str, ...] | None = None
     clone_root: Path | None = None
     data_root: Path = Path()
     resolver: Callable[[str], Run | None] | None = None
@@ -114,6 +115,7 @@ class Settings:
             seal=Path(seal) if seal else None,
             seal_key=text("RECORDER_SEAL_KEY"),
             redact=tuple(name for name in (part.strip() for part in env.get("RECORDER_REDACT", "").split(",")) if name),
+            anonymize=_anonymize(env),
             clone_root=Path(clone_root) if clone_root and use_clone else None,
             data_root=Path(text("PROFILE_DATA_ROOT") or "."),
         )
@@ -143,6 +145,14 @@ def _flag(env: Mapping[str, str], name: str, default: bool, also_yes: str = "tru
     if value in _FALSE:
         return False
     raise ValueError(f"{name}={env[name]!r} is neither yes nor no; {_nearest(value, (also_yes, 'false'))}.")
+
+
+def _anonymize(env: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The names of further fields; None when it is off."""
+    value = env.get("RECORDER_ANONYMIZE", "").strip()
+    if not value or value.lower() in _FALSE:
+        return None
+    return () if value.lower() in _TRUE else tuple(name for name in map(str.strip, value.split(",")) if name)
 
 
 def _size(env: Mapping[str, str], name: str, default: int) -> int:

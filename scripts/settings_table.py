@@ -32,6 +32,8 @@ RECORDER = (
     ("RECORDER_COMPRESS_DAYS", "7", "For `wctl housekeeping`: days after which a log that nobody writes is compressed. 0: never."),
     ("RECORDER_EXPIRE_DAYS", "0", "For `wctl housekeeping`: days after which what was recorded is removed. 0: never."),
     ("RECORDER_REDACT", "", "More names of secrets, separated by commas."),
+    ("RECORDER_ANONYMIZE", "false", "`true`: names, mail addresses and telephone numbers are written as stand-ins that keep their "
+     "shape. Names of further fields, separated by commas: theirs, too."),
 )  # fmt: skip
 SHARED = (
     ("PROFILE_DATA_ROOT", "the current folder", "Directory that holds `profiles/`: drafts, profiles, results."),
