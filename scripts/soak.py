@@ -34,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 from assembler import assemble  # noqa: E402
 from recorder.captures import close_capture  # noqa: E402
 from recorder.log import LOG_NAME, BadLine, Line, Writer, read  # noqa: E402
+from recorder.seal import Seal  # noqa: E402
 from recorder.tail import tail  # noqa: E402
 from recorder.verify import verify  # noqa: E402
 from tests.apps import orders_drive  # noqa: E402
@@ -48,6 +49,10 @@ LARGEST = 1_000_000  # characters sent, in fields of a form: such a record is wr
 FIELD = 60_000  # characters of one field: more would be kept apart from the record
 BATCH = 20_000  # fuzzed records in one file
 SLUG = "soak"
+WAYS: tuple[dict[str, str], ...] = (
+    {}, {"RECORDER_SEAL": "seal", "RECORDER_SEAL_KEY": "k"}, {"RECORDER_LOG_PER_PROCESS": "true"}, {"RECORDER_FSYNC": "always"},
+)  # fmt: skip
+"""Settings of the recorder, which the rounds take in turn."""
 
 
 COUNTED = (
@@ -140,10 +145,14 @@ class Follower:
         self._thread.join()
 
 
-def recorder_round(folder: Path, kills: int, chance: random.Random, outcome: Outcome) -> None:
+def recorder_round(folder: Path, kills: int, way: dict[str, str], chance: random.Random, outcome: Outcome) -> None:
     """Start a server, kill its workers `kills` times, and look at the log."""
     killed: set[int] = set()
-    env = {"RECORDER_ROOT": str(folder), "RECORDER_CAPTURE": SLUG}
+    env = {"RECORDER_ROOT": str(folder), "RECORDER_CAPTURE": SLUG, **way}
+    seal = None
+    if "RECORDER_SEAL" in way:
+        seal = Seal(folder.with_name("seal"), way["RECORDER_SEAL_KEY"].encode())
+        env["RECORDER_SEAL"] = str(seal.directory)
     server = Server.gunicorn("tests.apps.echo_wsgi:app", workers=WORKERS, options=["--preload"], env=env)
     with Follower(folder / "_logs" / LOG_NAME) as follower, server:
         load = Load(server.port, chance.randrange(1 << 30))
@@ -160,20 +169,22 @@ def recorder_round(folder: Path, kills: int, chance: random.Random, outcome: Out
                 outcome.counts["kills"] += 1
             time.sleep(0.2)
         outcome.counts["writers killed"] += len(killed)
-    check_log(folder / "_logs" / LOG_NAME, load.answered, len(killed), follower, outcome)
+    check_log(folder / "_logs" / LOG_NAME, load.answered, len(killed), follower, seal, outcome)
 
 
-def check_log(path: Path, answered: list[str], killed: int, follower: Follower, outcome: Outcome) -> None:
+def check_log(
+    path: Path, answered: list[str], killed: int, follower: Follower, seal: Seal | None, outcome: Outcome
+) -> None:
     """What a log must hold after `killed` writers were killed, and who followed it must have seen."""
     started: dict[str, str] = {}
     finished: set[str] = set()
     sequences: dict[str, list[int]] = defaultdict(list)
-    torn: list[int] = []
-    at, largest = 0, outcome.counts["largest record"]
-    for line in read(path):
-        largest, at = max(largest, line.offset - at), line.offset
+    torn: list[tuple[Path, int]] = []
+    largest = outcome.counts["largest record"]
+    for file, line, size in _lines(path):
+        largest = max(largest, size)
         if isinstance(line, BadLine):
-            torn.append(line.offset)
+            torn.append((file, line.offset))
             continue
         event = line.event
         sequences[event["writer"]].append(event["sequence"])
@@ -187,17 +198,26 @@ def check_log(path: Path, answered: list[str], killed: int, follower: Follower, 
     outcome.counts["records"] += sum(map(len, sequences.values()))
     outcome.counts["torn lines"] += len(torn)
     outcome.counts["largest record"] = largest
-    problems = verify(path).problems
+    problems = verify(path, seal).problems
     if lost:
         outcome.violations.append(f"{path}: {len(lost)} answered requests are not in the log, such as {lost[0]}")
     if len(torn) > killed:
         outcome.violations.append(f"{path}: {len(torn)} torn lines of {killed} killed writers")
-    if [problem.offset for problem in problems] != torn:
+    if [(problem.file, problem.offset) for problem in problems] != torn:
         outcome.violations.append(f"{path}: verify tells of {problems}, a reader of torn lines at {torn}")
     if follower.finished != finished or follower.bad > len(torn):
         outcome.violations.append(f"{path}: who followed saw {len(follower.finished)} of {len(finished)} requests end")
     if gaps:
         outcome.violations.append(f"{path}: {len(gaps)} writers have a gap in their sequence")
+
+
+def _lines(log: Path) -> Iterator[tuple[Path, Line | BadLine, int]]:
+    """Every line of every file of a log, and about how long the one before it is."""
+    for file in sorted(log.parent.glob("profile.events*.jsonl")):
+        before = 0
+        for line in read(file):
+            yield file, line, line.offset - before
+            before = line.offset
 
 
 def faulty_disk(folder: Path, requests: int, chance: random.Random, outcome: Outcome) -> None:
@@ -314,7 +334,8 @@ def main(arguments: list[str] | None = None) -> int:
         left = chosen.kills
         while left > 0 and not outcome.violations:
             round_folder = Path(name) / f"round{left}"
-            recorder_round(round_folder, min(KILLS_A_ROUND, left), chance, outcome)
+            way = WAYS[left // KILLS_A_ROUND % len(WAYS)]
+            recorder_round(round_folder / "root", min(KILLS_A_ROUND, left), way, chance, outcome)
             shutil.rmtree(round_folder)
             left -= KILLS_A_ROUND
         if chosen.faulty:
