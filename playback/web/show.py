@@ -75,7 +75,7 @@ def _size(value: int) -> str:
 
 
 def _number(value: object) -> str:
-    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _share(value: float) -> str:

@@ -123,7 +123,9 @@ def _theme(request: Request) -> str:
 
 
 def _path(request: Request) -> str:
-    """The address that was asked for, below the prefix."""
+    """The address that was asked for, below the prefix; of an answer to a form, which cannot be asked for, the first page."""
+    if request.method != "GET":
+        return "/"
     query = request.url.query
     return str(request.scope["path"]) + (f"?{query}" if query else "")
 
