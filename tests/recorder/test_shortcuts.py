@@ -118,6 +118,26 @@ def test_what_the_first_question_lets_pass_holds_no_secret(text: str, kind: Kind
         assert not redactor.secrets
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            f'{{"{name}": "hunter2hunter2"}}'
+            for name in ("password", "xsrf", "pwd", "jwt", "otp", "api_key", "sessid", "token")
+        ),
+        *(
+            f'{{"{name}": "hunter2hunter2"}}'
+            for name in ("my_secret", "credential", "authorization", "antiforgery", "Größe")
+        ),
+        *("see me:eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc", "Bearer abcdefghijklmnop1", "Basic dXNlcjpwYXNzMTIz"),
+        *("x://me:hunter22@db/x", "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----"),
+    ],
+)
+def test_each_secret_raises_the_first_question(text: str) -> None:
+    redactor = Redactor(Names(EXTRA), PSEUDONYMS)
+    assert redactor.render(redactor.scan(text, "json"))[1]
+
+
 @settings(max_examples=600)
 @given(SOUP, st.sampled_from(TEXTS), st.sampled_from([(), EXTRA]))
 def test_what_it_does_not_let_pass_is_redacted_as_ever(text: str, kind: Kind, extra: tuple[str, ...]) -> None:
