@@ -6,6 +6,8 @@ import asyncio
 import errno
 import os
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,14 @@ class Disk:
         self.begun.set()
         assert self.go.wait(20)
         self.durable = max(self.durable, size)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the event loop go on until it is so."""
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -108,11 +118,9 @@ def test_no_answer_of_an_asgi_application_leaves_before_and_the_event_loop_goes_
     async def eight() -> None:
         disk.go.clear()
         tasks = [asyncio.create_task(one()) for _ in range(8)]
-        while not disk.begun.is_set():
-            await asyncio.sleep(0)
+        await until(disk.begun.is_set)
         assert answered == []
-        while path.read_bytes().count(b'"stage":"finished"') < 8:
-            await asyncio.sleep(0)  # the others go on while the disk is busy
+        await until(lambda: path.read_bytes().count(b'"stage":"finished"') == 8)  # the others go on meanwhile
         disk.go.set()
         await asyncio.gather(*tasks)
 
@@ -189,8 +197,7 @@ def test_who_stops_waiting_takes_nobody_along() -> None:
         commits = Commits(flush)
         commits.wrote()
         first, second = (asyncio.create_task(commits.settle()) for _ in range(2))
-        while not begun.is_set():
-            await asyncio.sleep(0)
+        await until(begun.is_set)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
