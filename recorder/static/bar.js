@@ -37,8 +37,8 @@ const history = button("Log", () => show("log"), { class: "quiet", "aria-haspopu
 const fold = button("", () => { everywhere.set("folded", !folded()); draw(); }, { class: "quiet" });
 const bar = make("div", { class: "bar", role: "group", "aria-label": "Recorder" }, grip, state, time, losses, begin, rest, finish, again, history, fold);
 const notice = make("div", { class: "panel", role: "alert", hidden: true });
-const frame = make("section", { "aria-label": "Profile recorder" }, bar);
-root.append(frame, notice);
+const frame = make("section", { class: "frame", "aria-label": "Profile recorder" }, bar, notice);
+root.append(frame);
 
 const folded = () => everywhere.get("folded", false);
 let opened = null; // the panel that is shown: its name
@@ -79,7 +79,7 @@ function draw() {
   if (losses.textContent !== lostText) losses.textContent = lostText;
   losses.title = gone ? "Records that could not be written: " + Object.entries(known.losses || {}).map(([why, number]) => `${number} ${why}`).join(", ") : "";
   losses.hidden = !lostText;
-  bar.parentNode.className = small ? "folded" : "";
+  frame.classList.toggle("folded", small);
   bar.dataset.state = now;
   const open = now === "capturing" || now === "paused", captures = may("capture");
   begin.hidden = small || now !== "idle" || !captures || Boolean(review);
@@ -97,7 +97,6 @@ function draw() {
   if (small && opened) show(null);
   tick();
   if (!host.isConnected) document.documentElement.append(host);
-  host.toggleAttribute("data-open", Boolean(opened) || !notice.hidden);
   place();
 }
 
@@ -118,12 +117,14 @@ function place() {
   const most = { x: innerWidth - box.width - 4, y: innerHeight - box.height - 4 };
   const x = Math.max(4, Math.min(spot.x, most.x)), y = Math.max(4, Math.min(spot.y, most.y));
   const style = sheet.cssRules[0].style; // of :host; the element itself has no style that a policy could forbid
-  style.left = spot.left ? x + "px" : "auto";
-  style.right = spot.left ? "auto" : x + "px";
-  style.top = spot.up ? y + "px" : "auto";
-  style.bottom = spot.up ? "auto" : y + "px";
-  host.toggleAttribute("data-left", spot.left);
-  host.toggleAttribute("data-up", spot.up);
+  const put = (edge, much) => style.setProperty(edge, much, "important");
+  const beside = innerWidth <= 480 ? 8 : x; // it is as wide as the window there
+  put("left", spot.left ? beside + "px" : "auto");
+  put("right", spot.left ? "auto" : beside + "px");
+  put("top", spot.up ? y + "px" : "auto");
+  put("bottom", spot.up ? "auto" : y + "px");
+  frame.classList.toggle("left", spot.left);
+  frame.classList.toggle("up", spot.up);
 }
 function moveTo(left, top) {
   const box = bar.getBoundingClientRect();

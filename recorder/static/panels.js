@@ -10,7 +10,7 @@ function show(name) {
   if (opened) {
     panel = { start: startPanel, log: logPanel }[opened]();
     panel.addEventListener("keydown", (event) => { if (event.key === "Escape") show(opened); });
-    root.append(panel);
+    frame.append(panel);
     (panel.querySelector("input, button") || panel).focus();
   } else if (before) {
     const from = { start: begin, log: history }[before];

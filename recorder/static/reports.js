@@ -18,9 +18,9 @@ function report(kind, more) {
   if (!timer) timer = setTimeout(flush, SOON);
 }
 
-function lose(gone) {
-  dropped += gone;
-  untold += gone;
+function lose(many) {
+  dropped += many;
+  untold += many;
   tell();
 }
 
@@ -41,7 +41,7 @@ async function flush() {
   clearTimeout(timer);
   timer = 0;
   if (unwanted()) { waiting = []; return; }
-  if (sending || !(waiting.length || untold)) return;
+  if (gone || sending || !(waiting.length || untold)) return;
   if (!mayUse()) { timer = setTimeout(flush, SOON); return; } // it is not known yet
   const sent = batch(), told = untold;
   const events = told ? [...sent, { kind: "dropped", tab: tabId, n: ++number, count: told }] : sent;
@@ -72,5 +72,10 @@ function forget(sent) {
   waiting = waiting.filter((event) => !numbers.has(event.n));
 }
 
-window.addEventListener("pagehide", keep);
-document.addEventListener("visibilitychange", () => { if (document.hidden) { keep(); flush(); } });
+let gone = false; // the next page sends what is left: what is on its way might not arrive
+window.addEventListener("pagehide", () => { gone = true; keep(); });
+window.addEventListener("pageshow", (event) => {
+  gone = false;
+  if (event.persisted) [waiting, dropped, untold, number] = [tab.get("events", []), tab.get("dropped", 0), tab.get("untold", 0), tab.get("number", 0)];
+});
+document.addEventListener("visibilitychange", () => { if (document.hidden && !gone) { keep(); flush(); } });

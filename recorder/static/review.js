@@ -28,7 +28,7 @@ function openReview() {
   const title = make("h2", { id: "review-title" }, `Review ${review.slug}`);
   const about = make("p", { class: "soft", role: "status" });
   const head = make("div", { class: "head" }, make("div", {}, title, about), button("Close", close));
-  root.append(dialog);
+  frame.append(dialog);
 
   // Ask until the assembler has written it; `then` gets what it wrote.
   function wait(then, doing) {

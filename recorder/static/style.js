@@ -1,16 +1,16 @@
 // One constructed sheet, which a Content-Security-Policy has nothing against; nothing of the page's styles comes in.
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(`
-:host { all: initial; position: fixed; z-index: 2147483647; right: 12px; bottom: 12px; display: flex; flex-direction: column-reverse;
-  align-items: flex-end; gap: 8px; max-width: calc(100vw - 16px); color-scheme: light dark; contain: layout style;
+:host { all: initial !important; display: block !important; position: fixed !important; z-index: 2147483647 !important; contain: layout style !important; }
+.frame { display: flex; flex-direction: column-reverse; align-items: flex-end; gap: 8px; max-width: calc(100vw - 16px); color-scheme: light dark;
   --paper: #fff; --ink: #1b1f24; --soft: #59636e; --line: #d1d9e0; --wash: #f3f5f8; --blue: #0b57d0; --on-blue: #fff; --red: #b3261e;
   --amber: #8a5300; --green: #1a7f37; --shadow: 0 1px 2px #0002, 0 6px 20px #0003;
   font: 13px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: var(--ink); text-align: start; }
-:host([data-up]) { flex-direction: column; }
-:host([data-left]) { align-items: flex-start; }
-@media (prefers-color-scheme: dark) { :host { --paper: #1b1f24; --ink: #eef1f4; --soft: #a6b0bb; --line: #3b434c; --wash: #262c33; --blue: #8ab4f8;
+.up { flex-direction: column; }
+.left { align-items: flex-start; }
+@media (prefers-color-scheme: dark) { .frame { --paper: #1b1f24; --ink: #eef1f4; --soft: #a6b0bb; --line: #3b434c; --wash: #262c33; --blue: #8ab4f8;
   --on-blue: #0b1a33; --red: #ff8a80; --amber: #f3b55f; --green: #6fd08c; --shadow: 0 1px 2px #0008, 0 6px 24px #000a; } }
-@media print { :host { display: none; } }
+@media print { :host { display: none !important; } }
 *, ::before, ::after { box-sizing: border-box; }
 [hidden] { display: none !important; }
 button, input, textarea { font: inherit; color: inherit; margin: 0; }
@@ -30,7 +30,6 @@ input::placeholder, textarea::placeholder { color: var(--soft); opacity: 1; }
 input[type=checkbox], input[type=radio] { width: 16px; height: 16px; margin: 0; accent-color: var(--blue); flex: none; }
 h2, h3, p, ul, ol, fieldset { margin: 0; padding: 0; border: 0; }
 ul, ol { list-style: none; }
-section { display: contents; }
 .bar, .panel, dialog { background: var(--paper); border: 1px solid var(--line); box-shadow: var(--shadow); }
 .bar { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 6px; padding: 5px; border-radius: 12px; max-width: 100%; }
 .grip { padding: 0; width: 22px; justify-content: center; cursor: grab; touch-action: none; }
@@ -94,9 +93,8 @@ summary { cursor: pointer; color: var(--soft); width: fit-content; }
 .waits p { max-width: 52ch; }
 .waits .dot { width: 22px; height: 22px; }
 @media (max-width: 480px) {
-  :host { left: 8px !important; right: 8px !important; align-items: stretch !important; }
-  :host(:not([data-open])) { align-items: flex-end !important; pointer-events: none; }
-  .bar, .panel { pointer-events: auto; }
+  .frame { width: calc(100vw - 16px); pointer-events: none; }
+  .bar, .panel, dialog { pointer-events: auto; }
   .panel { width: 100%; }
   .state span { max-width: 22ch; }
   dialog { width: 100vw; height: 100dvh; border: 0; border-radius: 0; }
