@@ -75,10 +75,10 @@ def walk(text: str) -> Iterator[Scalar]:
     while True:
         frame = frames[-1] if frames else None
         if frame is not None and frame.is_object and frame.key is None and (member := _MEMBER.match(text, position)):
-            frame.key = key = decode_string(member[1])[0]
+            frame.key = name = decode_string(member[1])[0]
             if member[3] is None:
                 is_string = member[2] is not None
-                scalar = Scalar(*member.span(2 if is_string else 4), is_string, (frame.path, key), key)
+                scalar = Scalar(*member.span(2 if is_string else 4), is_string, (frame.path, name), name)
                 yield scalar
                 if is_string:
                     frame.note(scalar, text)

@@ -74,6 +74,9 @@ class Names:
     """The names of secrets: the built-in ones and those of `RECORDER_REDACT`."""
 
     def __init__(self, extra: Iterable[str] = ()) -> None:
+        extra = tuple(extra)
+        foreign = {char for name in extra for char in name.lower() + name.upper() if char.isalpha() and not char.isascii()}
+        self._letters = _NAME_CHARACTERS + "".join(foreign)
         self.extra = frozenset("".join(words_of(name)) for name in extra) - {""}
         self._needles = _NEEDLES + tuple(
             sorted({words_of(name)[0] for name in extra if words_of(name)} - set(_NEEDLES))
@@ -136,9 +139,9 @@ class Names:
             while at >= 0:
                 if needle != "key" or low[max(0, at - 11) : at].rstrip("-_. ").endswith(_BEFORE_KEY):
                     before = text[max(0, at - 100) : at]
-                    start = at - len(before) + len(before.rstrip(_NAME_CHARACTERS))
+                    start = at - len(before) + len(before.rstrip(self._letters))
                     after = text[at : at + 128]
-                    end = at + len(after) - len(after.lstrip(_NAME_CHARACTERS))
+                    end = at + len(after) - len(after.lstrip(self._letters))
                     if start not in seen:
                         seen.add(start)
                         kind = self.kind(text[start:end])
