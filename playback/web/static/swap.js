@@ -4,7 +4,8 @@
 
 import { freshen, say } from "./site.js";
 
-let asked = null;
+const here = () => location.pathname + location.search;
+let asked = null, shown = here();
 
 /** Replace the elements that `selectors` name by those of the page at `address`; true when that was possible. */
 export async function swap(address, selectors, signal) {
@@ -36,6 +37,7 @@ async function show(address, selector, { push }) {
   try {
     if (!(await swap(address, [selector], asked.signal))) return location.assign(address);
     history[push ? "pushState" : "replaceState"]({}, "", address);
+    shown = here();
     say(document.querySelector(selector)?.dataset.said ?? "");
   } catch (error) {
     if (error.name !== "AbortError") location.assign(address);
@@ -72,4 +74,5 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   show(link.href, link.closest("[data-swap-links]").dataset.swapLinks, { push: true });
 });
-addEventListener("popstate", () => location.reload());
+// Back and forward: another query is another list. (A link to a place within the page is none of ours.)
+addEventListener("popstate", () => here() !== shown && location.reload());
