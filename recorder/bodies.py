@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from recorder import media
 from recorder.codings import CodingError, Decoder, coding, decoder
+from recorder.marks import Redaction
 from recorder.redaction import Redactor, Scanned
 from recorder.store import Store
 from recorder.streams import StreamRedactor
@@ -228,8 +229,11 @@ class BodyTee:
         `declared` is the size that was announced, where the application read less.
         """
         size = self.size if declared is None or declared < self.size else declared
-        if self._sha256 and self._scanned is not None and size == self.size:  # nearly every body
-            text, redactions = self._redactor.render(self._scanned)
+        rendered = self._redactor.render(self._scanned) if self._scanned is not None else None
+        if (
+            rendered is not None and self._scanned is not None and self._sha256 and size == self.size
+        ):  # nearly every body
+            text, redactions = rendered
             if text is self._scanned.text and len(text) <= INLINE // 4:
                 return {
                     "size": size,
@@ -250,7 +254,7 @@ class BodyTee:
         content: Body = {}
         if self._omitted is None:
             try:
-                content = self._content()
+                content = self._content(rendered)
             except OSError:
                 self._fail()
         if self._omitted is not None:
@@ -313,12 +317,12 @@ class BodyTee:
             _clean.add(key)
         return scanned
 
-    def _content(self) -> Body:
+    def _content(self, rendered: tuple[str, list[Redaction]] | None) -> Body:
         if self._sink is not None:
             return self._sink.describe()
-        if self._scanned is None:
+        if rendered is None:
             return {"sha256": self._kept[0], "ref": self._kept[1]}
-        text, redactions = self._redactor.render(self._scanned)
+        text, redactions = rendered
         content = text.encode("utf-8", "surrogateescape")
         if len(content) <= INLINE and not _has_surrogates(text):
             return {"sha256": hashlib.sha256(content).hexdigest(), "text": text, "redactions": redactions}

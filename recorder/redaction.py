@@ -167,6 +167,7 @@ class Redactor:
         return [
             Mark(start, end, known.pseudonym, (known.pseudonym,))
             for known in self.secrets.values()
+            if known.hinted(text)
             for start, end in known.find(text)
         ]
 
@@ -267,7 +268,7 @@ class Redactor:
             if not raw:
                 continue
             kind = self._names.kind(name)
-            value = unquote_plus(raw)
+            value = _unescaped(raw)
             if kind is not None and value.lower() not in STAYS:
                 marks.append(self._mark(value_start, end, value, kind))
             elif len(value) > KNOWN_LENGTH and ("=" in value or ":" in value):  # JSON, a URL or a page inside a field
@@ -420,8 +421,12 @@ def pairs(text: str) -> Iterator[tuple[int, str, int, int]]:
         if end > start:
             equals = text.find("=", start, end)
             equals = end if equals < 0 else equals
-            yield start, unquote_plus(text[start:equals]), min(equals + 1, end), end
+            yield start, _unescaped(text[start:equals]), min(equals + 1, end), end
         start = end + 1
+
+
+def _unescaped(part: str) -> str:
+    return unquote_plus(part) if "%" in part or "+" in part else part
 
 
 def _form_pointers(text: str) -> list[tuple[int, int, str]]:
