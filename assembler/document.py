@@ -23,7 +23,7 @@ from assembler.profile import Profile
 from assembler.schema import OF_DRAFT
 from recorder.events import clean_text
 
-__all__ = ["BadDocument", "Noted", "dump", "lines_of", "load_profile", "loads_profile", "steps_by_line"]
+__all__ = ["BadDocument", "Noted", "dump", "lines_of", "load_profile", "loads_profile", "scalar", "steps_by_line"]
 
 LIMIT = 64 * 1024 * 1024
 
@@ -188,7 +188,8 @@ _RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan",
 _UNPRINTABLE = re.compile(r"[^\t\x20-\x7e\xa0-\u2027\u202f-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
-def _scalar(value: Any) -> str:
+def scalar(value: Any) -> str:
+    """A text, number, boolean or null as it is written on one line."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -228,7 +229,7 @@ def _mapping(mapping: Mapping[str, Any], indent: int, lines: list[str], first: s
     pad = " " * indent
     for key, value in mapping.items():
         lead, first = (first if first is not None else pad), None
-        name = _scalar(key)
+        name = scalar(key)
         if len(name) > _LONGEST_KEY:
             lines.append(f"{lead}? {name}")
             lead, name = pad, ""
@@ -271,7 +272,7 @@ def _entry(lead: str, value: Any, indent: int, lines: list[str], pad: str) -> No
         lines.extend(block[1:])
         return
     else:
-        text = _scalar(value)
+        text = scalar(value)
     lines.append(f"{lead} {text}{_remark(comment)}")
 
 
@@ -297,4 +298,4 @@ def _flat(value: Any) -> bool:
 
 
 def _flow(value: Sequence[Any]) -> str:
-    return "[" + ", ".join(_scalar(v) for v in value) + "]"
+    return "[" + ", ".join(scalar(v) for v in value) + "]"

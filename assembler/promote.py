@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from assembler.document import load_profile
+from assembler.document import BadDocument, load_profile
 from assembler.drafts import discard, folder_of, json_object
 from assembler.leaks import Leak, leaks, named_files
 from assembler.profile import Profile, Step
@@ -15,7 +16,7 @@ from assembler.shapes import SECRET
 from assembler.sizes import refused, to_review
 from assembler.storage import digest, manifest_of, replace_tree
 
-__all__ = ["NotPromotable", "promote"]
+__all__ = ["NotPromotable", "Obstacle", "edited", "obstacles", "promote"]
 
 _OF_DRAFTS = ("status.json", "preview.json", "manifest.json")
 """Files that a draft has for itself; the profile gets a manifest of its own, since the draft may have been edited."""
@@ -28,6 +29,54 @@ _SHOWN = 5
 
 class NotPromotable(ValueError):
     """A draft that must not become a profile yet; the message says where and what to do."""
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """One thing that stands between a draft and its promotion: a sentence, and where it is about, as far as is known.
+
+    `kind`: `question` (of the assembler; an edited draft has answered it), `review` (goes when somebody has looked at it
+    and wants it), `fault` (goes by editing alone).
+    """
+
+    kind: str
+    sentence: str
+    file: str = ""
+    line: int = 0
+    step: str = ""
+
+
+def obstacles(slug: str, data_root: Path) -> list[Obstacle]:
+    """All that `promote` would refuse, each by itself. Raises ValueError for no name, LookupError for no draft, OSError."""
+    draft = folder_of(slug, data_root)
+    status = json_object(draft / "status.json")
+    found = [Obstacle("question", str(sentence)) for sentence in status.get("problems") or []]
+    try:
+        profile = load_profile(draft / "profile.yaml")
+        files = _files(draft)
+    except (BadDocument, NotPromotable) as error:
+        line = re.search(r"profile\.yaml, line (\d+)", str(error))
+        return [*found, Obstacle("fault", str(error), "profile.yaml", int(line[1]) if line else 0)]
+    path = draft / "profile.yaml"
+    if profile.metadata.slug != slug:
+        found.append(Obstacle("fault", _misnamed(path, profile, slug), "profile.yaml"))
+    found += [
+        Obstacle("fault", _unresolved(step.id), "profile.yaml", line, step.id) for step, line in _secrets(profile, path)
+    ]
+    sizes = {name: file.stat().st_size for name, file in files.items()}
+    target = data_root / "profiles" / slug
+    found += [Obstacle("fault", sentence) for sentence in refused(sizes, target, data_root)]
+    found += [Obstacle("review", f"{sentence}.") for sentence in to_review(sizes)]
+    for step in [*profile.prologue, *profile.steps]:
+        for name in named_files(step):
+            if name not in files:
+                found.append(Obstacle("fault", _absent(name), name, 0, step.id))
+    found += [
+        Obstacle("review", f"This looks like {leak.what}.", leak.file, leak.line, leak.steps)
+        for leak in leaks(profile, files)
+        if not leak.file.startswith(_UPLOADS)
+    ]
+    return found
 
 
 def promote(
@@ -49,13 +98,10 @@ def promote(
         )
     profile = load_profile(draft / "profile.yaml")
     if profile.metadata.slug != slug:
-        raise NotPromotable(
-            f"{draft / 'profile.yaml'} calls itself {profile.metadata.slug!r}, and the draft is {slug!r}: "
-            "write the draft's name under metadata, slug."
-        )
+        raise NotPromotable(_misnamed(draft / "profile.yaml", profile, slug))
     _refuse_secrets(profile, draft / "profile.yaml")
     problems = status.get("problems")
-    if isinstance(problems, list) and problems and not _edited(draft):
+    if isinstance(problems, list) and problems and not edited(draft):
         more = f" ({len(problems) - 1} more: wctl drafts show {slug})" if len(problems) > 1 else ""
         raise NotPromotable(f"{problems[0]}{more}")
     files = _files(draft)
@@ -63,7 +109,7 @@ def promote(
     _refuse_sizes(files, target, data_root, reviewed=reviewed)
     for named in (name for step in [*profile.prologue, *profile.steps] for name in named_files(step)):
         if named not in files:
-            raise NotPromotable(f"{named} is named in profile.yaml and is not in the draft.")
+            raise NotPromotable(_absent(named))
     if not reviewed:
         _refuse_leaks([*leaks(profile, files)], tell)
     text = referring((draft / "profile.yaml").read_text("utf-8"), OF_PROFILE)
@@ -114,15 +160,33 @@ def _refuse_leaks(found: Sequence[Leak], tell: Callable[[str], None]) -> None:
 
 
 def _refuse_secrets(profile: Profile, path: Path) -> None:
-    """Raises `NotPromotable` for a step that would send a pseudonym: it stands for a secret that was never resolved."""
+    for step, line in _secrets(profile, path):
+        raise NotPromotable(f"{path}, line {line}: {_unresolved(step.id)[0].lower()}{_unresolved(step.id)[1:]}")
+
+
+def _secrets(profile: Profile, path: Path) -> Iterator[tuple[Step, int]]:
+    """Steps that would send a pseudonym, which stands for a secret that was never resolved, and the line of it."""
     for step in [*profile.prologue, *profile.steps]:
-        for text in _texts(step.model_dump(exclude=_NOT_SENT)):
-            if found := SECRET.search(text):
-                raise NotPromotable(
-                    f"{path}, line {_line(path, step, found.group())}: a secret of the recording is not resolved "
-                    f"(step {step.id}). Put {{{{ secrets.NAME }}}}, {{{{ generated.NAME }}}} or a value from an earlier "
-                    "step in its place."
-                )
+        found = {mark.group() for text in _texts(step.model_dump(exclude=_NOT_SENT)) for mark in SECRET.finditer(text)}
+        yield from ((step, line) for line in sorted({_line(path, step, pseudonym) for pseudonym in found}))
+
+
+def _unresolved(step: str) -> str:
+    return (
+        f"A secret of the recording is not resolved (step {step}). Put {{{{ secrets.NAME }}}}, {{{{ generated.NAME }}}} or a "
+        "value from an earlier step in its place."
+    )
+
+
+def _misnamed(path: Path, profile: Profile, slug: str) -> str:
+    return (
+        f"{path} calls itself {profile.metadata.slug!r}, and the draft is {slug!r}: "
+        "write the draft's name under metadata, slug."
+    )
+
+
+def _absent(name: str) -> str:
+    return f"{name} is named in profile.yaml and is not in the draft."
 
 
 def _line(path: Path, step: Step, pseudonym: str) -> int:
@@ -149,7 +213,7 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _edited(draft: Path) -> bool:
+def edited(draft: Path) -> bool:
     """Problems are answered by editing: the document, or a file beside it, is another than the one that was written."""
     written = json_object(draft / "manifest.json").get("files")
     known = written if isinstance(written, dict) else {}
