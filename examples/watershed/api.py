@@ -102,7 +102,7 @@ def set_climate(runid: str, config: str) -> ResponseReturnValue:
 def run_wepp(runid: str, config: str) -> ResponseReturnValue:
     run = current_runs().find(runid, config)
     with run.editing("wepp") as wepp:
-        if _last_run(run)["status"] in UNFINISHED:
+        if last_run(run)["status"] in UNFINISHED:
             raise TaskError("This run is already being computed.")
         job = jobs.enqueue(run.redis, "run_wepp", run.runid)
         wepp.update(job_id=job.id, queued_at=now(), started_at=None, finished_at=None)
@@ -112,7 +112,7 @@ def run_wepp(runid: str, config: str) -> ResponseReturnValue:
 @calls.get("/runs/<runid>/<config>/rq/status")
 @login_required
 def run_status(runid: str, config: str) -> ResponseReturnValue:
-    return jsonify(_last_run(current_runs().find(runid, config)))
+    return jsonify(last_run(current_runs().find(runid, config)))
 
 
 @calls.get("/rq/api/jobstatus/<job_id>")
@@ -122,7 +122,7 @@ def job_status(job_id: str) -> ResponseReturnValue:
     return jsonify(status), 404 if status["status"] == "not_found" else 200
 
 
-def _last_run(run: Run) -> dict[str, Any]:
+def last_run(run: Run) -> dict[str, Any]:
     """Return `{status, job_id}` of the last computation, also of one that something else enqueued; else `idle`."""
     job_id = jobs.waiting_job(run.redis, "run_wepp", run.runid) or run.state("wepp").get("job_id")
     status = jobs.tree_status(run.redis, job_id)["status"] if job_id else "idle"

@@ -31,6 +31,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         REMEMBER_COOKIE_HTTPONLY=True,
         REMEMBER_COOKIE_SAMESITE="Lax",
         REMEMBER_COOKIE_SECURE=settings.behind_https,
+        TOOLBAR=settings.recorder_enabled,
     )
     app.json.sort_keys = False
     app.extensions["runs"] = Runs.from_settings(settings)

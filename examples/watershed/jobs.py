@@ -38,13 +38,14 @@ def enqueue(redis: Redis, function: str, runid: str, *, parent: Job | None = Non
 
 
 def tree_status(redis: Redis, job_id: str) -> dict[str, Any]:
-    """Return `{id, runid, status, started_at, ended_at}` of the tree below a job; times are ISO 8601, UTC.
+    """Return `{id, runid, status, started_at, ended_at, jobs}` of the tree below a job; times are ISO 8601, UTC.
 
-    `status` is `not_found` when there is no such job. `ended_at` is None until every job has ended.
+    `status` is `not_found` when there is no such job. `ended_at` is None until every job has ended. `jobs` are those of
+    the tree, each as `{name, status}`, its root first.
     """
     tree = list(_tree(redis, job_id))
     if not tree:
-        return {"id": job_id, "runid": None, "status": "not_found", "started_at": None, "ended_at": None}
+        return {"id": job_id, "runid": None, "status": "not_found", "started_at": None, "ended_at": None, "jobs": []}
     statuses = {job.get_status(refresh=False) for job in tree}
     ends = [job.ended_at for job in tree if job.ended_at]
     root = tree[0]
@@ -54,6 +55,7 @@ def tree_status(redis: Redis, job_id: str) -> dict[str, Any]:
         "status": next((status for status in PRECEDENCE if status in statuses), JobStatus.FINISHED.value),
         "started_at": root.started_at.isoformat() if root.started_at else None,
         "ended_at": max(ends).isoformat() if len(ends) == len(tree) else None,
+        "jobs": [{"name": name_of(job), "status": job.get_status(refresh=False).value} for job in tree],
     }
 
 
@@ -72,6 +74,11 @@ def waiting_job(redis: Redis, function: str, runid: str) -> str | None:
             if job is not None and job.func_name == f"tasks.{function}" and runid_of(job) == runid:
                 return job.id
     return None
+
+
+def name_of(job: Job) -> str:
+    """Return the name of a job's function in `tasks`."""
+    return job.func_name.removeprefix("tasks.")
 
 
 def runid_of(job: Job) -> str | None:

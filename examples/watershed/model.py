@@ -68,7 +68,8 @@ def report(run: Run) -> None:
     dem = _values(run, "dem/dem.tif")
     _write_summary(run, loss, gradient, classes, dem, hillslopes=int(labels.max()))
     _write_hillslopes(run, loss, gradient, labels)
-    write_picture(run.path("export/soil_loss.png"), dem, loss.values, _values(run, "watershed/channels.tif") == 1)
+    channels = _values(run, "watershed/channels.tif") == 1
+    write_picture(run.path("export/soil_loss.png"), dem, loss.values, channels, loss.cell_size)
 
 
 def _write_summary(run: Run, loss: Raster, gradient: Grid, classes: Grid, dem: Grid, hillslopes: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import shown
+from api import last_run
 from current import current_runs
 from flask import Blueprint, abort, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
@@ -52,7 +54,9 @@ def create(config: str) -> ResponseReturnValue:
 @login_required
 def run_page(runid: str, config: str) -> str:
     run = current_runs().find(runid, config)
-    summary = run.directory / SUMMARY
+    path = run.directory / SUMMARY
+    summary = json.loads(path.read_bytes()) if path.exists() else None
+    last = last_run(run)
     return render_template(
         "run.html",
         run=run,
@@ -61,7 +65,12 @@ def run_page(runid: str, config: str) -> str:
         landuse=run.state("landuse"),
         climate=run.state("climate"),
         wepp=run.state("wepp"),
-        summary=json.loads(summary.read_bytes()) if summary.exists() else None,
+        status=last["status"],
+        steps=shown.steps(run.redis, last["job_id"]),
+        summary=summary,
+        legend=shown.LEGEND,
+        channels=shown.CHANNELS,
+        scale=shown.scale(summary["grid"]) if summary else None,
     )
 
 

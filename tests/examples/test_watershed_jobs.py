@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from types import ModuleType
@@ -19,7 +20,10 @@ from rq.job import Job
 from tests.examples.watershed_site import TABLE, WATERSHED, Browser, Site, crop, directory_of, seed
 from tests.support import wait_until
 
+TREE = ["run_wepp", "delineate", "run_slope", "run_flow", "run_rusle", "finalize"]
 
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_a_whole_run(site: Site, browser: Browser) -> None:
     page = browser.create()
     assert browser.http.get(f"{page}rq/status").json() == {"status": "idle", "job_id": None}
@@ -32,7 +36,8 @@ def test_a_whole_run(site: Site, browser: Browser) -> None:
     assert ended["status"] == "finished"
     assert ended["runid"] == page.split("/")[3]
     assert ended["started_at"] < ended["ended_at"]
-    assert list(ended) == ["id", "runid", "status", "started_at", "ended_at"]
+    assert list(ended) == ["id", "runid", "status", "started_at", "ended_at", "jobs"]
+    assert ended["jobs"] == [{"name": name, "status": "finished"} for name in TREE]
     assert browser.http.get(f"{page}rq/status").json() == {"status": "finished", "job_id": ended["id"]}
 
     summary = browser.http.get(f"{page}report/summary").json()
@@ -63,7 +68,12 @@ def test_a_whole_run(site: Site, browser: Browser) -> None:
 
     shown = browser.http.get(page).text
     assert f"{summary['soil_loss']['mean_t_ha_yr']:.2f}" in shown
-    assert browser.http.get(f"{page}browse/export/soil_loss.png").content.startswith(b"\x89PNG")
+    assert re.findall(r'data-job="(\w+)" data-status="finished"', shown) == TREE
+    assert ">2 km</span>" in shown  # of the 6.8 km that the map shows
+    with rasterio.open(io.BytesIO(browser.http.get(f"{page}browse/export/soil_loss.png").content)) as picture:
+        assert (picture.width, picture.height, picture.count) == (540, 360, 3)
+        red, _, blue = picture.read().astype(int)
+    assert ((blue > red) == channels.repeat(6, axis=0).repeat(6, axis=1)).all()
     assert "finalize COMPLETED" in (directory_of(site, page) / "_logs" / "wepp.log").read_text()
 
 
@@ -130,6 +140,8 @@ def test_a_dead_job_fails_the_tree_and_the_run_can_be_mended(site: Site, browser
     assert statuses == ["failed", "deferred", "deferred", "deferred", "deferred"]
     assert "delineate FAILED: RasterError" in (directory_of(site, page) / "_logs" / "wepp.log").read_text()
     assert browser.http.get(f"{page}report/summary").status_code == 404
+    states = re.findall(r'data-job="(\w+)" data-status="(\w+)"', browser.http.get(page).text)
+    assert states == list(zip(TREE, ["finished", *statuses], strict=True))
 
     browser.upload_dem(page, crop(30, 30))
     assert browser.compute(page)["status"] == "finished"
@@ -139,6 +151,7 @@ def test_unknown_jobs_are_not_found(browser: Browser) -> None:
     answer = browser.http.get("/weppcloud/rq/api/jobstatus/no-such")
     assert answer.status_code == 404
     assert answer.json()["status"] == "not_found"
+    assert answer.json()["jobs"] == []
 
 
 def test_clone_that_holds_only_its_configuration_runs_from_a_bare_enqueue(site: Site, browser: Browser) -> None:

@@ -1,4 +1,4 @@
-// The run page: sends its forms without leaving the page, starts the computation, and asks how it goes until it has ended.
+// The run page: sends its forms without leaving the page, starts the computation, and shows how its jobs go until they end.
 "use strict";
 
 const ENDED = ["finished", "failed", "stopped", "canceled", "not_found", "idle"];
@@ -27,7 +27,7 @@ function send(form, options, success) {
     event.preventDefault();
     try {
       say(form, success(await post(form.action, options(form))), true);
-      form.querySelector(".note")?.remove();  // it tells what was stored when the page was loaded
+      form.querySelector(".now")?.remove();  // it tells what was stored when the page was loaded
     } catch (error) {
       say(form, error.message, false);
     }
@@ -44,33 +44,45 @@ send(document.querySelector("#dem"), asForm, ({ Content }) => `Stored: ${Content
 send(document.querySelector("#landuse"), asForm, ({ Content }) => `Stored: ${Content.classes} classes.`);
 send(document.querySelector("#climate"), asJson, ({ Content }) => `Stored: R = ${Content.rainfall_erosivity}.`);
 send(document.querySelector("#run"), () => ({}), ({ job_id }) => {
-  show("queued");
+  show({ status: "queued", jobs: [] });
   follow(job_id);
   return "";
 });
 
-function show(status) {
-  statusLabel.textContent = status;
-  statusLabel.className = `status ${status}`;
+function show({ status, jobs }) {
+  mark(statusLabel, statusLabel, status);
   runButton.disabled = !ENDED.includes(status);
+  if (!jobs) return;
+  const states = new Map(jobs.map((job) => [job.name, job.status]));
+  for (const place of document.querySelectorAll("[data-job]")) {
+    const state = states.get(place.dataset.job) || "not yet";
+    mark(place, place.querySelector("span"), state);
+  }
+}
+
+function mark(place, label, status) {
+  place.dataset.status = status;
+  label.textContent = status;
 }
 
 async function follow(jobId) {
   const answer = await fetch(`${document.body.dataset.site}rq/api/jobstatus/${jobId}`);
-  const { status } = await answer.json();
-  show(status);
-  if (!ENDED.includes(status)) {
+  const told = await answer.json();
+  show(told);
+  if (!ENDED.includes(told.status)) {
     setTimeout(follow, 400, jobId);
-  } else if (status === "finished") {
+  } else if (told.status === "finished") {
     window.location.reload();
+  } else {
+    say(document.querySelector("#run"), `The computation is ${told.status}. Change an input and run it again.`, false);
   }
 }
 
 async function showCurrent() {
   const answer = await fetch("rq/status");
-  const { status, job_id } = await answer.json();
-  show(status);
-  if (!ENDED.includes(status)) follow(job_id);
+  const told = await answer.json();
+  show(told);
+  if (!ENDED.includes(told.status)) follow(told.job_id);
 }
 
 showCurrent();
