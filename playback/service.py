@@ -86,9 +86,11 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
             tidying = asyncio.create_task(_tidying(data_root, environ, retention, log))
             # The first replay should not pay for loading GDAL.
             loading = asyncio.get_running_loop().run_in_executor(None, comparators.load)
+            reading = asyncio.get_running_loop().run_in_executor(None, pages.records.warm)
             yield
             tidying.cancel()
             await loading
+            await reading
             await asyncio.to_thread(runs.stop, STOP)
 
     app = FastAPI(
@@ -235,7 +237,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
         kept = [folder.name for folder in results.history(data_root, slug)]
         return _Json({**entry.as_json(), "document": document, "results": kept})
 
-    install_pages(app, data_root, runs, environ)
+    pages = install_pages(app, data_root, runs, environ)
     return app
 
 

@@ -103,15 +103,24 @@ class View:
 # ---------------------------------------------------------------------- the view
 
 
-def view(site: Site, slug: str, query: dict[str, str]) -> View:
-    """The page for a query. Raises UnknownProfile."""
+@dataclass(frozen=True)
+class Known:
+    """What is worked out of a profile, and stays true as long as it is the same."""
+
+    profile: Profile
+    said: Remarks
+    origins: list[Origin]
+
+
+def view(site: Site, slug: str, query: dict[str, str], known: dict[str, Known]) -> View:
+    """The page for a query; `known` is kept from one to the next. Raises UnknownProfile."""
     found = site.records.profile(slug)
     profile = None if isinstance(found, str) else found
     folder = site.data_root / catalogue.PROFILES / slug
     history = site.records.history(slug)
     last = history[0] if history else None
     report = site.records.report(last) if last else None
-    said = _remarks(folder)
+    said, origins = _known(profile, folder, known)
     every = [*profile.prologue, *profile.steps] if profile else []
     steps = Page.of_all(every, number_of(query.get("page")), _STEPS)
     files = list(_files(folder))
@@ -123,7 +132,7 @@ def view(site: Site, slug: str, query: dict[str, str]) -> View:
         sparkline(history[:_TREND], large=True), Page.of_all(history, number_of(query.get("runs")), _HISTORY),
         Page([_step(n, s, before, said) for n, s in enumerate(steps.items, steps.first)], steps.number, steps.of,
              steps.total, steps.first),
-        before, Page.of_all(list(_origins(every, said)), number_of(query.get("values")), _STEPS),
+        before, Page.of_all(origins, number_of(query.get("values")), _STEPS),
         [Rule(rule, reasons.get(f"ignored: {rule.why}", 0) if report else None) for rule in profile.ignore]
         if profile else [],
         sorted(reasons.items(), key=lambda pair: -pair[1]),
@@ -131,6 +140,17 @@ def view(site: Site, slug: str, query: dict[str, str]) -> View:
         files[:_FILES], max(0, len(files) - _FILES), sum(file.size for file in files),
         _readme(folder), list(profile.overlays) if profile else [],
     )  # fmt: skip
+
+
+def _known(profile: Profile | None, folder: Path, known: dict[str, Known]) -> tuple[Remarks, list[Origin]]:
+    if profile is None:
+        return Remarks(), []
+    found = known.get(folder.name)
+    if found is None or found.profile is not profile:
+        said = _remarks(folder)
+        found = Known(profile, said, list(_origins([*profile.prologue, *profile.steps], said)))
+        known[folder.name] = found
+    return found.said, found.origins
 
 
 def _step(number: int, step: Step, before: int, said: Remarks) -> StepView:
@@ -245,11 +265,12 @@ def _files(folder: Path) -> Iterator[File]:
 def routes(site: Site) -> APIRouter:
     """`/ui/profiles/{slug}` and its files."""
     router = APIRouter()
+    known: dict[str, Known] = {}
 
     @router.get("/ui/profiles/{slug}")
     async def page(slug: str, request: Request) -> Response:
         try:
-            found = await asyncio.to_thread(view, site, slug, dict(request.query_params))
+            found = await asyncio.to_thread(view, site, slug, dict(request.query_params), known)
         except UnknownProfile as error:
             return site.refusal(request, 404, str(error))
         return await asyncio.to_thread(lambda: site.page(request, "profile.html", view=found))

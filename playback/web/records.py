@@ -5,6 +5,7 @@ A report can have thousands of steps, and a list shows none of them: what stands
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections import OrderedDict
@@ -16,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from assembler.document import BadDocument, load_profile
 from assembler.profile import Profile
 from playback import catalogue, results
+from playback.errors import UnknownProfile
 from playback.report import Report
 
 __all__ = ["Records", "Summary"]
@@ -89,6 +91,12 @@ class Records:
         """The promoted profile, or the sentence that says why it cannot be read. Raises UnknownProfile."""
         path = catalogue.find(slug, self.data_root)
         return self._profiles.get(path) or f"{path} cannot be read."
+
+    def warm(self) -> None:
+        """Read all profiles, so that nobody has to wait for it later."""
+        for slug in catalogue.slugs(self.data_root):
+            with contextlib.suppress(UnknownProfile):  # taken away meanwhile
+                self.profile(slug)
 
     def history(self, slug: str) -> list[Summary]:
         """The profile's kept reports, newest first."""
