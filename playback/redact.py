@@ -92,7 +92,9 @@ class Redaction:
     def text(self, text: str, kind: Kind = "text") -> str:
         """`text` with every secret hidden; those that the recorder hid already stay pseudonyms."""
         hidden = hide(_utf8(text), self.secrets)
-        marks = Redactor(self._names, self._pseudonyms).scan(hidden, kind).marks
+        redactor = Redactor(self._names, self._pseudonyms)
+        marks = redactor.scan(hidden, kind).marks
+        marks = marks + redactor.known_marks(hidden)  # a secret by its name here, and said again there
         hides = [mark._replace(text=HIDDEN) for mark in merged(marks) if not _is_hidden(hidden[mark.start : mark.end])]
         return replaced(hidden, hides)
 
