@@ -4,7 +4,7 @@ READY := .venv/.installed
 CORPUS := ../shared/corpus
 ARGS :=
 
-.PHONY: help demo test lint types bench docs corpus soak clean
+.PHONY: help demo test lint types bench docs corpus soak peers clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## */\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
@@ -36,6 +36,10 @@ corpus: $(READY)  ## score the engine over the practice corpus at CORPUS (ARGS: 
 
 soak: $(READY)  ## record and replay under load for a long time, with processes killed on the way
 	@$(PY) scripts/soak.py $(ARGS)
+	@$(PY) scripts/soak_redis.py
+
+peers: $(READY)  ## other frameworks' own tests with the recorder around every application (from the package index)
+	@$(PY) scripts/peers.py $(ARGS)
 
 clean:  ## remove what the other targets made, .venv included
 	rm -rf .venv .venv.lock build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
