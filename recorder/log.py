@@ -123,6 +123,7 @@ class Writer:
                 self._latest_ns = event["mono_ns"]
                 if not self._announced:
                     self._announced = self._write(self._opened_record())
+                    self._register()
                 if self._unreported and self._write(self._lost_record()):
                     self._unreported = 0
                 return self._write(event)
@@ -269,6 +270,10 @@ class Writer:
             _flush_folder(self.directory)
         for idle in list(_open_writers)[:-MAX_OPEN]:
             idle._close_if_idle()
+        if self._announced:
+            self._register()
+
+    def _register(self) -> None:
         with contextlib.suppress(OSError):
             register(self._root, self.directory / LOG_NAME, self._run)
 
