@@ -94,23 +94,29 @@ def sides(expected: str, actual: str, *, named: str = "", differing: Iterable[st
 def of_diff(lines: Sequence[str]) -> Sides:
     """A unified diff as two columns."""
     found: list[Line] = []
+    hunk: list[Line] = []
     gone: list[tuple[int, str]] = []
     new: list[tuple[int, str]] = []
     left = right = 0
 
     def flush() -> None:
-        found.extend(_paired(gone, new))
+        hunk.extend(_paired(gone, new))
         gone.clear()
         new.clear()
 
+    def close() -> None:
+        """What differs in nothing but how a secret is hidden is no difference."""
+        flush()
+        if any(line.kind != "same" for line in hunk):
+            found.extend([Line("gap"), *hunk] if found else hunk)
+        hunk.clear()
+
     for line in lines:
-        if line.startswith(("--- ", "+++ ")) and not found and not gone and not new:
+        if line.startswith(("--- ", "+++ ")) and not left:
             continue
-        if hunk := _HUNK.match(line):
-            flush()
-            if left:
-                found.append(Line("gap"))
-            left, right = int(hunk[1]), int(hunk[2])
+        if place := _HUNK.match(line):
+            close()
+            left, right = int(place[1]), int(place[2])
         elif line.startswith("-"):
             gone.append((left, line[1:]))
             left += 1
@@ -119,10 +125,10 @@ def of_diff(lines: Sequence[str]) -> Sides:
             right += 1
         elif line.startswith(" ") or not line:
             flush()
-            text = [(_cut(line[1:]), False)]
-            found.append(Line("same", left, text, right, text))
+            text = [(_cut(_veiled(line[1:])), False)]
+            hunk.append(Line("same", left, text, right, text))
             left, right = left + 1, right + 1
-    flush()
+    close()
     cut = "The beginning; the download has all of it." if lines and lines[-1].startswith("… ") else ""
     return Sides(lines=found[:_SHOWN], cut=cut or _more(len(found)))
 
@@ -146,7 +152,7 @@ def _paired(gone: Sequence[tuple[int, str]], new: Sequence[tuple[int, str]]) -> 
             text = [(_cut(_veiled(now[1])), False)]
             yield Line("same", was[0], text, now[0], text)
         else:
-            left, right = marked(was[1], now[1])
+            left, right = marked(_veiled(was[1]), _veiled(now[1]))
             yield Line("changed", was[0], left, now[0], right)
 
 
