@@ -4,7 +4,7 @@ READY := .venv/.installed
 CORPUS := ../shared/corpus
 ARGS :=
 
-.PHONY: help demo test lint types bench docs corpus soak peers clean
+.PHONY: help demo test lint types bench docs reference corpus soak peers clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## */\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
@@ -28,7 +28,11 @@ types: $(READY)  ## mypy --strict over the four packages
 bench: $(READY)  ## every benchmark, one after the other (fails when one misses its limit)
 	@status=0; for bench in benchmarks/[!_]*.py; do echo "== $$bench"; $(PY) "$$bench" $(ARGS) || status=$$?; done; exit $$status
 
-docs: $(READY)  ## write the generated pages and the schema from the code
+docs: reference  ## the documentation site, into site/ (strict: a link that leads nowhere fails it)
+	@NO_MKDOCS_2_WARNING=true $(PY) -m mkdocs build --quiet --strict --clean $(ARGS)
+	@echo "site/index.html"
+
+reference: $(READY)  ## write the generated pages and the schema from the code
 	@$(PY) scripts/docs.py $(ARGS)
 
 corpus: $(READY)  ## score the engine over the practice corpus at CORPUS (ARGS: names of applications)

@@ -1,4 +1,7 @@
-"""The documentation: generated pages are what the code says, links lead somewhere, examples load."""
+"""The documentation: generated pages are what the code says, links lead somewhere, examples outside of docs/ load.
+
+What the pages in docs/ say is done in `tests.pages.test_pages`.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,10 @@ from tests.support import ROOT, clean_environ
 from wctl.cli import app
 
 DOCS = ROOT / "docs"
-PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")] + sorted(DOCS.glob("*.md"))
+OUTSIDE = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
+PAGES = OUTSIDE + sorted(DOCS.rglob("*.md"))
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^()\s]+)\)")
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def prose(text: str) -> str:
@@ -71,7 +75,7 @@ def test_every_command_and_option_is_named() -> None:
 def test_every_command_that_is_mentioned_exists(page: Path) -> None:
     known = {name for name, _ in commands(typer.main.get_command(app), "wctl")}
     # In code: between backticks, or at the beginning of an indented line.
-    mentioned = re.findall(r"(?:`|^ {4})wctl ([a-z][a-z-]+)(?: ([a-z]+)\b)?", page.read_text(), re.MULTILINE)
+    mentioned = re.findall(r"(?:`|^ {4}|^)wctl ([a-z][a-z-]+)(?: ([a-z]+)\b)?", page.read_text(), re.MULTILINE)
     groups = {name.split()[1] for name in known if name.count(" ") == 2}
     words = {f"wctl {first} {second}" if first in groups and second else f"wctl {first}" for first, second in mentioned}
     assert words - known == set()
@@ -91,7 +95,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert dead == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", OUTSIDE, ids=lambda page: page.name)
 def test_every_profile_loads(page: Path) -> None:
     """A YAML example is a profile, or sections and keys of one."""
     for language, text in FENCE.findall(page.read_text()):
@@ -101,7 +105,7 @@ def test_every_profile_loads(page: Path) -> None:
                     comparators.validate_params(comparison.method, comparison.params)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", OUTSIDE, ids=lambda page: page.name)
 def test_every_program_runs(page: Path, tmp_path: Path) -> None:
     """Python examples, each in a process of its own; for Django there is a project to be found."""
     (tmp_path / "mysite").mkdir()
