@@ -4,7 +4,7 @@ READY := .venv/.installed
 CORPUS := ../shared/corpus
 ARGS :=
 
-.PHONY: help demo test lint types bench docs reference corpus soak peers clean
+.PHONY: help demo test lint types bench docs reference corpus soak peers clean screenshots
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## */\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
@@ -34,6 +34,9 @@ docs: reference  ## the documentation site, into site/ (strict: a link that lead
 
 reference: $(READY)  ## write the generated pages and the schema from the code
 	@$(PY) scripts/docs.py $(ARGS)
+
+screenshots: $(READY)  ## make the pictures of the service's pages anew (needs Chromium)
+	@$(PY) scripts/screenshots.py $(ARGS)
 
 corpus: $(READY)  ## score the engine over the practice corpus at CORPUS (ARGS: names of applications)
 	@$(PY) scripts/corpus.py $(CORPUS) $(ARGS)

@@ -55,10 +55,10 @@ class Puppet:
         """A step begins."""
         self.events.put({"event": "step_started", "id": step, "method": "GET", "path": "/", "index": index, "of": of})
 
-    def end(self, step: str, index: int = 0, of: int = 1, result: str = "passed") -> None:
+    def end(self, step: str, index: int = 0, of: int = 1, status: int = 200) -> None:
         """It ends."""
         self.events.put(
-            {"event": "step_finished", "id": step, "result": result, "status": 200, "duration_ms": 12.0, "wait_ms": 0.0,
+            {"event": "step_finished", "id": step, "result": "passed", "status": status, "duration_ms": 12.0, "wait_ms": 0.0,
              "mismatches": 0, "index": index, "of": of}
         )  # fmt: skip
 

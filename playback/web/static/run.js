@@ -50,7 +50,7 @@ async function jobs(there) {
   const answer = await fetch(there.pathname + there.search);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const section = page.getElementById("jobs")?.closest("section");
-  if (section) run.append(document.adoptNode(section));
+  if (section) document.getElementById("steps").closest("section").before(document.adoptNode(section));
 }
 
 async function ended() {

@@ -1,0 +1,174 @@
+"""Make pictures of every page of the playback service, in both themes, into docs/images/.
+
+    .venv/bin/python scripts/screenshots.py [--out DIR]      needs Chromium
+
+The sample profile is replayed three times against the sample application and once against a copy with a wrong line; then
+the pages are looked at with a browser. Times and ids differ from one call to the next: commit the pictures when a page
+has changed, and look at them before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import struct
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import rasterio
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from playback import engine  # noqa: E402
+from playback.engine import Options, replay  # noqa: E402
+from tests.browser.conftest import CHROMIUM  # noqa: E402
+from tests.browser.told import Puppet  # noqa: E402
+from tests.playback.reports import passed  # noqa: E402
+from tests.playback.serving import serving  # noqa: E402
+from tests.sample import broken_copy, settings, site_of_its_own  # noqa: E402
+
+SLUG = "watershed-small"
+WIDE, HIGH = 1200, 780
+PHONE = 390
+COLOURS = 256
+
+
+def furnish(folder: Path, data_root: Path) -> None:
+    """The sample profile with a history of replays, and a draft of it."""
+    shutil.copytree(ROOT / "profiles" / SLUG, data_root / "profiles" / SLUG)
+    draft = data_root / "profiles" / "_drafts" / "watershed-large"
+    shutil.copytree(ROOT / "profiles" / SLUG, draft)
+    document = (draft / "profile.yaml").read_text(encoding="utf-8")
+    (draft / "profile.yaml").write_text(document.replace(f"slug: {SLUG}", "slug: watershed-large", 1), encoding="utf-8")
+    status = {"state": "ready", "steps": 16, "made": time.time() - 3 * 86400, "problems": [], "warnings": []}
+    (draft / "status.json").write_text(json.dumps(status))
+    for name, broken in (("right", False), ("wrong", True)):
+        (folder / name).mkdir()
+        source = [broken_copy(folder / name)] if broken else []
+        with site_of_its_own(folder / name, *source) as site:
+            for _ in range(1 if broken else 3):
+                report = replay(SLUG, data_root, Options(base_url=site.url, keep_going=True), settings(site, data_root))
+                print(f"{SLUG}: {report.result}", flush=True)
+
+
+def watch(url: str, puppet: Puppet) -> str:
+    """Begin a run that stands still in the middle; returns the path of its page."""
+    answer = httpx.post(f"{url}/ui/run", data={"slug": SLUG})
+    profile = httpx.get(f"{url}/profiles/{SLUG}").json()["document"]
+    planned = [*profile["prologue"], *profile["steps"]]
+    steps = [step["id"] for step in planned]
+    at = steps.index("post-api-run-wepp")
+    for number, step in enumerate(steps[: at + 1]):
+        puppet.begin(step, number, len(steps))
+        if number < at:
+            puppet.end(step, number, len(steps), planned[number]["expect"]["status"])
+    names = ["run_wepp", "delineate", "run_slope", "run_flow", "run_rusle", "finalize"]
+    states = ["finished", "finished", "finished", "started", "deferred", "deferred"]
+    tree: dict[str, object] = {"id": "0", "function": f"tasks.{names[0]}", "status": states[0], "duration_ms": 41.0}
+    below = [
+        {"id": str(n), "function": f"tasks.{name}", "status": state, "queue": "wepp", "children": []}
+        for n, (name, state) in enumerate(zip(names, states, strict=True))
+    ]
+    puppet.events.put({"event": "wait_started", "id": steps[at], "job": "0", "limit_s": 30.0})
+    puppet.events.put({"event": "jobs", "id": steps[at], "tree": tree | {"children": below[1:]}})
+    return str(answer.headers["location"])
+
+
+def pages(url: str, live: str) -> Mapping[str, str]:
+    """Every page by the name of its picture."""
+    runs = httpx.get(f"{url}/runs").json()
+    failed = next(run["run_id"] for run in runs if run["result"] == "failed")
+    return {
+        "catalogue": "/",
+        "runs": "/ui/runs",
+        "profile": f"/ui/profiles/{SLUG}",
+        "run-live": live,
+        "run-failed": f"/ui/runs/{failed}",
+        "run-failed-map": f"/ui/runs/{failed}#files",
+    }
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Chromium."""
+    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if path is None:
+        raise SystemExit("Chromium is needed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+
+
+def shoot(chromium: Browser, url: str, shown: Mapping[str, str], out: Path) -> None:
+    """A picture of each page in either theme, and of some on a phone."""
+    for theme, width in (("light", WIDE), ("dark", WIDE), ("light", PHONE)):
+        viewport = {"width": width, "height": HIGH}
+        context = chromium.new_context(viewport=viewport, color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page = context.new_page()
+        for name, path in shown.items():
+            if width == PHONE and name not in ("catalogue", "run-failed"):
+                continue
+            page.goto(url + path)
+            page.wait_for_load_state("load")
+            raw = page.screenshot()
+            picture = out / f"{name}-{'phone' if width == PHONE else theme}.png"
+            picture.write_bytes(smaller(raw))
+            print(f"{picture.name}: {picture.stat().st_size // 1000} kB")
+        context.close()
+
+
+def smaller(png: bytes) -> bytes:
+    """The picture with a palette of its most frequent colours: a third of the size, and no eye sees it."""
+    pixels = decode(png)
+    flat = pixels.reshape(-1, 3)
+    whole = (flat[:, 0].astype(np.uint32) << 16) | (flat[:, 1].astype(np.uint32) << 8) | flat[:, 2]
+    colours, where, counts = np.unique(whole, return_inverse=True, return_counts=True)
+    kept = np.sort(colours[np.argsort(-counts)[:COLOURS]])
+    spread = np.stack([colours >> 16, (colours >> 8) & 255, colours & 255], axis=1).astype(np.int32)
+    palette = np.stack([kept >> 16, (kept >> 8) & 255, kept & 255], axis=1).astype(np.int32)
+    nearest = np.array([int(((palette - colour) ** 2).sum(axis=1).argmin()) for colour in spread], dtype=np.uint8)
+    indices = nearest[where.reshape(-1)].reshape(pixels.shape[:2])
+    height, width = indices.shape
+    lines = np.pad(indices, ((0, 0), (1, 0))).tobytes()
+    head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"PLTE", palette.astype(np.uint8).tobytes()), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
+
+
+def decode(png: bytes) -> np.ndarray:
+    """The pixels of a PNG as rows, columns, RGB."""
+    with rasterio.MemoryFile(png) as file, file.open() as raster:
+        return np.moveaxis(raster.read([1, 2, 3]), 0, -1)
+
+
+def main() -> int:
+    """Make the pictures; returns 0."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
+    out: Path = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        data_root, folder = Path(scratch, "data"), Path(scratch, "site")
+        folder.mkdir()
+        furnish(folder, data_root)
+        puppet = Puppet()
+        engine.replay = puppet  # from here on a run stands still where a picture of it is wanted
+        with serving({"PROFILE_DATA_ROOT": str(data_root)}) as url, browser() as chromium:
+            shoot(chromium, url, pages(url, watch(url, puppet)), out)
+            puppet.events.put(passed())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
