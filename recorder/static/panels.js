@@ -79,7 +79,8 @@ function inWords(event, paths) {
     const seen = it.reported || {};
     return `in the browser: ${[seen.kind, seen.method, seen.path, seen.status, seen.error].filter(Boolean).join(" ")}`;
   }
-  return [String(it.kind || event.category).replaceAll("_", " "), it.slug, it.message].filter(Boolean).join(" ");
+  const said = { tombstone: "a value was taken out", log_opened: "a process began to record", lost: `${it.count} records were lost` }[it.kind];
+  return [said || String(it.kind || event.category).replaceAll("_", " "), it.slug, it.message].filter(Boolean).join(" ");
 }
 
 function logPanel() {

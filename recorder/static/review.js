@@ -32,10 +32,10 @@ function openReview() {
 
   // Ask until the assembler has written it; `then` gets what it wrote.
   function wait(then, doing) {
-    const began = Date.now(), hint = make("p", { class: "soft" });
+    const began = Date.now(), hint = make("p", { class: "soft", role: "alert" });
     dialog.dataset.state = "preparing";
-    about.textContent = "";
-    dialog.replaceChildren(head, make("div", { class: "list waits", role: "status" }, make("i", { class: "dot" }), make("p", {}, doing), hint));
+    about.textContent = doing;
+    dialog.replaceChildren(head, make("div", { class: "list waits" }, make("i", { class: "dot" }), hint));
     const turn = async () => {
       let failed = "";
       try {
@@ -48,7 +48,7 @@ function openReview() {
       if (over) return;
       if (failed) hint.textContent = failed;
       else if (Date.now() - began > PATIENCE) {
-        hint.textContent = "Drafts are made by the assembler: `wctl up` makes each as its capture ends, `wctl assemble` makes one. "
+        hint.textContent = "Drafts are made by the assembler: wctl up makes each as its capture ends, wctl assemble makes one. "
           + "You may close this and go on; the toolbar leads back here.";
       }
       timer = setTimeout(turn, Math.min(3000, 300 + (Date.now() - began) / 5));
@@ -59,7 +59,7 @@ function openReview() {
   const wanted = review.id;
   wait((found) => decide(found), "What was recorded is being put together.");
 
-  function decide({ preview, status: made }) {
+  function decide({ preview }) {
     const steps = preview.steps || [];
     const selected = new Set();
     let shown = 0, fitting = steps;
@@ -112,7 +112,8 @@ function openReview() {
       const among = fitting.filter((step) => selected.has(step)).length;
       all.checked = among > 0 && among === fitting.length;
       all.indeterminate = among > 0 && among < fitting.length;
-      dropThem.disabled = keepThem.disabled = !selected.size;
+      dropThem.hidden = ![...selected].some((step) => !isGone(step));
+      keepThem.hidden = ![...selected].some(isGone);
       create.disabled = steps.length > 0 && steps.every(isGone);
       rows.forEach((redraw) => redraw());
     }
@@ -138,7 +139,6 @@ function openReview() {
       const toggle = button("", () => { setGone([step], !isGone(step)); refresh(); }, { class: "quiet" });
       const fields = step.sent || [], jobs = Object.entries(step.jobs || {});
       const parts = [
-        fields.length && `${count(fields.length + (step.more || 0), "value")} sent`,
         ...(step.files || []).map((name) => `file ${name}`),
         ...jobs.map(([name, number]) => (number > 1 ? `job ${name}, ${number} times` : `job ${name}`)),
         (step.records || []).length > 1 && `asked ${step.records.length} times until it was done`,
@@ -155,7 +155,7 @@ function openReview() {
         toggle.setAttribute("aria-label", `${gone ? "Keep" : "Drop"} ${step.method} ${step.asked || step.path}`);
       }];
       if (fields.length) {
-        const details = make("details", {}, make("summary", {}, "What was sent"));
+        const details = make("details", {}, make("summary", {}, `What was sent: ${count(fields.length + (step.more || 0), "value")}`));
         details.addEventListener("toggle", () => {
           if (details.children.length > 1) return;
           details.append(make("ul", { class: "sent" }, ...fields.map((field) => sentField(step, field, redraws))));
@@ -210,8 +210,7 @@ function openReview() {
       close();
     }
 
-    let typing = 0;
-    search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(fill, 80); });
+    search.addEventListener("input", fill);
     const watcher = new IntersectionObserver((seen) => { if (seen.some((each) => each.isIntersecting)) grow(); }, { root: list, rootMargin: "400px" });
     watcher.observe(more);
     dialog.replaceChildren(head,
@@ -223,7 +222,6 @@ function openReview() {
         make("div", { class: "row" }, discard, sure, make("span", { class: "far" }), create)));
     fill();
     search.focus();
-    if (made && made.capture_id !== wanted) close();
   }
 
   function done({ preview, status: made }) {
@@ -231,7 +229,7 @@ function openReview() {
     about.textContent = count(made.steps, "step");
     const told = [...(preview.problems || []), ...(preview.warnings || [])];
     dialog.replaceChildren(head, make("div", { class: "list waits" },
-      make("p", {}, "Whoever curates it finds it among the drafts: `wctl drafts show`, `wctl promote`, or the page of the playback service."),
+      make("p", {}, "Whoever curates it finds it among the drafts: with wctl drafts show and wctl promote, or in the pages of the playback service."),
       told.length > 0 && make("div", { class: "told", tabindex: "0" }, ...told.map((sentence) => make("p", {}, sentence))),
       make("div", { class: "row" },
         may("export") && make("a", { class: "button", href: `${base}drafts/${encodeURIComponent(made.slug)}/export`, download: `${made.slug}.zip` }, "Export"),

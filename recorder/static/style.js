@@ -54,6 +54,8 @@ label, legend { display: block; font-weight: 600; padding: 0; margin-bottom: 4px
 .choice { display: flex; align-items: center; gap: 8px; font-weight: 400; margin: 0; padding: 3px 0; }
 .hint, .soft { color: var(--soft); }
 .hint { font-size: 12px; margin-top: 4px; }
+.wrong:empty { display: none; }
+.sent button { justify-content: center; }
 .wrong { color: var(--red); font-weight: 600; overflow-wrap: anywhere; }
 .row { display: flex; align-items: center; gap: 8px; flex-wrap: wrap; }
 .row .far { margin-inline-start: auto; }
@@ -81,7 +83,7 @@ dialog > * { padding: 12px 18px; flex: none; }
 details { margin-top: 2px; }
 summary { cursor: pointer; color: var(--soft); width: fit-content; }
 .sent { display: grid; margin-top: 4px; border: 1px solid var(--line); border-radius: 8px; }
-.sent li { display: grid; grid-template-columns: minmax(80px, 1fr) 2fr auto; gap: 10px; align-items: center; padding: 4px 6px 4px 10px; }
+.sent li { display: grid; grid-template-columns: minmax(80px, 1fr) 2fr 84px; gap: 10px; align-items: center; padding: 4px 6px 4px 10px; }
 .sent li + li { border-top: 1px solid var(--line); }
 .sent b { font-weight: 600; overflow-wrap: anywhere; }
 .sent span { overflow-wrap: anywhere; white-space: pre-wrap; max-height: 6em; overflow: auto; }
@@ -97,6 +99,8 @@ summary { cursor: pointer; color: var(--soft); width: fit-content; }
   .bar, .panel, dialog { pointer-events: auto; }
   .panel { width: 100%; }
   .state span { max-width: 22ch; }
+  .bar { gap: 4px 2px; }
+  .bar button { padding-inline: 8px; }
   dialog { width: 100vw; height: 100dvh; border: 0; border-radius: 0; }
   dialog > * { padding-inline: 14px; }
   .step { padding-inline: 14px; }

@@ -18,6 +18,8 @@ from tests.support import Server, wait_until
 
 __all__ = ["Recorded", "Toolbar", "expect", "recorded"]
 
+expect.set_options(timeout=20_000)  # ms; whoever runs the tests may have other things going on
+
 
 @dataclass
 class Recorded:
