@@ -14,7 +14,7 @@ from recorder.events import current_operation
 from tests.support import CLEARED, shared
 
 pytest_plugins = ["tests.skips"]
-settings.register_profile("steady", derandomize=True)
+settings.register_profile("steady", derandomize=True, deadline=None)  # how long an example takes is the machine's
 settings.load_profile("steady")  # a change is judged by what it changes; look for more with --hypothesis-seed=random
 
 

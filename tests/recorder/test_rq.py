@@ -30,7 +30,7 @@ from recorder.log import BadLine, read
 from recorder.settings import Settings
 from tests.apps.rq_tasks import Mill, add, again, die, fail, hold, login, nest, refused, work
 from tests.recorder.watching import call_asgi, call_wsgi, environ, events, exchanges, scope
-from tests.support import ROOT, clean_environ
+from tests.support import ROOT, clean_environ, wait_until
 
 REQUEST = "01REQUEST00000000000000000"
 CAPTURE = "01CAPTURE00000000000000000"
@@ -441,7 +441,7 @@ def test_a_killed_work_horse_and_a_stopped_job(queue: Queue, recording: Recorder
     key = "test:hold"
     killed, held = queue.enqueue(die), queue.enqueue(hold, key)
     worker = rq_worker(redis_url, "-c", "recorder.rq")
-    assert queue.connection.blpop([f"{key}:begun"], timeout=20)
+    wait_until(lambda: queue.connection.llen(f"{key}:begun"), "the job has begun", 60)
     send_stop_job_command(queue.connection, held.id)
     _, output = worker.communicate(timeout=30)
     assert worker.returncode == 0, output
