@@ -75,7 +75,9 @@ class Names:
 
     def __init__(self, extra: Iterable[str] = ()) -> None:
         extra = tuple(extra)
-        foreign = {char for name in extra for char in name.lower() + name.upper() if char.isalpha() and not char.isascii()}
+        foreign = {
+            char for name in extra for char in name.lower() + name.upper() if char.isalpha() and not char.isascii()
+        }
         self._letters = _NAME_CHARACTERS + "".join(foreign)
         self.extra = frozenset("".join(words_of(name)) for name in extra) - {""}
         self._needles = _NEEDLES + tuple(
