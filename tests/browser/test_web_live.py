@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from playback import engine
@@ -51,6 +52,7 @@ def test_step_by_step_with_its_jobs_to_the_verdict(page: Page, url: str, puppet:
     expect(page.locator("#progress .current")).to_contain_text("waits for job j, 30.0 s at most")
     puppet.jobs("home", "started", "queued", "deferred")
     expect(page.locator("#jobs .verdict")).to_have_text(["started", "queued", "deferred"])
+    assert Axe().run(page).violations_count == 0
     puppet.jobs("home", "finished", "finished", "failed")
     expect(page.locator("#jobs .verdict")).to_have_text(["finished", "finished", "failed"])
     puppet.end("home")
@@ -79,6 +81,16 @@ def test_a_cut_line_is_told_and_taken_up_again(page: Page, url: str, puppet: Pup
         puppet.events.put(passed())
         line.mend()
         expect(page.locator("#state .verdict")).to_have_text("passed")
+
+
+def test_a_browser_that_goes_offline_says_so(page: Page, url: str, puppet: Puppet) -> None:
+    begin(page, url)
+    page.context.set_offline(True)
+    expect(page.locator("#connection")).to_be_visible()
+    puppet.begin("home")
+    page.context.set_offline(False)
+    expect(page.locator("#connection")).to_be_hidden()
+    expect(page.locator("#progress .current")).to_contain_text("home")
 
 
 def test_a_long_run_shows_the_page_of_the_step_that_it_is_at(page: Page, url: str, puppet: Puppet) -> None:

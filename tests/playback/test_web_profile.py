@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from playback.report import Masked
 from playback.web.markdown import rendered
 from playback.web.remarks import remarks
-from tests.playback.pages import SCRIPT, attributes, keep, texts
+from tests.playback.pages import HARM, SCRIPT, attributes, keep, texts
 from tests.playback.serving import FakeEngine, serving
 
 PROFILE = """
@@ -159,3 +160,41 @@ def test_an_unknown_or_unreadable_profile_is_a_sentence(service: httpx.Client, r
 def test_remarks_of_another_layout_are_left_out() -> None:
     found = remarks("steps: [{id: a, path: /}]  # all of them\nnotes: |\n  # no remark\n")
     assert (found.steps, found.keys, found.files) == ({}, {}, {})
+
+
+def test_whatever_is_in_a_profile_is_text(service: httpx.Client, root: Path) -> None:
+    harm = HARM.replace("\x00", "").replace("\x1b", "").encode("utf-8", "replace").decode()
+    document = {
+        "metadata": {
+            "slug": "shop",
+            "title": harm,
+            "tags": [harm],
+            "recorded_with": {"origin": harm, "run_id": harm, "config": harm},
+            "not_replayed": [harm],
+        },
+        "prerequisites": {"services": [harm], "environment": [harm]},
+        "steps": [
+            {
+                "id": "a",
+                "title": harm,
+                "note": harm,
+                "method": harm,
+                "path": harm,
+                "query": harm,
+                "form": [[harm, harm]],
+                "expect": {"media_type": harm, "location": harm, "contains": harm, "jobs": {harm: harm}},
+                "extract": {harm: {"css": harm}},
+            }
+        ],
+        "comparisons": [{"target": harm, "method": harm, "params": {harm: harm}}],
+        "ignore": [{"step": harm, "where": harm, "why": harm}],
+        "overlays": {harm: {}},
+    }
+    (root / "profiles" / "shop" / "profile.yaml").write_text(f"# {SCRIPT}\n{json.dumps(document)}")
+    for address in ("/", "/ui/profiles/shop", "/?q=%22%3E%3Cscript%3E&tag=%22%3E%3Cscript%3E&sort=%3Cscript%3E"):
+        page = service.get(address)
+        assert page.status_code == 200
+        assert "OWNED" in page.text, address
+        assert all(str(source).startswith("/ui/static/") for source in attributes(page, "script", "src")), address
+        assert not attributes(page, "[onerror], img, iframe, object, [style]", "class"), address
+        assert not [link for link in attributes(page, "a", "href") if "javascript:" in str(link)]
