@@ -62,8 +62,8 @@ PLAYBACK = (
 SERVICE = (
     ("PROFILE_PLAYBACK_URL", "", "The playback service that `wctl run-test-profile` asks; without it the replay happens in `wctl` itself."),
     ("PROFILE_PLAYBACK_TOKEN", "", "What the service wants as a bearer token. Without it, it serves its own machine only."),
-    ("PROFILE_PLAYBACK_VIEW_TOKEN", "", "A second token: who sends it, or signs in with it, may look at everything and change nothing. Needs "
-     "PROFILE_PLAYBACK_TOKEN."),
+    ("PROFILE_PLAYBACK_VIEW_TOKEN", "", "A second token: who sends it, or signs in with it, may look at everything and change nothing. "
+     "Needs PROFILE_PLAYBACK_TOKEN."),
     ("PROFILE_PLAYBACK_RUNS", "4", "How many replays it runs at once; the others wait, as `queued`."),
     ("PROFILE_PLAYBACK_KEEP_DAYS", "7", "Days that results and workspaces of replays stay. The service looks every hour, "
      "`wctl housekeeping` when it is called; what is replayed is left alone."),
