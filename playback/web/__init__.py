@@ -12,12 +12,12 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from playback.runs import Runs
-from playback.web import assets, catalogue, compare, draft_acts, login, profile, run, run_list
+from playback.web import assets, audit, catalogue, compare, draft_acts, login, profile, run, run_list
 from playback.web.site import Site
 
 __all__ = ["install"]
 
-PAGES = (catalogue.routes, profile.routes, run_list.routes, run.routes, draft_acts.routes, compare.routes, login.routes)
+PAGES = (catalogue.routes, profile.routes, run_list.routes, run.routes, draft_acts.routes, compare.routes, audit.routes, login.routes)
 """Each puts the addresses of one page into a router."""
 
 

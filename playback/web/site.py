@@ -22,7 +22,7 @@ from playback.web.records import Records
 
 __all__ = ["NAVIGATION", "POLICY", "Site"]
 
-NAVIGATION = [("catalogue", "Profiles", "/"), ("runs", "Runs", "/ui/runs")]
+NAVIGATION = [("catalogue", "Profiles", "/"), ("runs", "Runs", "/ui/runs"), ("audit", "Audit logs", "/ui/audit")]
 """Name, title and address of what stands at the head of every page."""
 
 POLICY = (
