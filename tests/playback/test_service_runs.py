@@ -23,6 +23,7 @@ from playback.service import create_app
 from playback.target import Target
 from playback.underway import Claim, Entry
 from playback.whole_numbers import BadSetting
+from tests.playback.pages import texts
 from tests.playback.serving import FakeEngine, promote, serving
 from tests.playback.site import Answer, Site, profile
 from tests.support import Server, wait_until
@@ -67,8 +68,8 @@ def test_those_beyond_the_limit_wait_for_their_turn(service: httpx.Client, fake:
     ids = [begin(service, slug) for slug in ("first", "second", "third")]
     assert [service.get(f"/runs/{run_id}").json()["state"] for run_id in ids] == ["running", "queued", "queued"]
     assert [run["state"] for run in service.get("/runs").json()] == ["queued", "queued", "running"]
-    assert "first <small>running since" in service.get("/").text
-    assert "third <small>queued since" in service.get("/").text
+    now = texts(service.get("/"), ".now li")
+    assert [line.split()[:2] for line in now] == [["queued", "third"], ["queued", "second"], ["running", "first"]]
     fake.go.set()
     for number, run_id in enumerate(ids):
         lines = [json.loads(line) for line in service.get(f"/runs/{run_id}/events", headers=LINES).text.splitlines()]
