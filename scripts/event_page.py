@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from event_table import CATEGORIES, ENVELOPE, KINDS, Keys
+from event_table import CATEGORIES, ENVELOPE, KINDS, SEALED, Keys
 from pages import GENERATED, Undescribed, row, table
 
 from assembler import soundness
@@ -19,9 +19,9 @@ def events_page() -> str:
     _same("the categories", set(get_args(Category)), set(CATEGORIES))
     page = (
         f"# Events\n\n{GENERATED}\n\nOne JSON object a record, version {VERSION}. How records are framed, where they lie and how bodies "
-        "are described is in [formats](../formats.md). Every key is always there.\n\n"
+        "are described is in [formats](../formats.md). Every key but the last is always there.\n\n"
     )
-    page += _keys(ENVELOPE)
+    page += _keys((*ENVELOPE, SEALED))
     for category, groups in CATEGORIES.items():
         stages = {stage for group, _, _ in groups for stage in group}
         _same(f"the stages of {category}", set(soundness._STAGES[category]), stages)
@@ -40,7 +40,7 @@ def events_page() -> str:
 
 
 def _keys(keys: Keys) -> str:
-    return table("key of the payload" if keys is not ENVELOPE else "key", "type", "meaning") + "".join(
+    return table("key", "type", "meaning") + "".join(
         row(f"`{key}`", kind, meaning) for key, kind, meaning in keys
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CATEGORIES", "ENVELOPE", "KINDS"]
+__all__ = ["CATEGORIES", "ENVELOPE", "KINDS", "SEALED"]
 
 Keys = tuple[tuple[str, str, str], ...]
 
@@ -25,6 +25,8 @@ ENVELOPE: Keys = (
     ("run_context", "object or null", "`run_id` and `config` of the run, each a text or null."),
     ("capture_ids", "list of ULIDs", "The open captures that cover it, decided when the request starts; jobs inherit them."),
 )  # fmt: skip
+
+SEALED = ("chain", "list", "Only with RECORDER_SEAL: byte offset and digest of the record that the writer wrote before.")
 
 REQUEST: Keys = (
     ("method", "text", "As it was sent."),

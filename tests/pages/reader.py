@@ -27,7 +27,7 @@ SHIMS = Path(__file__).parent / "bin"
 PORTS = ("8000", "8001", "8070")
 """Ports that pages name. The reader has free ones instead."""
 REDIS = re.compile(r"redis://(?:127\.0\.0\.1|redis):6379/0")
-LIMIT = 60.0  # seconds for one block; most take one
+LIMIT = 120.0  # seconds for one block; most take one
 
 
 class Reader:

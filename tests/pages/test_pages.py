@@ -15,6 +15,8 @@ import pytest
 from assembler.document import loads_profile
 from playback import comparators
 from playback.validation import MAPPED
+from recorder.log import Line, read
+from scripts.event_table import CATEGORIES, ENVELOPE, KINDS, SEALED
 from tests.pages.given import GIVEN, SECRETS
 from tests.pages.page import Block, Mark, page_of
 from tests.pages.pipelines import script_of
@@ -56,6 +58,35 @@ def test_every_block_does_what_the_page_says(page: Path, tmp_path: Path, request
                 reader.follow(step, GIVEN)
             except Exception as error:
                 raise AssertionError(f"{page.relative_to(ROOT)}, line {step.line}: {error}") from error
+        for log in reader.folder.rglob("profile.events.jsonl"):
+            check_events(log)
+
+
+@pytest.mark.parametrize(
+    "log", sorted((ROOT / "tests/formats/v1").rglob("profile.events.jsonl")), ids=lambda log: log.parts[-3]
+)
+def test_kept_events_are_described(log: Path) -> None:
+    check_events(log)
+
+
+def check_events(log: Path) -> None:
+    """Raises AssertionError when the page of the events does not know a key of this log."""
+    described = {
+        (category, stage): {key for key, _, _ in keys}
+        for category, groups in CATEGORIES.items()
+        for stages, _, keys in groups
+        for stage in stages
+    }
+    for line in read(log):
+        if not isinstance(line, Line):
+            continue  # torn or foreign: nothing that the recorder finished
+        event = line.event
+        assert set(event) - {SEALED[0]} == {key for key, _, _ in ENVELOPE}
+        if event["category"] == "system_log":
+            keys, _ = KINDS[event["payload"]["kind"]]
+            assert set(event["payload"]) - {"kind"} <= set(re.findall(r"`(\w+)`", keys)), event["payload"]
+        else:
+            assert set(event["payload"]) - {"omitted"} <= described[event["category"], event["stage"]], event
 
 
 def check(block: Block, reader: Reader) -> None:
