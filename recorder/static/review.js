@@ -139,6 +139,7 @@ function openReview() {
       const toggle = button("", () => { setGone([step], !isGone(step)); refresh(); }, { class: "quiet" });
       const fields = step.sent || [], jobs = Object.entries(step.jobs || {});
       const parts = [
+        fields.length && `${count(fields.length + (step.more || 0), "value")} sent`,
         ...(step.files || []).map((name) => `file ${name}`),
         ...jobs.map(([name, number]) => (number > 1 ? `job ${name}, ${number} times` : `job ${name}`)),
         (step.records || []).length > 1 && `asked ${step.records.length} times until it was done`,
@@ -155,7 +156,7 @@ function openReview() {
         toggle.setAttribute("aria-label", `${gone ? "Keep" : "Drop"} ${step.method} ${step.asked || step.path}`);
       }];
       if (fields.length) {
-        const details = make("details", {}, make("summary", {}, `What was sent: ${count(fields.length + (step.more || 0), "value")}`));
+        const details = make("details", {}, make("summary", {}, "What was sent"));
         details.addEventListener("toggle", () => {
           if (details.children.length > 1) return;
           details.append(make("ul", { class: "sent" }, ...fields.map((field) => sentField(step, field, redraws))));
@@ -226,6 +227,7 @@ function openReview() {
 
   function done({ preview, status: made }) {
     title.textContent = `The draft ${made.slug} is ready`;
+    dialog.className = "small";
     about.textContent = count(made.steps, "step");
     const told = [...(preview.problems || []), ...(preview.warnings || [])];
     dialog.replaceChildren(head, make("div", { class: "list waits" },

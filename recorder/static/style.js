@@ -65,6 +65,7 @@ label, legend { display: block; font-weight: 600; padding: 0; margin-bottom: 4px
 dialog { width: min(860px, calc(100vw - 32px)); height: min(760px, calc(100vh - 32px)); max-width: none; max-height: none; padding: 0; border-radius: 14px;
   color: inherit; overflow: hidden; }
 dialog[open] { display: flex; flex-direction: column; }
+dialog.small { height: fit-content; }
 dialog::backdrop { background: #0007; }
 dialog > * { padding: 12px 18px; flex: none; }
 .head { display: flex; gap: 12px; align-items: flex-start; padding-top: 16px; }
