@@ -40,9 +40,7 @@ def events_page() -> str:
 
 
 def _keys(keys: Keys) -> str:
-    return table("key", "type", "meaning") + "".join(
-        row(f"`{key}`", kind, meaning) for key, kind, meaning in keys
-    )
+    return table("key", "type", "meaning") + "".join(row(f"`{key}`", kind, meaning) for key, kind, meaning in keys)
 
 
 def _same(what: str, written: set[str | None] | set[str], described: set[str | None] | set[str]) -> None:

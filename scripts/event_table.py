@@ -26,7 +26,11 @@ ENVELOPE: Keys = (
     ("capture_ids", "list of ULIDs", "The open captures that cover it, decided when the request starts; jobs inherit them."),
 )  # fmt: skip
 
-SEALED = ("chain", "list", "Only with RECORDER_SEAL: byte offset and digest of the record that the writer wrote before.")
+SEALED = (
+    "chain",
+    "list",
+    "Only with RECORDER_SEAL: byte offset and digest of the record that the writer wrote before.",
+)
 
 REQUEST: Keys = (
     ("method", "text", "As it was sent."),
