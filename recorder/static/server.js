@@ -51,8 +51,13 @@ const tell = () => hearers.forEach((hear) => hear());
 const mayUse = () => Boolean(known && known.csrf);
 const may = (role) => mayUse() && known.roles.includes(role);
 
-const channel = "BroadcastChannel" in window ? new BroadcastChannel("profile-recorder " + base) : null;
-if (channel) channel.onmessage = () => look(0);
+let channel = null;
+function listen() {
+  if (!("BroadcastChannel" in window)) return;
+  channel = new BroadcastChannel("profile-recorder " + base);
+  channel.onmessage = () => look(0);
+}
+listen();
 
 const where = () => "path=" + encodeURIComponent(location.pathname);
 
@@ -83,7 +88,9 @@ function look(delay) {
   }, delay);
 }
 document.addEventListener("visibilitychange", () => look(0));
-window.addEventListener("pageshow", (event) => { if (event.persisted) look(0); });
+// An open channel may keep a page from being kept for the way back.
+window.addEventListener("pagehide", () => { if (channel) channel.close(); channel = null; });
+window.addEventListener("pageshow", (event) => { if (event.persisted) { listen(); look(0); } });
 
 // The csrf token belongs to a cookie that may have gone: take a new one where it is refused.
 async function change(path, body) {
