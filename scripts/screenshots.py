@@ -1,4 +1,4 @@
-"""Make pictures of every page of the playback service, in both themes, into docs/images/.
+"""Make pictures of every page of the playback service and of the sample application, in both themes, into docs/images/.
 
     .venv/bin/python scripts/screenshots.py [--out DIR]      needs Chromium
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import struct
 import sys
@@ -24,10 +25,13 @@ from pathlib import Path
 import httpx
 import numpy as np
 import rasterio
+import yaml
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+from sample_shots import sample_shots  # noqa: E402
 
 from playback import engine  # noqa: E402
 from playback.engine import Options, replay  # noqa: E402
@@ -38,9 +42,9 @@ from tests.playback.serving import serving  # noqa: E402
 from tests.sample import broken_copy, settings, site_of_its_own  # noqa: E402
 
 SLUG = "watershed-small"
-WIDE, HIGH = 1200, 780
+WIDE, HIGH = 1200, 700
 PHONE = 390
-COLOURS = 256
+COLOURS = 96
 
 
 def furnish(folder: Path, data_root: Path) -> None:
@@ -52,6 +56,12 @@ def furnish(folder: Path, data_root: Path) -> None:
     (draft / "profile.yaml").write_text(document.replace(f"slug: {SLUG}", "slug: watershed-large", 1), encoding="utf-8")
     status = {"state": "ready", "steps": 16, "made": time.time() - 3 * 86400, "problems": [], "warnings": []}
     (draft / "status.json").write_text(json.dumps(status))
+    log = folder / "recorded" / "_logs" / "profile.events.jsonl"
+    log.parent.mkdir(parents=True)
+    shutil.copy(draft / "events.jsonl", log)
+    (data_root / ".recorder").mkdir()
+    listed = {"v": 1, "log": str(log), "run_id": yaml.safe_load(document)["metadata"]["recorded_with"]["run_id"]}
+    (data_root / ".recorder" / "logs.jsonl").write_text(json.dumps(listed) + "\n")
     for name, broken in (("right", False), ("wrong", True)):
         (folder / name).mkdir()
         source = [broken_copy(folder / name)] if broken else []
@@ -88,6 +98,8 @@ def pages(url: str, live: str) -> Mapping[str, str]:
     """Every page by the name of its picture."""
     runs = httpx.get(f"{url}/runs").json()
     failed = next(run["run_id"] for run in runs if run["result"] == "failed")
+    log = _link(f"{url}/ui/audit", "/ui/audit/[0-9a-f]+")
+    enqueued = _link(f"{url}{log}", f'{log}/operations/[^"]+', "[^<]*run-wepp")
     return {
         "catalogue": "/",
         "runs": "/ui/runs",
@@ -95,7 +107,18 @@ def pages(url: str, live: str) -> Mapping[str, str]:
         "run-live": live,
         "run-failed": f"/ui/runs/{failed}",
         "run-failed-map": f"/ui/runs/{failed}#files",
+        "draft": "/ui/drafts/watershed-large",
+        "compare": f"/ui/compare/{SLUG}",
+        "audit": log,
+        "audit-cause": enqueued,
     }
+
+
+def _link(address: str, pattern: str, text: str = "") -> str:
+    """The last link of that kind, and with that text, in a page."""
+    found = re.findall(f'href="({pattern})"[^>]*>{text}', httpx.get(address).text)
+    assert found, f"{address} has no link {pattern}"
+    return str(found[-1])
 
 
 @contextmanager
@@ -120,10 +143,15 @@ def shoot(chromium: Browser, url: str, shown: Mapping[str, str], out: Path) -> N
             page.goto(url + path)
             page.wait_for_load_state("load")
             raw = page.screenshot()
-            picture = out / f"{name}-{'phone' if width == PHONE else theme}.png"
-            picture.write_bytes(smaller(raw))
-            print(f"{picture.name}: {picture.stat().st_size // 1000} kB")
+            keep(out, f"{name}-{'phone' if width == PHONE else theme}", raw)
         context.close()
+
+
+def keep(out: Path, name: str, raw: bytes) -> None:
+    """Write one picture and say how large it is."""
+    picture = out / f"{name}.png"
+    picture.write_bytes(smaller(raw))
+    print(f"{picture.name}: {picture.stat().st_size // 1000} kB", flush=True)
 
 
 def smaller(png: bytes) -> bytes:
@@ -172,6 +200,8 @@ def main() -> int:
         with serving({"PROFILE_DATA_ROOT": str(data_root)}) as url, browser() as chromium:
             shoot(chromium, url, pages(url, watch(url, puppet)), out)
             puppet.events.put(passed())
+            Path(scratch, "sample").mkdir()
+            sample_shots(chromium, Path(scratch, "sample"), lambda name, raw: keep(out, name, raw))
     return 0
 
 
