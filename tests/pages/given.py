@@ -137,12 +137,19 @@ def har(reader: Reader) -> None:
     reader.run("wctl export-har first-order --to work.har\nrm -r profiles .recorder app.py\n")
 
 
+def examples(reader: Reader) -> None:
+    """The root of the repository, as far as the page needs it, and the Redis that it expects."""
+    (reader.folder / "examples").symlink_to(ROOT / "examples")
+    reader.env["REDIS_URL"] = reader.here("redis://127.0.0.1:6379/0")
+
+
 def mysite(reader: Reader) -> None:
     """A Django project of that name, for examples that import it."""
     reader.run("django-admin startproject mysite .\n")
 
 
 GIVEN: Mapping[str, Callable[[Reader], None]] = {
+    "examples": examples,
     "first-order": first_order,
     "first-order-log": first_order_log,
     "my-work-log": my_work_log,
