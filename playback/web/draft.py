@@ -34,7 +34,7 @@ __all__ = ["DraftView", "Drafts"]
 
 STEPS = 25  # of a page; each brings its lines along
 _KEPT = 8
-_PATIENCE = 0.3  # seconds that somebody waits for the look through all files
+_PATIENCE = 0.15  # seconds that somebody waits for the look through all files
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,9 @@ class _Read:
     text: str
     profile: Profile
     lines: Mapping[str, range]
+    secretive: Profile
+    """The same with those steps alone that send a secret."""
+    files: Sequence[FileView]
 
 
 @dataclass(frozen=True)
@@ -175,9 +178,9 @@ class Drafts:
             version_of(read.text) if read else "", bool(judged and judged.edited), judged is None,
             slug in catalogue.slugs(self._site.data_root),
             fault, obstacles, draft.warnings,
-            list(_secrets(profile, environ)) if profile else [],
+            list(_secrets(read.secretive, environ)) if read else [],
             Page(shown, paged.number, paged.of, paged.total, paged.first),
-            _files(profile.comparisons, rows) if profile else [],
+            read.files if read else [],
             profile.ignore if profile else [], [step.id for step in steps], sorted({*methods(), MAPPED}), calibration,
             environ.get("PROFILE_PLAYBACK_BASE_URL") or recorded or "",
             {step.id: number // STEPS + 1 for number, step in enumerate(steps)}, profile.notes if profile else None,
@@ -192,7 +195,11 @@ class Drafts:
                 self._kept.move_to_end(version)
                 return kept
         profile = loads_profile(text, path.name)
-        read = _Read(text, profile, step_lines(text, profile))
+        some = [[s for s in part if "secrets." in s.model_dump_json()] for part in (profile.prologue, profile.steps)]
+        secretive = profile.model_copy(update={"prologue": some[0], "steps": some[1]})
+        read = _Read(
+            text, profile, step_lines(text, profile), secretive, _files(profile.comparisons, text.split("\n"))
+        )  # fmt: skip
         with self._lock:
             self._kept[version] = read
             while len(self._kept) > _KEPT:
