@@ -52,11 +52,11 @@ def test_the_last_two_runs(service: httpx.Client, tmp_path: Path) -> None:
 def test_runs_are_chosen_from_the_history(service: httpx.Client, tmp_path: Path) -> None:
     ids = [keep(tmp_path, "shop", n, "failed" if n == 2 else "passed") for n in range(1, 5)]
     page = service.get(PAGE, params={"left": ids[0], "right": ids[1]})
-    assert texts(page, ".two .verdict") == ["passed", "failed"]
+    assert texts(page, ".beside .verdict") == ["passed", "failed"]
     assert texts(page, ".pair .short tbody tr") == ["tasks.run_wepp finished failed"], "jobs that ended otherwise"
     assert "output/summary.json passed alike failed 1 value differs" in texts(page, "table tbody tr")
     swapped = attributes(page, ".filters a", "href")[0]
-    assert texts(service.get(swapped or ""), ".two .verdict") == ["failed", "passed"]
+    assert texts(service.get(swapped or ""), ".beside .verdict") == ["failed", "passed"]
     assert "Every step came to the same" in service.get(PAGE, params={"left": ids[0], "right": ids[2]}).text
     assert service.get(PAGE, params={"left": "0" * 32}).status_code == 404
 
