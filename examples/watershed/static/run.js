@@ -74,7 +74,7 @@ async function follow(jobId) {
   } else if (told.status === "finished") {
     window.location.reload();
   } else {
-    say(document.querySelector("#run"), `The computation is ${told.status}. Change an input and run it again.`, false);
+    say(document.querySelector("#run"), `The computation ended: ${told.status}. Change an input and run it again.`, false);
   }
 }
 
