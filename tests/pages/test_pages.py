@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +63,8 @@ def own_redis(redis_url: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT).with_suffix("")))
 def test_every_block_does_what_the_page_says(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if "curl" in page.read_text(encoding="utf-8") and not shutil.which("curl"):
+        pytest.skip("absent: curl, which the page says to use")
     with Reader(tmp_path, lambda: str(request.getfixturevalue("own_redis"))) as reader:
         for step in page_of(page):
             try:
