@@ -21,15 +21,18 @@ from assembler.document import BadDocument, loads_profile, scalar
 from assembler.drafts import folder_of, json_object
 from assembler.leaks import named_files
 from assembler.profile import Comparison, Expect, Profile, Step
+from assembler.shapes import SECRET
 from assembler.storage import write_text
 from assembler.yaml_text import YamlText
 
 __all__ = [
-    "Outdated", "curate", "drop_comparison", "drop_rule", "drop_step", "expect", "rename_step", "set_comparison", "title_step",
-    "version_of",
+    "Outdated", "ask_for_secrets", "curate", "drop_comparison", "drop_rule", "drop_step", "expect", "rename_step", "set_comparison",
+    "title_step", "version_of",
 ]  # fmt: skip
 
 _STEP_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}")
+_SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,59}")
+_NOT_SENT = {"id", "expect", "extract", "wait", "title", "note"}
 _EXPECTED = ("status", "media_type", "location", "contains")
 """What can be expected of an answer in one line."""
 
@@ -229,6 +232,46 @@ def expect(text: str, step: str, keys: Mapping[str, str | int | None]) -> str:
         if (old is None and value is not None) or (old is not None and _value_of(before, step, key) != value):
             edit.set(found[1], key, value)
     return _only(wanted, edit)
+
+
+def ask_for_secrets(text: str, step: str, name: str) -> str:
+    """The document in which the secrets that a step would send are asked for at replay, as `{{ secrets.NAME }}`.
+
+    Wherever else the same secret is sent, it is asked for by the same name; further ones of the step are NAME_2 and so on.
+    Raises ValueError with a sentence, BadDocument.
+    """
+    before = loads_profile(text)
+    _known(before, step)
+    if not _SECRET_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name for a secret: capital letters, digits and '_', such as API_KEY.")
+    mine = next(s for s in _steps(before) if s.id == step).model_dump_json(exclude=_NOT_SENT)
+    values = dict.fromkeys(found.group()[-32:] for found in SECRET.finditer(mine))
+    if not values:
+        raise ValueError(f"{step} sends no secret that is not resolved.")
+    asked = {v: f"{{{{ secrets.{name}{f'_{n}' if n > 1 else ''} }}}}" for n, v in enumerate(values, 1)}
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {replaced(k): replaced(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [replaced(v) for v in value]
+        return SECRET.sub(lambda m: asked.get(m.group()[-32:], m.group()), value) if isinstance(value, str) else value
+
+    document = before.model_dump(by_alias=True, exclude_unset=True)
+    for section in ("prologue", "steps"):
+        if section in document:
+            document[section] = [
+                {key: value if key in _NOT_SENT else replaced(value) for key, value in row.items()}
+                for row in document[section]
+            ]
+    edit = YamlText(text)
+    for section in ("prologue", "steps"):
+        for row in edit.items(edit.root, section):
+            for key, value in row.value if isinstance(row, yaml.MappingNode) else []:
+                for node in edit.scalars(value) if key.value not in _NOT_SENT else ():
+                    if (new := replaced(node.value)) != node.value:
+                        edit.put(node, replaced(edit.written(node)) if node.style in ("|", ">") else scalar(new))
+    return _only(Profile.model_validate(document), edit)
 
 
 # ---------------------------------------------------------------------- files and rules

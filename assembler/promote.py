@@ -36,7 +36,7 @@ class Obstacle:
     """One thing that stands between a draft and its promotion: a sentence, and where it is about, as far as is known.
 
     `kind`: `question` (of the assembler; an edited draft has answered it), `review` (goes when somebody has looked at it
-    and wants it), `fault` (goes by editing alone).
+    and wants it), `secret` (one is sent that was never resolved) and `fault` (both go by editing alone).
     """
 
     kind: str
@@ -61,7 +61,8 @@ def obstacles(slug: str, data_root: Path) -> list[Obstacle]:
     if profile.metadata.slug != slug:
         found.append(Obstacle("fault", _misnamed(path, profile, slug), "profile.yaml"))
     found += [
-        Obstacle("fault", _unresolved(step.id), "profile.yaml", line, step.id) for step, line in _secrets(profile, path)
+        Obstacle("secret", _unresolved(step.id), "profile.yaml", line, step.id)
+        for step, line in _secrets(profile, path)
     ]
     sizes = {name: file.stat().st_size for name, file in files.items()}
     target = data_root / "profiles" / slug

@@ -105,7 +105,7 @@ class DraftView:
 
     @property
     def faults(self) -> list[Obstacle]:
-        return [each for each in self.obstacles if each.kind == "fault"]
+        return [each for each in self.obstacles if each.kind in ("fault", "secret")]
 
     @property
     def reviews(self) -> list[Obstacle]:

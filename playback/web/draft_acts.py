@@ -35,6 +35,7 @@ __all__ = ["routes"]
 
 DONE = {
     "saved": "Saved.",
+    "asked": "The secret is asked for at replay; whoever replays sets the variable that stands under Promotion.",
     "dropped": "The step is gone.",
     "kept": "The rule stands in the draft now.",
     "released": "The rule is gone; the place is compared again.",
@@ -187,6 +188,14 @@ def routes(site: Site) -> APIRouter:
     @router.post("/ui/drafts/{slug}/step")
     async def save_step(slug: str, request: Request) -> Response:
         return await change(request, slug, step_saved, "saved", "changed step", "steps")
+
+    @router.post("/ui/drafts/{slug}/secret")
+    async def ask_for_secrets(slug: str, request: Request) -> Response:
+        def make(form: Asked) -> curation.Change:
+            step, secret = form.needed("step", "the step"), form.needed("secret", "a name for the secret")
+            return lambda text: curation.ask_for_secrets(text, step, secret)
+
+        return await change(request, slug, make, "asked", "asks for the secrets of step", "steps")
 
     @router.post("/ui/drafts/{slug}/drop")
     async def drop_step(slug: str, request: Request) -> Response:

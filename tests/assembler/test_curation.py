@@ -213,7 +213,7 @@ def test_everything_that_stands_in_the_way_is_told_at_once(tmp_path: Path) -> No
     line = text.split("\n").index(next(row for row in text.split("\n") if "secret-token" in row)) + 1
     assert found == {
         ("question", "", 0, ""),
-        ("fault", "profile.yaml", line, "pay"),
+        ("secret", "profile.yaml", line, "pay"),
         ("fault", "seed/gone.bin", 0, "add"),
         ("review", "seed/key.txt", 2, ""),
     }
@@ -224,3 +224,23 @@ def test_everything_that_stands_in_the_way_is_told_at_once(tmp_path: Path) -> No
 def test_a_document_that_cannot_be_read_is_told_with_its_line(tmp_path: Path) -> None:
     a_draft(tmp_path, SMALL.replace("  - id: look", "  - idd: look"))
     assert [(o.kind, o.line) for o in obstacles("shop", tmp_path)] == [("fault", 13)]
+
+
+def test_a_secret_that_is_not_resolved_is_asked_for_at_replay(tmp_path: Path) -> None:
+    one, other = f"secret-token-{'a' * 32}", f"secret-cookie-{'b' * 32}"
+    text = SMALL.replace("path: /pay", f"path: /pay\n    query: key={one}&x=1\n    cookies: {{sid: {other}}}  # {one}")
+    text = text.replace('"note": "steps', f'"key": "secret-password-{"a" * 32}", "note": "steps')
+    text = text.replace("path: /cart   #", f"path: /cart   #\n    headers: {{x-key: {one}}}\n    note: {one}\n   #")
+    after = curation.ask_for_secrets(text, "pay", "API_KEY")
+    rows = [row for row in changed(text, after) if row.startswith("+")]
+    assert rows == [
+        '+    headers: {x-key: "{{ secrets.API_KEY }}"}',
+        '+    query: "key={{ secrets.API_KEY }}&x=1"',
+        f'+    cookies: {{sid: "{{{{ secrets.API_KEY_2 }}}}"}}  # {one}',
+        '+      {"cart": "{{ steps.add.cart }}", "key": "{{ secrets.API_KEY }}", "note": "steps.add.cart"}',
+    ]
+    for step, name, sentence in (("look", "API_KEY", "sends no secret"), ("pay", "api key", "no name for a secret")):
+        with pytest.raises(ValueError, match=sentence):
+            curation.ask_for_secrets(text, step, name)
+    a_draft(tmp_path, after)
+    assert obstacles("shop", tmp_path) == []

@@ -121,6 +121,11 @@ def test_what_stands_in_the_way_has_its_place(service: httpx.Client, tmp_path: P
     assert answer.status_code == 409
     assert "line 18: a secret of the recording is not resolved (step pay)" in texts(answer, "[role=alert]")[0]
     assert folder.is_dir()
+    answer = service.post(f"{DRAFT}/secret", data={"version": version(service), "step": "pay", "secret": "PAY_KEY"})
+    assert answer.status_code == 303
+    assert texts(looked(service), ".secrets code") == ["PROFILE_SECRET_PASSWORD", "PROFILE_SECRET_PAY_KEY"]
+    answer = service.post(f"{DRAFT}/promote", data={"version": version(service), "answered": "1", "reviewed": "1"})
+    assert answer.headers["location"] == "/ui/profiles/shop"
 
 
 def test_a_document_that_cannot_be_read(service: httpx.Client, tmp_path: Path) -> None:
@@ -275,7 +280,18 @@ def test_who_may_only_look_changes_nothing(tmp_path: Path) -> None:
         page = looked(client)
         assert attributes(page, "main form", "action") == []
         assert client.get(f"{DRAFT}/export").status_code == 403
-        for path in ("step", "drop", "file", "ignore", "compare-again", "accept", "calibrate", "promote", "discard"):
+        for path in (
+            "step",
+            "secret",
+            "drop",
+            "file",
+            "ignore",
+            "compare-again",
+            "accept",
+            "calibrate",
+            "promote",
+            "discard",
+        ):
             assert client.post(f"{DRAFT}/{path}", data={}).status_code == 403
         client.headers["authorization"] = f"Bearer {'a' * 20}"
         cross = client.post(f"{DRAFT}/discard", headers={"origin": "http://evil.example"})
