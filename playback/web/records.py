@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from assembler.document import BadDocument, load_profile
-from assembler.profile import Profile
+from assembler.profile import Profile, slug_problem
 from playback import catalogue, results
 from playback.errors import UnknownProfile
 from playback.report import Report
@@ -89,6 +89,9 @@ class Records:
 
     def profile(self, slug: str) -> Profile | str:
         """The promoted profile, or the sentence that says why it cannot be read. Raises UnknownProfile."""
+        path = self.data_root / catalogue.PROFILES / slug / "profile.yaml"
+        if slug_problem(slug) is None and slug not in catalogue.APART and (found := self._profiles.get(path)):
+            return found  # not looked for among all the others, which a list of them would do for each
         path = catalogue.find(slug, self.data_root)
         return self._profiles.get(path) or f"{path} cannot be read."
 
