@@ -132,8 +132,9 @@ def test_a_moment_is_found_without_reading_what_is_behind_it(tmp_path: Path) -> 
         for event in whole[::97]:
             line = text.seek(offset_at(text, event["timestamp"]))
             assert next(json.loads(row) for _, row in lines_from(text, line))["id"] == event["id"]
-        back = [json.loads(line)["id"] for _, line in lines_back(text, text.seek(0, 2))]
-    assert back == [event["id"] for event in reversed(whole)]
+        back = list(lines_back(text, text.seek(0, 2)))
+        assert all(text.seek(offset) == offset and text.readline() == line + b"\n" for offset, line in back)
+    assert [json.loads(line)["id"] for _, line in back] == [event["id"] for event in reversed(whole)]
     at = whole[400]["timestamp"]
     assert paths(search(log.path, Sought(before=at), None, 2).acts) == ["/199", "/198"]
 
