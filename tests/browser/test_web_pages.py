@@ -135,7 +135,9 @@ def test_a_slider_moves_the_line_between_two_pictures(page: Page, url: str) -> N
     slider.fill("20")
     expect(line).to_have_css("clip-path", "inset(0px 0px 0px 20%)")
     seen = "fetch(document.querySelector('.panels image').href.baseVal).then(a => a.blob()).then(createImageBitmap)"
-    wide, shown = page.evaluate(f"{seen}.then(b => [b.width, document.querySelector('.panels svg').viewBox.baseVal.width])")
+    wide, shown = page.evaluate(
+        f"{seen}.then(b => [b.width, document.querySelector('.panels svg').viewBox.baseVal.width])"
+    )
     assert wide == 3 * shown + 8
 
 
@@ -152,7 +154,7 @@ def test_without_script_everything_is_there(chromium: Browser, url: str, puppet:
     again = page.get_by_role("link", name="Load it again")
     puppet.begin("home")
     puppet.events.put(passed())
-    wait_until(lambda: again.count() == 0 or again.click(), "the run ends")  # a browser without script also loads it itself
+    wait_until(lambda: again.count() == 0 or again.click(), "the run ends")
     expect(page.locator("#state .verdict")).to_have_text("passed")
     page.goto(f"{url}/ui/runs/{FAILED}")
     expect(page.locator("#failed-2")).to_be_visible()
