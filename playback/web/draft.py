@@ -159,12 +159,14 @@ class Drafts:
         """The page of a draft. Raises ValueError or LookupError, each with a sentence, where there is none."""
         folder = drafts.folder_of(slug, self._site.data_root)
         draft = next(each for each in drafts.list_drafts(self._site.data_root) if each.slug == slug)
+        text, read, fault = None, None, None
         try:
-            read = self._read(folder / "profile.yaml")
-            fault = None
+            text = (folder / "profile.yaml").read_text("utf-8")
+            read = self._read(text)
         except (BadDocument, OSError, UnicodeDecodeError) as error:
-            read, fault = None, str(error)
-        judged = self._judged(slug, folder)
+            fault = str(error)
+        recorded_yet = draft.state != "assembling"  # before that, what is missing is no fault
+        judged = self._judged(slug, folder) if recorded_yet else _Judged([], False)
         obstacles = judged.obstacles if judged else []
         profile = read.profile if read else None
         steps = [*profile.prologue, *profile.steps] if profile else []
@@ -175,7 +177,7 @@ class Drafts:
         recorded = profile.metadata.recorded_with.origin if profile else None
         return DraftView(
             slug, draft.state, profile.metadata.title if profile else None, draft.made, draft.expires,
-            version_of(read.text) if read else "", bool(judged and judged.edited), judged is None,
+            version_of(text) if text is not None else "", bool(judged and judged.edited), judged is None,
             slug in catalogue.slugs(self._site.data_root),
             fault, obstacles, draft.warnings,
             list(_secrets(read.secretive, environ)) if read else [],
@@ -187,14 +189,13 @@ class Drafts:
             refused, done,
         )  # fmt: skip
 
-    def _read(self, path: Path) -> _Read:
-        text = path.read_text("utf-8")
+    def _read(self, text: str) -> _Read:
         version = version_of(text)
         with self._lock:
             if kept := self._kept.get(version):
                 self._kept.move_to_end(version)
                 return kept
-        profile = loads_profile(text, path.name)
+        profile = loads_profile(text)
         some = [[s for s in part if "secrets." in s.model_dump_json()] for part in (profile.prologue, profile.steps)]
         secretive = profile.model_copy(update={"prologue": some[0], "steps": some[1]})
         read = _Read(

@@ -247,7 +247,9 @@ def test_a_secret_that_is_not_resolved_is_asked_for_at_replay(tmp_path: Path) ->
 
 
 def test_a_change_that_would_say_more_than_was_meant_is_refused() -> None:
-    text = "metadata: {slug: shop}\ncomparisons: [{target: a}, {target: b}]\nsteps: [{id: x, path: /}, {id: y, path: /}]\n"
+    text = (
+        "metadata: {slug: shop}\ncomparisons: [{target: a}, {target: b}]\nsteps: [{id: x, path: /}, {id: y, path: /}]\n"
+    )
     for change in (lambda: curation.drop_comparison(text, "a"), lambda: curation.drop_step(text, "x")):
         with pytest.raises(BadDocument, match="edit it by hand"):
             change()

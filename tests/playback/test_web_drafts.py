@@ -134,6 +134,23 @@ def test_a_document_that_cannot_be_read(service: httpx.Client, tmp_path: Path) -
     assert page.status_code == 200
     assert "line 17: unknown key 'steps.1.pat'; did you mean 'path'?" in texts(page, ".obstacles li")[0]
     assert "disabled" in page.text
+    answer = service.post(
+        f"{DRAFT}/discard", data={"version": attributes(page, "input[name=version]", "value")[0] or ""}
+    )
+    assert answer.status_code == 303, "it can be thrown away all the same"
+
+
+def test_a_draft_that_is_still_being_recorded(service: httpx.Client, tmp_path: Path) -> None:
+    folder = drafted(tmp_path, state="assembling")
+    (folder / "profile.yaml").unlink()
+    page = service.get(DRAFT)
+    assert page.status_code == 200
+    assert texts(page, "#standing .verdict") == ["being recorded"]
+    assert texts(page, ".obstacles li") == []
+    assert "Its steps are shown here when the capture has ended." in page.text
+    refused = service.post(f"{DRAFT}/promote", data={"version": ""})
+    assert refused.status_code == 409
+    assert "still being recorded" in texts(refused, "[role=alert]")[0]
 
 
 def test_a_step_is_changed_with_every_comment_kept(service: httpx.Client, tmp_path: Path) -> None:
