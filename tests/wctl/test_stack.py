@@ -23,8 +23,9 @@ from wctl.tailing import Tail
 def test_up_brings_everything_and_takes_it_along(wctl: Wctl, tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    environ = {"RECORDER_ROOT": str(tmp_path / ".recorder"), "PROFILE_DATA_ROOT": str(tmp_path)}
-    running = wctl.start("up", "--port", str(port), **environ)
+    data_root = tmp_path / "data"
+    environ = {"PROFILE_DATA_ROOT": str(data_root)}
+    running = wctl.start("up", "--port", str(port), "--from", str(tmp_path / ".recorder"), **environ)
     assert running.stderr is not None
     try:
         found = re.search(r"export REDIS_URL=(\S+)", running.stderr.readline())
@@ -34,11 +35,12 @@ def test_up_brings_everything_and_takes_it_along(wctl: Wctl, tmp_path: Path) -> 
             use(server.url)
             ended = wctl("capture", "end", "--base-url", server.url, RECORDER_TOKEN=TOKEN)
             assert ended.code == 0, ended.err
-            draft = tmp_path / "profiles" / "_drafts" / "shop" / "status.json"
+            draft = data_root / "profiles" / "_drafts" / "shop" / "status.json"
             wait_until(draft.exists, "the draft")
             wait_until(lambda: _healthy(url), "the service")
-        assert "Draft shop: ready, " in wctl("logs", "assembler").out
-        assert "profiles of" in wctl("logs", "profile_playback", "-n", "1").out
+        assert "Draft shop: ready, " in wctl("logs", "assembler", **environ).out
+        assert "profiles of" in wctl("logs", "profile_playback", "-n", "1", **environ).out
+        assert "outside of runs" in httpx.get(f"{url}/ui/audit").text, "the pages show what is recorded there"
     finally:
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=30)

@@ -61,6 +61,7 @@ def up(
             + (f" ({found.binary}; export REDIS_URL={url} for application and workers)" if found.binary else "")
         )
         env = {**os.environ, "REDIS_URL": url, "PROFILE_DATA_ROOT": str(root), "PYTHONUNBUFFERED": "1"}
+        env["RECORDER_ROOT"] = str(source.absolute())  # whose audit logs the pages show
         command = [sys.executable, "-m", "playback.service", "--port", str(port)]
         service = running.enter_context(Guarded(command, env=env, output=sys.stderr.buffer))
         say(
