@@ -20,7 +20,9 @@ def source() -> bytes:
     """Return the whole script, as a page gets it: without indentation and without the lines that are comments."""
     folder = Path(__file__).parent / "static"
     parts = [(folder / f"{name}.js").read_text("utf-8") for name in PARTS]
-    lines = [line for part in parts for text in part.splitlines() if (line := text.strip()) and not line.startswith("//")]
+    lines = [
+        line for part in parts for text in part.splitlines() if (line := text.strip()) and not line.startswith("//")
+    ]
     return "\n".join(["(() => {", '"use strict";', *lines, "})();", ""]).encode()
 
 

@@ -117,7 +117,8 @@ def test_where_the_tag_stands(ask: Ask, page: bytes, at: bytes) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [b"<div>a fragment</div>", b"\n<!-- a part -->\n<div>a fragment</div>", b"<p><head></p>", b"text", b"", b"<!doctype html><frameset>", b"<", b"<!-- <html><head>",
+    [b"<div>a fragment</div>", b"\n<!-- a part -->\n<div>a fragment</div>",
+     b"<p><head></p>", b"text", b"", b"<!doctype html><frameset>", b"<", b"<!-- <html><head>",
      b"<!doctype html><html><head><meta http-equiv='Content-Security-Policy' content=\"script-src 'none'\">",
      b"<!doctype html>" + b" " * 20_000],
 )  # fmt: skip
