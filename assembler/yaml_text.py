@@ -101,7 +101,9 @@ class YamlText:
     def drop_entry(self, node: yaml.MappingNode, found: tuple[yaml.Node, yaml.Node]) -> None:
         """Take away a key of a block mapping, its value, and the remarks above it. It has others."""
         line = found[0].start_mark.line
-        if line == node.start_mark.line:  # `- key: value` begins the item: what follows must begin it then
+        if self._rows[line][
+            : found[0].start_mark.column
+        ].strip():  # `- key: value`: what follows must begin the item then
             after = node.value[1][0].start_mark
             self._changes.append((self._at(found[0].start_mark), self._at(after), ""))
             return

@@ -142,6 +142,12 @@ def test_every_step_of_a_real_draft_can_be_renamed_and_most_dropped() -> None:
     steps = [step.id for step in [*profile.prologue, *profile.steps]]
     dropped = 0
     for step in steps:
+        nothing = curation.expect(SAMPLE, step, {"status": None, "media_type": None, "location": None})
+        assert {row.split(":")[0].strip("- ") for row in changed(SAMPLE, nothing)} <= {
+            "status",
+            "media_type",
+            "location",
+        }
         after = curation.rename_step(SAMPLE, step, f"{step}.x")
         assert curation.rename_step(after, f"{step}.x", step) == SAMPLE
         answers = {e for s in [*profile.prologue, *profile.steps] if s.id == step for e in s.extract}
