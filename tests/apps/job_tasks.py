@@ -39,7 +39,7 @@ def sow(bed: int) -> list[float]:
     connection, began = _here().connection, time.time()
     if changed(connection, "fails") and bed == 2:
         raise ValueError("bed 2 is dry")
-    time.sleep(0.15 if changed(connection, "slow") else 0.05)
+    time.sleep(0.3 if changed(connection, "slow") else 0.12)
     return [bed * (3 if changed(connection, "result") and bed == 2 else 2), time.time() - began]
 
 
