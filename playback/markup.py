@@ -122,6 +122,8 @@ def _walk(root: LexborNode, page: Page) -> None:
                     page.text[-1] += f" {text}"
                 else:
                     page.text.append(f"{text} ago" if _is_age(parent, text) else text)
+        elif node.tag == "img" and (text := _folded(node.attributes.get("alt") or "")) and not _hidden(node):
+            page.text.append(text)
 
 
 def _is_age(element: LexborNode, text: str) -> bool:

@@ -151,3 +151,10 @@ def test_a_token_built_like_a_digest_is_known_by_its_place() -> None:
     # Under another name, and where nothing was a token before, a digest tells of its content.
     assert replay.json({"sha": third[::-1]}, {"sha": first[::-1]}) == ["body:/sha"]
     assert Replay().json({"token": second}, {"token": third}) == ["body:/token"]
+
+
+def test_the_words_that_stand_for_a_picture_are_text() -> None:
+    page = '<html><body><p>Soil loss</p><img src="/map.png" alt="A map, {mean} t on average"></body></html>'
+    replay = Replay()
+    assert replay.body("text/html", page.format(mean="310.7"), page.format(mean="310.7")) == []
+    assert replay.body("text/html", page.format(mean="310.7"), page.format(mean="401.9")) == ["body:text 2"]
