@@ -32,6 +32,7 @@ from assembler.secret_names import SecretNames
 from assembler.shapes import SECRET, TEMPORARY, clock, holds_code, id_like, looks_opaque, pieces
 from assembler.slots import Slot, encoded, url_slots
 from assembler.sources import json_leaves, locate, urls_in
+from assembler.validators import CONDITIONAL, Validators
 
 __all__ = ["Correlation", "canonical", "request_slots"]
 
@@ -75,6 +76,7 @@ class Correlation:
         self._mentions: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._visited: dict[tuple[str, str], list[Part]] = {}
         self._kinds = Kinds()
+        self._validators = Validators()
         self._anchors: list[str] = []
         self._made: dict[str, tuple[str, Generated]] = {}
         """Values that a client minted, with the header they were sent in."""
@@ -133,6 +135,7 @@ class Correlation:
             words.update(_WORD.findall(unquote(answer.text)))
         for word in words:
             self._words[word].append(number)
+        self._validators.add(number, self.exchanges[number].path, answer)
         for mention in set(mentioned(answer, self.exchanges[number].path)):
             self._mentions[mention].append(number)
 
@@ -326,6 +329,10 @@ class Correlation:
                 if ref := self._extracted(number, value, slot):
                     return ref
             return None
+        tagged = slot.place == "header" and slot.name in CONDITIONAL
+        for number in self._validators.given(self.exchanges[index].path, value) if tagged else ():
+            if self._known(number, index, True) and (ref := self._extracted(number, value, slot)):
+                return ref
         if value.isdigit() and len(value) < 19 and (counted := self._number(slot, value, slot.role, index)):
             return counted
         stamp = _STAMP.fullmatch(value) is not None
@@ -341,12 +348,6 @@ class Correlation:
         random = bool(_UUID.fullmatch(value)) or looks_opaque(value) or TEMPORARY.match(value) is not None
         random = random or holds_code(value)
         timely = stamp or (not random and len(value) >= 8 and clock(value) is not None)
-        tagged = slot.place == "header" and slot.name in (
-            "if-match",
-            "if-none-match",
-            "if-modified-since",
-            "if-unmodified-since",
-        )
         if not (random or timely or tagged):
             coined = is_cursor(slot) or self._coined(slot, value, source)
             return self._extracted(source, value, slot) if coined else self._chosen(slot, value, index)

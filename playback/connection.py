@@ -29,6 +29,7 @@ _BLOCK = 1 << 16
 _WITH_THE_HEAD = 1 << 16  # bytes of a body that travel in one piece with the head
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token (RFC 9110, 5.6.2)
 _VALUE = re.compile(rb"[^\0\r\n]*")
+_READS = ("GET", "HEAD", "OPTIONS")
 _TARGET = re.compile(rb"[\x21-\xff]+")
 
 
@@ -80,6 +81,10 @@ class Enough:
     seconds: float
 
 
+class _Unanswered(httpx.RemoteProtocolError):
+    """The connection ended, and nothing had come over it."""
+
+
 class Connections:
     """Connections to one address, each used again when it can be. `origin` is scheme, address and port.
 
@@ -95,6 +100,7 @@ class Connections:
         self._idle: list[socket.socket] = []
         self._busy: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._cut = False
 
     def exchange(
         self, head: Head, body: bytes | Iterable[bytes], timeout: float, enough: Enough | None = None
@@ -102,10 +108,27 @@ class Connections:
         """Send one request and read its answer, which must be complete `timeout` seconds after the request was sent, or be
         `enough` by then.
 
-        Raises `httpx.RequestError`. What was sent once is never sent again by itself: it may have acted.
+        Raises `httpx.RequestError`. What only reads is sent once more where the other side had closed the connection
+        meanwhile (RFC 9110, 9.2.2); what may have acted is not.
         """
         octets = head.octets()
-        connection = self._idle_one() or self._connect(timeout)
+        if (idle := self._idle_one()) is not None:
+            try:
+                return self._exchange(idle, head, octets, body, timeout, enough)
+            except _Unanswered:
+                if self._cut or head.method not in _READS or not isinstance(body, bytes):
+                    raise
+        return self._exchange(self._connect(timeout), head, octets, body, timeout, enough)
+
+    def _exchange(
+        self,
+        connection: socket.socket,
+        head: Head,
+        octets: bytes,
+        body: bytes | Iterable[bytes],
+        timeout: float,
+        enough: Enough | None,
+    ) -> Answered:
         with self._lock:
             self._busy.add(connection)
         reusable = False
@@ -125,6 +148,7 @@ class Connections:
     def hang_up(self) -> None:
         """Cut the connections under whoever waits for an answer; may be called from any thread."""
         with self._lock:
+            self._cut = True
             for connection in self._busy:
                 with contextlib.suppress(OSError):
                     # Not the socket's own method: that of a TLS socket forgets its keys while the other thread reads.
@@ -203,7 +227,7 @@ class _Answer:
         self.complete = False
         self.reusable = False
         self._method = method
-        self._begun = False
+        self.begun = False
         self.in_body = False
         """Whether its head is complete."""
         self._parser = httptools.HttpResponseParser(self)
@@ -224,8 +248,9 @@ class _Answer:
     def end(self) -> None:
         """The connection ended. Raises `httpx.RemoteProtocolError` unless that is how this answer's end is told."""
         if not self.in_body:
-            said = "in the middle of an answer's head" if self._begun else "without sending a response"
-            raise httpx.RemoteProtocolError(f"Server disconnected {said}.")
+            if not self.begun:
+                raise _Unanswered("Server disconnected without sending a response.")
+            raise httpx.RemoteProtocolError("Server disconnected in the middle of an answer's head.")
         names = {name.lower() for name, _ in self.headers}
         if names & {b"content-length", b"transfer-encoding"}:
             raise httpx.RemoteProtocolError(
@@ -238,7 +263,7 @@ class _Answer:
         del self._parser
 
     def on_message_begin(self) -> None:
-        self._begun = True
+        self.begun = True
         if self.complete:  # more than was asked for
             self.reusable = False
 
@@ -287,7 +312,7 @@ def _read(connection: socket.socket, method: str, timeout: float, enough: Enough
                     break
                 raise httpx.ReadTimeout("the answer was not complete in time") from error
             except OSError as error:
-                raise httpx.ReadError(str(error)) from error
+                raise (httpx.ReadError if answer.begun else _Unanswered)(str(error)) from error
             if received:
                 answer.feed(received)
             else:

@@ -30,7 +30,10 @@ class Peer:
 
 @contextlib.contextmanager
 def answering(*answers: bytes, close: bool = False, wait_for: bytes = b"\r\n\r\n") -> Iterator[Peer]:
-    """A peer that gives one answer after the other, each when `wait_for` came; with `close` a connection for each."""
+    """A peer that gives one answer after the other, each when `wait_for` came; with `close` a connection for each.
+
+    An empty answer is the end of the connection.
+    """
     left = list(answers)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         peer = Peer(Connections(f"http://127.0.0.1:{listening.getsockname()[1]}", "", None))
@@ -58,8 +61,9 @@ def _talk(connection: socket.socket, received: bytearray, left: list[bytes], wai
             if not (block := connection.recv(65536)):
                 return
             received += block
-        connection.sendall(left.pop(0))
-        if close:
+        answer = left.pop(0)
+        connection.sendall(answer)
+        if close or not answer:
             return
 
 
@@ -100,6 +104,21 @@ def test_a_connection_that_cannot_be_used_again_is_not(first: bytes, close: bool
         assert peer.ask().body == b"ok"
         assert peer.ask().body == b"ok"
     assert len(peer.received) == 2
+
+
+def test_what_only_reads_is_sent_once_more_where_the_connection_ended() -> None:
+    with answering(OK, b"", OK) as peer:
+        assert [peer.ask().body, peer.ask().body] == [b"ok", b"ok"]
+    assert [bytes(each).count(b"GET") for each in peer.received] == [2, 1]
+
+
+def test_what_may_have_acted_is_not_sent_again() -> None:
+    with answering(OK, b"", OK) as peer:
+        peer.ask()
+        with pytest.raises(httpx.RemoteProtocolError, match="without sending a response|reset"):
+            peer.ask(Head("POST", b"/", [(b"Content-Length", b"0")]))
+        assert len(peer.received) == 1
+        peer.ask()
 
 
 @pytest.mark.parametrize(
