@@ -115,7 +115,7 @@ def test_what_only_reads_is_sent_once_more_where_the_connection_ended() -> None:
 def test_what_may_have_acted_is_not_sent_again() -> None:
     with answering(OK, b"", OK) as peer:
         peer.ask()
-        with pytest.raises(httpx.RemoteProtocolError, match="without sending a response|reset"):
+        with pytest.raises(httpx.RemoteProtocolError, match=r"without sending a response|reset"):
             peer.ask(Head("POST", b"/", [(b"Content-Length", b"0")]))
         assert len(peer.received) == 1
         peer.ask()
