@@ -405,6 +405,9 @@ def read(path: str | os.PathLike[str], offset: int = 0) -> Iterator[Line | BadLi
     with open(path, "rb") as file:
         file.seek(offset)
         while line := file.readline(MAX_LINE):
+            # The end may be a record that is being written: of a large one a reader sees a page after the other.
+            while not line.endswith(b"\n") and len(line) < MAX_LINE and (more := file.readline(MAX_LINE - len(line))):
+                line += more
             start, offset = offset, offset + len(line)
             if line != b"\n":
                 event = parse(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,7 +84,9 @@ def test_the_jobs_are_seen_to_go(context: BrowserContext, site: Site, client: Cl
     with Lock(site.redis, f"watershed:lock:{path.split('/')[3]}:watershed", timeout=60):  # run_flow waits for it
         button.click()
         expect(jobs.locator("span")).to_have_text(
-            ["finished", "finished", "finished", "started", "deferred", "deferred"], timeout=COMPUTED
+            # One worker: which of the two that wait for the second job it takes first is its own affair.
+            ["finished", "finished", re.compile("finished|queued"), "started", "deferred", "deferred"],
+            timeout=COMPUTED,
         )
         expect(page.locator("#status")).to_have_text("started")
         expect(button).to_be_disabled()
