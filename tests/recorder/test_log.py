@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import shutil
@@ -295,3 +296,22 @@ def test_an_old_event_with_more_keys_is_read(tmp_path: Path) -> None:
     (line,) = read(tmp_path / LOG_NAME)
     assert isinstance(line, Line)
     assert line.event["more"] == 1
+
+
+def test_a_record_that_is_on_its_way_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large record a reader sees a page first, and the rest a moment later."""
+    record = b'{"v":1,"id":"a","category":"system_log","payload":"' + b"x" * 9000 + b'"}\n'
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(record[:4096])
+
+    class Growing(io.BytesIO):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            line = super().readline(size)
+            at = self.tell()
+            self.write(record[at:])
+            self.seek(at)
+            return line
+
+    monkeypatch.setattr("builtins.open", lambda *given: Growing(path.read_bytes()))
+    (line,) = read(path)
+    assert isinstance(line, Line)
