@@ -47,8 +47,10 @@ class Follower:
             assert self._news.wait_for(lambda: message in self.seen, timeout=20), self.seen
 
     def end(self, writer: Writer) -> None:
+        note(writer, "end")
+        self.wait_for("end")
         self._over.set()
-        note(writer, "end")  # wakes it
+        (writer.path.parent / "over").touch()  # wakes it
         self._thread.join(20)
         assert not self._thread.is_alive()
 
