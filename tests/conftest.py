@@ -6,16 +6,28 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from playback.redis_server import running_redis
 from recorder.events import current_operation
-from tests.support import CLEARED, shared
+from tests.support import CLEARED, PATIENCE, shared
 
 pytest_plugins = ["tests.skips"]
-settings.register_profile("steady", derandomize=True, deadline=None)  # how long an example takes is the machine's
+# How long an example takes, and how long it takes to think of one, is the machine's.
+settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")  # a change is judged by what it changes; look for more with --hypothesis-seed=random
+
+
+def _be_patient() -> None:
+    """A client of httpx that is not told how long to wait gives up after five seconds; a busy machine takes as long."""
+    default = httpx.Client.__init__.__kwdefaults__["timeout"]  # one object, which all that httpx offers have in common
+    for part in ("connect", "read", "write", "pool"):
+        setattr(default, part, PATIENCE)
+
+
+_be_patient()
 
 
 def _clear() -> None:

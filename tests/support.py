@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -28,14 +29,26 @@ def clean_environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(CLEARED)}
 
 
+PATIENCE = 60.0
+"""Seconds that a test waits for what should come at once: no figure of the product, only the end of a hang."""
+
+_kept: deque[socket.socket] = deque(maxlen=256)
+
+
 def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on, and that the system gives to nobody else meanwhile.
+
+    It stays bound here, without listening: a connection to it is refused, and a server that sets SO_REUSEADDR, as servers
+    do, may listen on it (ip(7), socket(7)).
+    """
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind(("127.0.0.1", 0))
+    _kept.append(keeper)
+    return int(keeper.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], object], what: str, deadline: float = 20.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, deadline: float = PATIENCE) -> None:
     """Return as soon as `condition()` holds. Raises AssertionError naming `what` after `deadline` seconds."""
     end = time.monotonic() + deadline
     while not condition():
@@ -69,7 +82,7 @@ class Server:
         cwd: Path = ROOT,
         port: int | None = None,
         path: str = "/",
-        deadline: float = 30.0,
+        deadline: float = PATIENCE,
     ) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -134,7 +147,8 @@ class Server:
             sys.stderr.write(f"--- output of {' '.join(self.command)}\n{self.output[-4000:]}\n")
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        # As patient as whoever waits: a question that is given up is asked again, and may be recorded twice.
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.deadline)
         try:
             connection.request("GET", self.path)
             connection.getresponse().read()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 
 import httpx
 import pytest
 
-from tests.support import CLEARED, Server, clean_environ, free_port, wait_until
+from tests.support import CLEARED, PATIENCE, Server, clean_environ, free_port, wait_until
 
 APP = "tests.test_support:application"
 
@@ -66,5 +67,18 @@ def test_waiting_has_a_deadline() -> None:
         wait_until(lambda: False, "it is so", deadline=0.05)
 
 
-def test_free_ports_differ() -> None:
-    assert len({free_port() for _ in range(5)}) > 1
+def test_a_free_port_is_for_one_alone() -> None:
+    """Whoever asked for it may listen on it; the system gives it to nobody, and nothing answers there before."""
+    port = free_port()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    with socket.create_server(("127.0.0.1", port)):
+        socket.create_connection(("127.0.0.1", port)).close()
+    assert len({free_port() for _ in range(50)} - {port}) == 50
+
+
+def test_a_client_waits_as_long_as_everybody() -> None:
+    with httpx.Client() as client:
+        assert client.timeout == httpx.Timeout(PATIENCE)

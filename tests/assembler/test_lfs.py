@@ -147,7 +147,7 @@ def as_line(line: tuple[str, bool, list[str]]) -> str:
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="absent: git")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(written, written, written, names)
 @example([("profiles**", False, ["filter=lfs"])], [], [], ["a/a"])
 @example([], [], [("[a[c-a]", False, ["filter=lfs"])], ["a"])
