@@ -38,7 +38,8 @@ __all__ = [
     "validator_name",
 ]
 
-Kind = Literal["text", "secret", "uuid", "clock", "ago", "opaque", "int", "number"]
+Kind = Literal["text", "secret", "uuid", "clock", "ago", "opaque", "int", "number", "code"]
+"""`code` is never told from the shape alone: `playback.builds.with_codes` knows what the server makes."""
 
 
 class Piece(NamedTuple):

@@ -25,7 +25,7 @@ from assembler.shapes import (
     pieces,
 )
 from playback.addresses import random_parts
-from playback.builds import code_build, long_id, one_time, sayable, unpadded
+from playback.builds import code_build, long_id, one_time, sayable, unpadded, with_codes
 from playback.known_values import KnownValues
 from playback.moments import Moment
 from playback.signatures import payload, signed_again
@@ -284,6 +284,8 @@ class Bijection:
                 result.problem = "is another secret than the one it was before"
             else:
                 self._forward[("secret", recorded[-32:])] = live
+        elif piece.kind == "code" and recorded != live:
+            result.problem = self.bind("code", recorded, live) if self._are_codes(recorded, live) else "differs"
         elif recorded in self._own and recorded != live:
             result.problem = "the client sent this value and got another one back"
         elif piece.kind == "opaque" and recorded != live and self._is_digest(recorded):
@@ -328,16 +330,19 @@ class Bijection:
     def _pieces(self, recorded: str) -> Expected:
         """The recorded text cut up; a known value with its live counterpart, others with None."""
         if not self.known:
-            return [(p, None) for p in _cut(recorded)]
+            return [(p, None) for p in self._cut(recorded)]
         result: Expected = []
         end = 0
         for start, behind in self.known.places(recorded):
             name = recorded[start:behind]
-            result.extend((p, None) for p in _cut(recorded[end:start]))
+            result.extend((p, None) for p in self._cut(recorded[end:start]))
             result.append((Piece("text", name), self.known[name]))
             end = behind
-        result.extend((p, None) for p in _cut(recorded[end:]))
+        result.extend((p, None) for p in self._cut(recorded[end:]))
         return result
+
+    def _cut(self, text: str) -> Iterable[Piece]:
+        return with_codes(_cut(text), self._code_builds) if self._code_builds else _cut(text)
 
     def number(self, name: str, recorded: str, live: str) -> str | None:
         """Two different whole numbers under `name`: bound when the name says id, else a reason."""
@@ -424,7 +429,12 @@ def _shape_of(piece: Piece) -> re.Pattern[str]:
     if piece.kind == "ago":
         return AGO
     return re.compile(
-        {"int": r"\d+", "number": r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", "secret": r"[^\s\"'<>&;,]+"}[piece.kind]
+        {
+            "code": r"[A-Za-z0-9]+",
+            "int": r"\d+",
+            "number": r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?",
+            "secret": r"[^\s\"'<>&;,]+",
+        }[piece.kind]
     )
 
 

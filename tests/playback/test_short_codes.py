@@ -46,6 +46,17 @@ def test_codes_of_a_known_build_are_bound_one_to_one() -> None:
     assert problem(bijection, "57DFIH", "I6AIJJ") is not None
 
 
+def test_a_code_of_digits_with_a_letter_is_no_number() -> None:
+    bijection = knowing()
+    assert problem(bijection, "NCC-26151D", "NCC-88387D") is None
+    assert (
+        problem(bijection, "ship NCC-26151D at 2026-11-20T10:41:06", "ship NCC-A8387D at 2026-11-20T10:41:06")
+        is not None
+    )
+    assert problem(bijection, "ship NCC-2E1510 of 10:41:06", "ship NCC-BADCAB of 10:41:06") is None
+    assert bijection.text("26151D", "88387D", MOMENT).owed == []
+
+
 def test_without_evidence_or_of_another_build_codes_differ() -> None:
     assert problem(Bijection(), "QX4T7L", "I6AIJJ") == "differs"
     assert problem(knowing(), "qx4t7l", "i6aijj") == "differs"
