@@ -7,10 +7,8 @@ is the client's own and stays literal. Random-looking values need no more than t
 
 from __future__ import annotations
 
-import html
 import itertools
 import re
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -18,9 +16,9 @@ from urllib.parse import unquote
 
 from assembler.clients import OWN_COOKIE, Clients, Owner
 from assembler.extractors import Answer
+from assembler.given import Given
 from assembler.kinds import Kinds
 from assembler.links import is_cursor, locate_beside, stands_beside
-from assembler.mentions import mentioned, sought
 from assembler.naming import name_of
 from assembler.numbers import ID_ENDING, STRENGTHS, Strength, Wanted, locate_choice, locate_name, locate_number, noun_of
 from assembler.parts import Extraction, Filled, Generated, Part, Ref, Unnamed, minted
@@ -41,9 +39,6 @@ _STAMP = re.compile(r"\d{10,}(?:\.\d+)?")
 """A number so long that chance cannot make two of it equal: a time in seconds or less, a revision, a snowflake id."""
 _VERSION = re.compile(r"v\d{1,2}")
 _ID_LIST = re.compile(r"\d{1,18}(?:,\d{1,18})+")
-_WORD = re.compile(r"[A-Za-z0-9]+")
-_NEVER_ESCAPED = re.compile(r"[\w.~-]+", re.ASCII)
-"""What stands in a page, an address and a document as it is."""
 _MINTED = re.compile(r"(?:x-)?idempotency-key")
 """Headers whose value a client makes up so that the server can tell a request from its repetition (the IETF's draft
 "The Idempotency-Key HTTP Header Field"). Sent again by another run, it would be answered from memory."""
@@ -72,8 +67,7 @@ class Correlation:
         self._first_request: dict[str, int] = {}
         self._first_role: dict[tuple[str, ...], int] = {}
         self._first_named: dict[tuple[str, str], int] = {}
-        self._words: dict[str, list[int]] = defaultdict(list)
-        self._mentions: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._given = Given(self.exchanges, self.owners, self.answers)
         self._visited: dict[tuple[str, str], list[Part]] = {}
         self._kinds = Kinds()
         self._validators = Validators()
@@ -91,7 +85,8 @@ class Correlation:
         self.slots.append(list(request_slots(exchange, self.bodies)))
         if exchange.captured:
             self._index_request(index)
-        self._index_answer(index)
+        self._given.add(index)
+        self._validators.add(index, exchange.path, self.answers[index])
         if exchange.captured:
             self.filled(index)
 
@@ -123,68 +118,6 @@ class Correlation:
             wanted = Wanted(slot.place, slot.role, _spoken(slot), slot.value, self.exchanges[index].path)
             self._first_role.setdefault(_mark(wanted), index)
             self._first_named.setdefault((slot.name, slot.value), index)
-
-    def _index_answer(self, number: int) -> None:
-        answer = self.answers[number]
-        words: set[str] = set(_WORD.findall(answer.text or ""))
-        for _, value in answer.headers:
-            words.update(_WORD.findall(value))
-            if "%" in value:
-                words.update(_WORD.findall(unquote(value)))
-        if answer.text and "%" in answer.text:
-            words.update(_WORD.findall(unquote(answer.text)))
-        for word in words:
-            self._words[word].append(number)
-        self._validators.add(number, self.exchanges[number].path, answer)
-        for mention in set(mentioned(answer, self.exchanges[number].path)):
-            self._mentions[mention].append(number)
-
-    def _answers_with(self, value: str, before: int, *, latest: bool = False) -> Iterator[int]:
-        """Exchanges whose answer was complete before `before` began and holds `value`, oldest or latest first.
-
-        The window's own answers come before those of the prologue.
-        """
-        words = _WORD.findall(value)
-        if not words:
-            return
-        postings = min((self._words.get(word, ()) for word in words), key=len)
-        if not (known := postings[: bisect_left(postings, before)]):
-            return
-        rare = bool(SECRET.fullmatch(value) or _UUID.fullmatch(value) or looks_opaque(value))
-        for captured in (True, False):
-            for number in reversed(known) if latest else known:
-                if (
-                    self.exchanges[number].captured is captured
-                    and self._known(number, before, rare)
-                    and self._holds(number, value)
-                ):
-                    yield number
-
-    def _known(self, number: int, before: int, rare: bool) -> bool:
-        """True when what the answer `number` said was known to the client of `before`, and may be what it meant.
-
-        From before the window, only answers to the same client count, and only for values that nothing else can be:
-        a word or a counted id may stand in any earlier recording of the same log.
-        """
-        given, asked = self.exchanges[number], self.exchanges[before]
-        if not given.captured and not (
-            self.owners[number].client == self.owners[before].client and (rare or not asked.captured)
-        ):
-            return False
-        return given.before(asked)
-
-    def _holds(self, number: int, value: str) -> bool:
-        answer = self.answers[number]
-        text = answer.text or ""
-        if value in text or any(value in v or value in unquote(v) for _, v in answer.headers):
-            return True
-        if _NEVER_ESCAPED.fullmatch(value):
-            return False
-        return (
-            ("&" in text and value in html.unescape(text))
-            or ("%" in text and value in unquote(text))
-            or ("\\" in text and value in str(answer.json))
-        )
 
     # ------------------------------------------------------------------ filling
 
@@ -272,7 +205,7 @@ class Correlation:
 
     def _name_parts(self, slot: Slot, index: int) -> list[Part] | None:
         """The name of a field with an id in it (`quantity_17`), as the page that offered the field had it."""
-        for number in self._answers_with(slot.value, index, latest=True):
+        for number in self._given.holding(slot.value, index, latest=True):
             key = (number, f"name:{slot.value}")
             if key not in self._located:
                 found = locate_name(self.answers[number], slot.value, slot.role)
@@ -325,13 +258,13 @@ class Correlation:
     def refer(self, slot: Slot, value: str, index: int) -> Ref | None:
         """The answer that gave the client `value`, when there is one."""
         if SECRET.fullmatch(value):
-            for number in self._answers_with(value, index, latest=True):
+            for number in self._given.holding(value, index, latest=True):
                 if ref := self._extracted(number, value, slot):
                     return ref
             return None
         tagged = slot.place == "header" and slot.name in CONDITIONAL
         for number in self._validators.given(self.exchanges[index].path, value) if tagged else ():
-            if self._known(number, index, True) and (ref := self._extracted(number, value, slot)):
+            if self._given.known(number, index, True) and (ref := self._extracted(number, value, slot)):
                 return ref
         if value.isdigit() and len(value) < 19 and (counted := self._number(slot, value, slot.role, index)):
             return counted
@@ -342,7 +275,7 @@ class Correlation:
             return None
         if stands_beside(slot) and (given := self._beside(slot, index)):
             return given
-        source = next(self._answers_with(value, index), None)
+        source = next(self._given.holding(value, index), None)
         if source is None or self._first_request.get(value, index) <= source:
             return None
         random = bool(_UUID.fullmatch(value)) or looks_opaque(value) or TEMPORARY.match(value) is not None
@@ -351,14 +284,14 @@ class Correlation:
         if not (random or timely or tagged):
             coined = is_cursor(slot) or self._coined(slot, value, source)
             return self._extracted(source, value, slot) if coined else self._chosen(slot, value, index)
-        for number in itertools.islice(self._answers_with(value, index, latest=tagged), 8):
+        for number in itertools.islice(self._given.holding(value, index, latest=tagged), 8):
             if ref := self._extracted(number, value, slot):
                 return ref
         return None
 
     def _beside(self, slot: Slot, index: int) -> Ref | None:
         """A code that stood in the same address as the random segment behind it."""
-        for number in itertools.islice(self._answers_with(slot.follow, index, latest=True), _CHOICES):
+        for number in itertools.islice(self._given.holding(slot.follow, index, latest=True), _CHOICES):
             key = (number, f"beside:{slot.role}{slot.value}")
             if key not in self._located:
                 found = locate_beside(self.answers[number], slot)
@@ -371,7 +304,7 @@ class Correlation:
         """A value with an id in it (`17:tea`) that the page seen last had in a control of that name."""
         if slot.place not in ("form", "multipart") or not any(c.isdigit() for c in value):
             return None
-        for number in itertools.islice(self._answers_with(value, index, latest=True), _CHOICES):
+        for number in itertools.islice(self._given.holding(value, index, latest=True), _CHOICES):
             key = (number, f"choice:{slot.name}:{value}")
             if key not in self._located:
                 found = locate_choice(self.answers[number], slot.name, value)
@@ -410,8 +343,7 @@ class Correlation:
 
     def _evident(self, wanted: Wanted, slot: Slot, index: int) -> Ref | None:
         first = min(self._first_role.get(_mark(wanted), index), index)
-        places = {number for word in sought(wanted) for number in self._mentions.get((word, wanted.value), ())}
-        earlier = sorted(n for n in places if n < first and self._known(n, index, rare=False))
+        earlier = self._given.mentioning(wanted, first, index)
         for strength in STRENGTHS:
             for number in earlier if strength == "sure" else reversed(earlier):
                 if extraction := self._counted(number, wanted, slot, strength):
