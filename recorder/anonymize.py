@@ -14,12 +14,12 @@ import functools
 import html
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote_plus, unquote_plus
 
-from recorder.headers import Field, Fields
+from recorder.heads import Head, Heads
 from recorder.jsonwalk import decode_string, walk
 from recorder.marks import Mark, Redaction, merged, replaced
 from recorder.media import Kind
@@ -176,13 +176,13 @@ class Anonymizer(Redactor):
         self,
         names: Names,
         pseudonyms: Pseudonyms,
-        fields: Fields | None,
+        heads: Heads | None,
         path: str,
         stand_ins: StandIns,
         people: People,
         extra: frozenset[str],
     ) -> None:
-        super().__init__(names, pseudonyms, fields, path)
+        super().__init__(names, pseudonyms, heads, path)
         self._stand_ins = stand_ins
         self._people = people
         self._extra = extra
@@ -229,12 +229,12 @@ class Anonymizer(Redactor):
     def known_marks(self, text: str) -> list[Mark]:
         return super().known_marks(text) + self._by_value(text)
 
-    def shown(self, fields: Iterable[Field]) -> list[tuple[str, str]]:
-        return [(field.shown[0], self.known(field.shown[1])) for field in fields]
+    def shown(self, head: Head) -> list[tuple[str, str]]:
+        return [(name, self.known(value)) for name, value in head.shown]
 
-    def head(self, path: str, query: str, fields: Iterable[Field]) -> tuple[str, str, list[tuple[str, str]]]:
+    def request(self, path: str, query: str, head: Head) -> tuple[str, str, list[tuple[str, str]]]:
         secrets = merged(super().known_marks(query))  # that it has its stand-ins was seen to before
-        return self.known(path), replaced(query, secrets), self.shown(fields)
+        return self.known(path), replaced(query, secrets), self.shown(head)
 
     def scan(self, text: str, kind: Kind) -> Scanned:
         scanned = super().scan(text, kind)
@@ -278,10 +278,10 @@ class Anonymizer(Redactor):
 class Anonymizing:
     """Makes the redactors of a deployment that puts stand-ins for personal data."""
 
-    def __init__(self, settings: Settings, names: Names, pseudonyms: Pseudonyms, fields: Fields) -> None:
+    def __init__(self, settings: Settings, names: Names, pseudonyms: Pseudonyms, heads: Heads) -> None:
         self._names = names
         self._pseudonyms = pseudonyms
-        self._fields = fields
+        self._heads = heads
         self._stand_ins = StandIns(pseudonyms)
         self._people = People(settings.root / "personal", pseudonyms)
         self._extra = frozenset("".join(words_of(name)) for name in settings.anonymize or ()) - {""}
@@ -289,7 +289,7 @@ class Anonymizing:
     def redactor(self, path: str) -> Anonymizer:
         """Return one for one job, or for the exchange with this raw path. Raises OSError as `People.refresh`."""
         self._people.refresh()
-        return Anonymizer(self._names, self._pseudonyms, self._fields, path, self._stand_ins, self._people, self._extra)
+        return Anonymizer(self._names, self._pseudonyms, self._heads, path, self._stand_ins, self._people, self._extra)
 
 
 _PERSONAL = ("name", "phone", "other")

@@ -229,13 +229,12 @@ class BodyTee:
         `declared` is the size that was announced, where the application read less.
         """
         size = self.size if declared is None or declared < self.size else declared
-        rendered = self._redactor.render(self._scanned) if self._scanned is not None else None
-        if (
-            rendered is not None and self._scanned is not None and self._sha256 and size == self.size
-        ):  # nearly every body
-            text, redactions = rendered
-            if text is self._scanned.text and len(text) <= INLINE // 4:
-                return {
+        scanned = self._scanned
+        rendered = None
+        if scanned is not None:
+            rendered = text, redactions = self._redactor.render(scanned)
+            if text is scanned.text and self._sha256 and size == self.size and len(text) <= INLINE // 4:
+                return {  # of nearly every body
                     "size": size,
                     "sha256": self._sha256,
                     "media_type": self._media_type,

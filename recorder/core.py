@@ -23,6 +23,7 @@ import orjson
 from recorder.events import CLOCK, Category, Clock, Event, RunContext, Session, Stage, current_operation, envelope
 from recorder.exchange import Exchange, Headers, LogUnavailableError, subject
 from recorder.headers import Fields, Pair
+from recorder.heads import Head, Heads
 from recorder.log import Writer
 from recorder.names import Names
 from recorder.pseudonyms import Pseudonyms
@@ -103,6 +104,8 @@ class Recorder:
         self._captures = captures
         self._names = Names(settings.redact)
         self._pseudonyms: Pseudonyms | None = None
+        self._root_writer: Writer | None = None
+        """The one of `_writers` that nearly every record goes to."""
         self._writers: dict[Path, Writer] = {}
         self._spaces: dict[Path, Space] = {}
         self._stores: dict[Path, Store] = {}
@@ -224,20 +227,20 @@ class Recorder:
         return self._pseudonyms
 
     @functools.cached_property
-    def _fields(self) -> Fields:
-        return Fields(self._names, self.pseudonyms)
+    def _heads(self) -> Heads:
+        return Heads(Fields(self._names, self.pseudonyms))
 
     @functools.cached_property
     def _anonymizing(self) -> Anonymizing:
         from recorder.anonymize import Anonymizing
 
-        return Anonymizing(self.settings, self._names, self.pseudonyms, self._fields)
+        return Anonymizing(self.settings, self._names, self.pseudonyms, self._heads)
 
     def redactor(self, path: str = "") -> Redactor:
         """Return a redactor for one job, or for the exchange with this raw path."""
         if self.settings.anonymize is not None:
             return self._anonymizing.redactor(path)
-        return Redactor(self._names, self.pseudonyms, self._fields, path)
+        return Redactor(self._names, self.pseudonyms, self._heads, path)
 
     def session(self, headers: Mapping[str, str], native: Native) -> Session:
         """Return an event's `session`: who asks, as far as headers (by name in lower case) and server say."""
@@ -246,6 +249,14 @@ class Recorder:
         except Exception as error:
             self.fault("Settings.user", error)
             return session_of(headers, native, replace(self.settings, user=None), self.pseudonyms)
+
+    def session_of(self, head: Head, native: Native) -> Session:
+        """The same of a request, by its head. It is not to be changed: other requests with that head have it, too."""
+        if self.settings.user is not None or "REMOTE_USER" in native:
+            return self.session(head.values, native)
+        if head.session is None:
+            head.session = self.session(head.values, native)
+        return head.session
 
     def run_of(self, path: str) -> Run | None:
         """Return the run that a raw request path names. The host's own callable may fail: then there is none."""
@@ -286,7 +297,10 @@ class Recorder:
     def append(self, event: Event, log_dir: Path) -> bool:
         """Append an event to the log in `log_dir`, or to the root's when the run's directory has gone."""
         if log_dir is self.root_logs or log_dir == self.root_logs or not os.path.isdir(log_dir.parent):  # noqa: PTH112
-            return self.writer(self.root_logs).append(event)
+            writer = self._root_writer
+            if writer is None or not writer.usable:
+                writer = self._root_writer = self.writer(self.root_logs)
+            return writer.append(event)
         context = event["run_context"]
         run = Run(context["run_id"], context["config"]) if context else None
         return self.writer(log_dir, run).append(event)

@@ -7,7 +7,7 @@ or `failed`. Nothing that goes wrong in here reaches the host.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import Token
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,9 +23,11 @@ from recorder.events import (
     current_operation,
     envelope,
 )
-from recorder.headers import Field, Pair
+from recorder.headers import Pair
+from recorder.heads import Head
 from recorder.runs import Run
 from recorder.settings import Native
+from recorder.store import Store
 
 if TYPE_CHECKING:
     from recorder.core import Recorder
@@ -58,12 +60,9 @@ class Exchange:
     _expected: int | None = None
     _sent = 0
     _status: int | None = None
-    _asked: Mapping[str, str] = {}
-    """The header fields of the request, by name."""
-    _answered: Mapping[str, str] = {}
-    """The header fields of the answer, by name."""
-    _fields: Sequence[Field] = ()
-    """All header fields of the answer."""
+    _asked: Head
+    _answered: Head | None = None
+    _store: Store | None = None
     _request: BodyTee | None = None
     _response: BodyTee | None = None
     _token: Token[Operation | None] | None = None
@@ -87,18 +86,14 @@ class Exchange:
         self._method = method
         self._redactor = redactor = recorder.redactor(path)
         shown_query = redactor.query(query) if query else ""
-        fields = redactor.fields(headers)
-        asked = {field.name: field.value for field in fields}
-        if len(asked) < len(fields) and "cookie" in asked:  # HTTP/2 may send several
-            asked["cookie"] = "; ".join([field.value for field in fields if field.name == "cookie"])
-        self._asked = asked
-        self.announced = "x-recorder-request" in asked
+        self._asked = head = redactor.head(headers)
+        self.announced = "x-recorder-request" in head.values
         run = recorder.run_of(path) if recorder.has_runs else None
         self._context = context = run.context if run is not None else None
         self._log_dir = log_dir = recorder.root_logs if run is None else recorder.log_dir(run)
-        self._session = session = recorder.session(asked, native)
+        self._session = session = recorder.session_of(head, native)
         self._captures = captures = tuple(recorder.captures.covering(*subject(run, session)))
-        shown_path, shown_query, shown_fields = redactor.head(path, shown_query, fields)
+        shown_path, shown_query, shown_fields = redactor.request(path, shown_query, head)
         payload = {
             "method": method,
             "scheme": scheme,
@@ -119,9 +114,8 @@ class Exchange:
         self._operation_id = operation_id = event["id"]
         if not recorder.append(event, log_dir) and recorder.settings.mode == "strict":
             raise LogUnavailableError(f"The audit log in {log_dir} cannot be written (RECORDER_MODE=strict).")
-        if "content-length" in asked:
-            self._declared = _length(asked["content-length"])
-        self._chunked = "transfer-encoding" in asked
+        self._declared = head.length
+        self._chunked = "transfer-encoding" in head.values
         operation = Operation(operation_id, log_dir, context, session, captures, recorder)
         self._token = current_operation.set(operation)
 
@@ -167,9 +161,8 @@ class Exchange:
         if self._over:
             return
         try:
-            self._fields = fields = self._redactor.fields(headers)
-            self._answered = answered = {field.name: field.value for field in fields}
-            self._expected = expected = _length(answered["content-length"]) if "content-length" in answered else None
+            self._answered = head = self._redactor.head(headers)
+            self._expected = expected = head.length
             self._status = status
             self._response = None
             self.bodiless = self._method == "HEAD" or status in _BODILESS or status < 200 or expected == 0
@@ -182,7 +175,7 @@ class Exchange:
         """Note a piece of the answer before it is forwarded; writes `finished` when it completes the answer."""
         if self._over:
             return
-        if chunk and self._status is not None and self._method != "HEAD":
+        if chunk and self._answered is not None and self._method != "HEAD":
             try:
                 if self._response is None:
                     self._response = self._tee(self._answered)
@@ -209,7 +202,7 @@ class Exchange:
 
     def response_omitted(self, reason: Omission, size: int = 0) -> None:
         """Note that the answer's body is not to be had, and finish."""
-        if self._status is not None:
+        if self._answered is not None:
             self._response = self._response or self._tee(self._answered)
             self._response.omit(reason)
             self._response.size = size or self._expected or 0
@@ -254,7 +247,7 @@ class Exchange:
             payload: dict[str, Any] = {
                 "request_body": self._describe_request(),
                 "status": self._status,
-                "headers": redactor.shown(self._fields),
+                "headers": redactor.shown(self._answered) if self._answered is not None else [],
                 "body": response.describe() if response is not None else None,
                 "duration_ms": round(duration, 3),
                 "error": self._redacted(error) if error is not None else None,
@@ -310,20 +303,22 @@ class Exchange:
             clock=self._recorder.clock,
         )
 
-    def _tee(self, fields: Mapping[str, str]) -> BodyTee:
+    def _tee(self, head: Head) -> BodyTee:
         recorder = self._recorder
+        store = self._store
+        if store is None:
+            store = self._store = recorder.store(self._log_dir)
+        values = head.values
         return BodyTee(
-            recorder.store(self._log_dir),
+            store,
             self._redactor,
-            fields.get("content-type"),
-            fields.get("content-encoding"),
+            values.get("content-type"),
+            values.get("content-encoding"),
             max_size=recorder.settings.max_body,
         )
 
 
 _BODILESS = (204, 304)
-_LENGTH_DIGITS = 18
-"""Of a Content-Length; no body is larger, and JSON's integers end soon after."""
 _UNSTORED = "bodies that could not be stored"
 _DISCONNECTED = {
     "type": "ClientDisconnect",
@@ -340,11 +335,6 @@ def _error(error: BaseException) -> dict[str, Any]:
         frames = frames.tb_next  # the application's own part is what is wanted
     text = "".join(traceback.format_exception(kind, error, frames, limit=-50))
     return {"type": name, "message": str(error), "traceback": text}
-
-
-def _length(value: str) -> int | None:
-    digits = value.strip()
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _LENGTH_DIGITS else None
 
 
 def subject(run: Run | None, session: Session | None) -> tuple[str | None, str | None, Path | None]:

@@ -1,7 +1,6 @@
 """Header fields as they are written: cookies, credentials and whatever has a secret's name, replaced.
 
-A browser sends the same fields with each request, so what becomes of a field is worked out once and remembered in
-`Fields`: of a request that came before only what is new in it is looked at.
+What becomes of a field is worked out once and remembered in `Fields`: of a request only what is new in it is looked at.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ class Fields(dict[Pair, Field]):
     def __init__(self, names: Names, pseudonyms: Pseudonyms) -> None:
         super().__init__()
         self.names = names
-        self._pseudonyms = pseudonyms
+        self.pseudonyms = pseudonyms
         self.kind = functools.lru_cache(1024)(self._kind)
 
     def __missing__(self, pair: Pair) -> Field:
@@ -92,7 +91,7 @@ class Fields(dict[Pair, Field]):
             return Field(name, value)
         from recorder.redaction import Redactor
 
-        reader = _Reader(Redactor(self.names, self._pseudonyms, self), self, public)
+        reader = _Reader(Redactor(self.names, self.pseudonyms), self, public)
         shown = reader.shown(name, value)
         return Field(name, value, shown, tuple(reader.redactor.secrets.items()), frozenset(reader.doubtful))
 

@@ -87,6 +87,8 @@ class Writer:
         """Device and inode of the open file."""
         self._latest_ns = 0
         """When the last record was made, by the monotonic clock."""
+        self._unlooked: list[bytes] = []
+        """Lines after which nobody has looked yet whether the file is still the one at the path."""
         self._sequence = 0
         self._announced = False
         self._unreported = 0
@@ -104,34 +106,46 @@ class Writer:
 
     def append(self, event: Event) -> bool:
         """Write the event, numbered; return whether all of it is in the log."""
-        if not self._append(event):
-            return False
+        with self._lock:
+            numbered = self._sequence
+            try:
+                if (
+                    self._descriptor < 0
+                    or not self._announced
+                    or self._unreported
+                    or event["mono_ns"] - self._latest_ns > IDLE_NS
+                ):
+                    self._prepare(event)
+                self._latest_ns = event["mono_ns"]
+                self._write(event)
+            except OSError as error:
+                if self._sequence == numbered:
+                    self._sequence += 1  # where the file could not even be opened: the gap is to prove it all the same
+                self._count_loss(error.strerror or str(error))
+                return False
         if self._commits is not None and (self._strict or event["stage"] != "started"):
             lost = self.lost
             self._commits.wait()
             return self.lost == lost
         return True
 
-    def _append(self, event: Event) -> bool:
-        with self._lock:
-            numbered = self._sequence
-            try:
-                if self._descriptor < 0:
-                    self._open()
-                elif event["mono_ns"] - self._latest_ns > IDLE_NS and not self._in_place(self._file):
-                    self._reopened()
-                self._latest_ns = event["mono_ns"]
-                if not self._announced:
-                    self._announced = self._write(self._opened_record())
-                    self._register()
-                if self._unreported and self._write(self._lost_record()):
-                    self._unreported = 0
-                return self._write(event)
-            except OSError as error:
-                if self._sequence == numbered:
-                    self._sequence += 1  # where the file could not even be opened: the gap is to prove it all the same
-                self._count_loss(error.strerror or str(error))
-                return False
+    def _prepare(self, event: Event) -> None:
+        """Have the right file open, and in it what is to stand before the event. Raises OSError."""
+        if self._descriptor < 0:
+            self._open()
+            self._write_again()
+        elif event["mono_ns"] - self._latest_ns > IDLE_NS:
+            if self._in_place(self._file):
+                self._unlooked.clear()
+            elif self._reopened():
+                self._write_again()
+        if not self._announced:
+            self._write(self._opened_record())
+            self._announced = True
+            self._register()
+        if self._unreported:
+            self._write(self._lost_record())
+            self._unreported = 0
 
     def close(self) -> None:
         """Close the file, and sign what was not; the next `append` opens it again and goes on counting."""
@@ -167,51 +181,75 @@ class Writer:
             finally:
                 self._lock.release()
 
-    def _write(self, event: Event) -> bool:
+    def _write(self, event: Event) -> None:
+        """Write an event as the next one. Raises OSError when not all of it is in the log."""
         self._sequence += 1
         event["writer"] = self._id
         event["sequence"] = self._sequence
         record = encode(event)
-        if self._link is not None:
-            record = self._link.chained(record)
+        link = self._link
+        if link is not None:
+            record = link.chained(record)
         line = b"\n%b\n" % record
         if self._space is not None:
             self._space.take(len(line))
-        stands = False  # in a file that was renamed meanwhile
-        while True:
-            file = self._file  # a signal's receiver may record, too, and open another
-            written = self._written_whole(line, stands)
-            if not written:
-                break
-            if self._link is not None:
-                end = os.lseek(self._descriptor, 0, os.SEEK_CUR)  # where O_APPEND put it (open(2))
-                self._link.wrote(record, self._sequence, end - written + 1)
-            if self._in_place(file):
-                break
-            stands = os.fstat(self._descriptor).st_nlink > 0
-            if not self._reopened():
-                break
-            line = b"\n " + line[1:]  # so no two files begin with the same bytes, and each can be told by its first
-        if self._link is not None:
+        file = self._file  # a signal's receiver may record, too, and open another
+        written = self._write_whole(line)
+        if link is not None:
+            self._link_last(record, written)
+        if link is None and event["stage"] == "started":
+            # To look costs as much as to write. Whatever comes next looks for both, and writes this again if it must.
+            self._unlooked.append(line)
+        elif self._in_place(file):
+            self._unlooked.clear()
+        else:
+            self._write_elsewhere(record, line)
+        if link is not None:
             self._sign(event)
         if self._commits is not None:
             self._commits.wrote()
-        return True
 
-    def _written_whole(self, line: bytes, stands: bool) -> int:
-        """Write a line; return how much. Raises OSError when it cannot be; 0 when it cannot, and stands in an older file.
-
-        Its last newline may be missing: the next record brings one.
-        """
-        try:
-            written = os.write(self._descriptor, line)
-            if written < len(line) - 1:
-                raise OSError("short write")
-        except OSError:
-            if not stands:
-                raise
-            return 0
+    def _write_whole(self, text: bytes) -> int:
+        """Write lines, but for the last newline perhaps: the next record brings one. Raises OSError."""
+        written = os.write(self._descriptor, text)
+        if written < len(text) - 1:
+            raise OSError("short write")
         return written
+
+    def _write_elsewhere(self, record: bytes, line: bytes) -> None:
+        """Write into the file that is at the path now a line, and all that nobody has looked after.
+
+        They stand in one that was renamed, unless it was removed: then it raises OSError where it cannot be done.
+        """
+        lines = [*self._unlooked, line]
+        while True:
+            stands = os.fstat(self._descriptor).st_nlink > 0
+            if not self._reopened():
+                return
+            lines = [b"\n " + each[1:] for each in lines]  # no two files begin with the same bytes: each is told by its first
+            file, text = self._file, b"".join(lines)
+            try:
+                written = self._write_whole(text)
+            except OSError:
+                if not stands:
+                    raise
+                return
+            if self._link is not None:
+                self._link_last(record, written)
+            if self._in_place(file):
+                self._unlooked.clear()
+                return
+
+    def _write_again(self) -> None:
+        """Write what may stand in a file that was renamed meanwhile. Raises OSError."""
+        if self._unlooked:
+            self._write_whole(b"".join([b"\n " + line[1:] for line in self._unlooked]))
+            self._unlooked.clear()
+
+    def _link_last(self, record: bytes, written: int) -> None:
+        assert self._link is not None
+        end = os.lseek(self._descriptor, 0, os.SEEK_CUR)  # where O_APPEND put it (open(2))
+        self._link.wrote(record, self._sequence, end - written + 1)
 
     def _sign(self, event: Event) -> None:
         """Sign a checkpoint where one is due. A work-horse leaves through `os._exit`, so the end of a job is signed."""

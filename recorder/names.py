@@ -67,6 +67,7 @@ _NEEDLES = (
 )
 _SHAPES = ("eyj", "earer", "asic")  # of a JWT, of bearer and basic credentials; a private key is one of the needles
 _BEFORE_KEY = ("api", "access", "private", "secret", "auth", "signing", "encryption", "session")
+_PLAIN = 4096  # texts that are remembered to hold no secret's name
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.$"
 
 
@@ -84,6 +85,9 @@ class Names:
             sorted({words_of(name)[0] for name in extra if words_of(name)} - set(_NEEDLES))
         )
         self._hints = self._needles + _SHAPES
+        self._passed_over = b"" if any(char.isdigit() for needle in self._hints for char in needle) else b"0123456789"
+        self._plain: set[int] = set()
+        """Texts of which `hinted` said False, by the hash of what was left of them."""
         self.kind = functools.lru_cache(4096)(self._kind)
 
     def _kind(self, name: str) -> str | None:
@@ -122,13 +126,23 @@ class Names:
         """Return whether a text may hold a secret's name, or what looks like a secret: False is certain, True is not.
 
         The one question that is asked of every text. `rfind` answers it two to four times as fast as `in` (measured,
-        CPython 3.11).
+        CPython 3.11). Most texts differ from an earlier one in their digits only; there are none in what is looked for,
+        so it is asked of what is left without them, and that is remembered.
         """
-        rfind = text.lower().rfind
+        left = text.encode("utf-8", "surrogatepass").translate(None, self._passed_over)
+        shape = hash(left)
+        if shape in self._plain:
+            return False
+        rfind = left.decode("utf-8", "surrogatepass").lower().rfind
         for needle in self._hints:
             if rfind(needle) >= 0:
                 return True
-        return "@" in text and "://" in text
+        if b"@" in left and b"://" in left:
+            return True
+        if len(self._plain) >= _PLAIN:
+            self._plain.clear()
+        self._plain.add(shape)
+        return False
 
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Yield (start, end, kind) of every secret's name in a text, in no particular order."""
