@@ -19,6 +19,7 @@ from recorder.events import Event, encode, envelope
 from recorder.log import LOG_NAME, BadLine, Line, Writer, read
 from recorder.runs import Run
 from recorder.settings import Settings
+from recorder.tail import tail
 from tests.recorder.rotating import rotate
 from tests.recorder.watching import events
 
@@ -138,6 +139,35 @@ def test_a_record_that_was_written_while_the_log_was_renamed_is_in_the_new_one_t
     monkeypatch.setattr(log.os, "write", rotated)
     assert writer.append(event("browser"))
     assert [(r["payload"]["kind"], r["sequence"]) for r in events(tmp_path / "_logs")] == [("browser", 3)]
+    assert writer.lost == 0
+
+
+@pytest.mark.parametrize("idle_ns", [-1, 1 << 60], ids=["idle", "busy"])
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "removed"])
+def test_what_began_in_a_log_that_was_renamed_then_is_in_the_new_one_too(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, idle_ns: int, kept: bool
+) -> None:
+    """Nobody looks after the first record of an operation was written; what follows looks for it."""
+    writer.append(event())
+    whole = os.write
+
+    def rotated(descriptor: int, line: bytes) -> int:
+        old = rotate(writer.path)
+        written = whole(descriptor, line)
+        if not kept:
+            old.unlink()
+        return written
+
+    with monkeypatch.context() as patched:
+        patched.setattr(log.os, "write", rotated)
+        begun = [envelope("http_request", "started", {}) for _ in range(2)]
+        assert writer.append(begun[0])
+    assert writer.append(begun[1])
+    monkeypatch.setattr(log, "IDLE_NS", idle_ns)
+    assert writer.append(event("browser"))
+    assert [record["sequence"] for record in events(tmp_path / "_logs")] == [3, 4, 5]
+    told = [each for _, each in tail(writer.path, stop=lambda: True)]
+    assert [each["sequence"] for each in told if isinstance(each, dict)] == ([1, 2, 3, 4, 5] if kept else [3, 4, 5])
     assert writer.lost == 0
 
 
