@@ -29,7 +29,7 @@ class Commits:
         self._lock = threading.Lock()
         self._written = 0
         self._durable = 0
-        self._round: asyncio.Future[None] | None = None
+        self._round: _Round | None = None
 
     def wrote(self) -> None:
         """Count a record."""
@@ -58,9 +58,43 @@ class Commits:
 
         number, loop = self._written, asyncio.get_running_loop()
         while self._durable < number:
-            if self._round is None or self._round.done() or self._round.get_loop() is not loop:
-                self._round = loop.run_in_executor(None, self.commit)
-            await asyncio.shield(self._round)
+            if self._round is None or self._round.over or self._round.loop is not loop:
+                self._round = _Round(loop, self.commit)
+            await self._round.end()
+
+
+class _Round:
+    """One commit, for all that come to wait for it in this turn of the event loop.
+
+    To hand it to a thread costs more than a request does otherwise: so it begins when everybody who is ready has come.
+    """
+
+    over = False
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, commit: Callable[[], None]) -> None:
+        self.loop = loop
+        self._commit = commit
+        self._waiting: list[asyncio.Future[None]] = []
+        loop.call_soon(self._begin)
+
+    async def end(self) -> None:
+        """Return when it is done. Who is cancelled meanwhile leaves the others alone."""
+        waiting = self.loop.create_future()
+        self._waiting.append(waiting)
+        await waiting
+
+    def _begin(self) -> None:
+        try:
+            self.loop.run_in_executor(None, self._commit).add_done_callback(self._end)
+        except RuntimeError:  # the loop's threads are gone: the server is about to stop
+            self._commit()
+            self._end()
+
+    def _end(self, _: object = None) -> None:
+        self.over = True
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
 
 
 async def settle(waiting: set[Commits]) -> None:
