@@ -15,7 +15,7 @@ from recorder.codings import CodingError, Decoder, coding, decoder
 from recorder.marks import Redaction
 from recorder.redaction import Redactor, Scanned
 from recorder.store import Store
-from recorder.streams import StreamRedactor
+from recorder.streams import EndlessSecretError, StreamRedactor
 
 __all__ = ["INLINE", "Body", "BodyTee", "Omission"]
 
@@ -190,7 +190,7 @@ class BodyTee:
                 self._spill(b"".join(self._chunks))
         except _Refused as refused:
             self.omit(refused.reason)
-        except CodingError:
+        except (CodingError, EndlessSecretError):
             self.omit("redaction")
         except OSError:
             self._fail()
@@ -208,7 +208,7 @@ class BodyTee:
                 self._sink.close()
         except _Refused as refused:
             self.omit(refused.reason)
-        except CodingError:
+        except (CodingError, EndlessSecretError):
             self.omit("redaction")
         except OSError:
             self._fail()

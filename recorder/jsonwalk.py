@@ -24,6 +24,7 @@ _MEMBER = re.compile(  # `"key": scalar,` at once, which is what most of a docum
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
+_DEEPEST = 1024  # objects and lists within each other; what reads JSON takes no more (json, orjson)
 _SIMPLE = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -67,7 +68,7 @@ class _Frame:
 def walk(text: str) -> Iterator[Scalar]:
     """Yield the strings and numbers of a JSON text (RFC 8259); keys are not yielded.
 
-    Raises ValueError where the text is not JSON; what was yielded before is right.
+    Raises ValueError where the text is not JSON, or nested deeper than anybody reads; what was yielded before is right.
     """
     frames: list[_Frame] = []
     position = 0
@@ -117,6 +118,8 @@ def walk(text: str) -> Iterator[Scalar]:
         else:
             path, key = _place(frame)
             if kind == 2:
+                if len(frames) == _DEEPEST:
+                    break
                 frames.append(_Frame(sign == "{", path, None if sign == "{" else key))
             else:
                 complete = frame is None

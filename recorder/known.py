@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import base64
 import functools
+import html
+import json
 import re
 from collections.abc import Iterator
 from html.entities import codepoint2name
+from urllib.parse import quote, quote_plus
 
 __all__ = ["Known", "known"]
+
+_PROBE = 48  # characters that are asked for: to ask for long ones that repeat themselves takes long
+_BEGINNING, _SHORT = 6, 64
+"""A pattern is tried at every place in a text, and goes on as far as it fits. Where a value's beginning does not stand in
+it again, that takes no longer than the text is long; a longer one, in which it does, is looked for in its usual spellings."""
 
 
 class Known:
@@ -18,27 +26,40 @@ class Known:
     others are what base64 makes of it.
     """
 
-    __slots__ = ("_pattern", "probes", "pseudonym", "value")
+    __slots__ = ("_blobs", "_pattern", "probes", "pseudonym", "value")
 
     def __init__(self, value: str, pseudonym: str) -> None:
         self.value = value
         self.pseudonym = pseudonym
-        self.probes = (max(re.findall(r"[A-Za-z0-9]*", value), key=len), *_base64_cores(value))
+        self._blobs = _base64_cores(value)
+        longest = max(re.findall(r"[A-Za-z0-9]*", value), key=len)
+        self.probes = tuple(part[:_PROBE] for part in (longest, *self._blobs))
         self._pattern: re.Pattern[str] | None = None
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield (start, end) of its occurrences."""
-        probe, *blobs = self.probes
-        if probe in text:
-            if self._pattern is None:
-                self._pattern = re.compile("".join(map(_escaped, self.value)))
-            for found in self._pattern.finditer(text):
-                yield found.span()
-        for blob in blobs:
-            at = text.find(blob)
+        literal = self._blobs
+        if self.probes[0] in text:
+            if len(self.value) > _SHORT and self.value.find(self.value[:_BEGINNING], 1) > 0:
+                literal += _escapings(self.value)
+            else:
+                if self._pattern is None:
+                    self._pattern = re.compile("".join(map(_escaped, self.value)))
+                for found in self._pattern.finditer(text):
+                    yield found.span()
+        for form in literal:
+            at = text.find(form)
             while at >= 0:
-                yield at, at + len(blob)
-                at = text.find(blob, at + len(blob))
+                yield at, at + len(form)
+                at = text.find(form, at + len(form))
+
+
+def _escapings(value: str) -> tuple[str, ...]:
+    """Return the usual spellings of a value: as it is, in URLs, forms, pages and JSON."""
+    spelt = {value, quote(value), quote(value, safe=""), quote(quote(value, safe=""), safe=""), quote_plus(value)}
+    for each in (value, html.escape(value), html.escape(value, quote=False)):
+        spelt |= {each, json.dumps(each)[1:-1], json.dumps(each, ensure_ascii=False)[1:-1]}
+    return tuple(sorted(spelt, key=len, reverse=True))
 
 
 @functools.lru_cache(256)

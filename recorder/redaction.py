@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote_plus, unquote, unquote_plus
 
-from recorder.headers import STAYS, Fields, Pair, decode_base64
+from recorder.headers import STAYS, Fields, Pair
 from recorder.heads import Head, Heads
 from recorder.jsonwalk import Scalar, decode_string, pointer, walk
 from recorder.known import Known, known
@@ -24,28 +24,22 @@ from recorder.marks import Mark, Redaction, located, merged, replaced
 from recorder.media import Kind
 from recorder.names import Names
 from recorder.pseudonyms import PSEUDONYM, Pseudonyms, canonical
+from recorder.shapes import shapes
 
 __all__ = ["Redactor", "Scanned", "pairs"]
 
 KNOWN_LENGTH = 12  # shorter values occur by chance
 _KNOWN_LIMIT = 64  # each is looked for in every text of the exchange
 _KNOWN_LONGEST = 8192
-
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
-_PEM = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.{0,16384}?-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----", re.S
-)
-_BEARER = re.compile(r"\b[Bb]earer\s+((?=[^\s\"'<>]*\d)[A-Za-z0-9._~+/-]{16,}=*)")
-_BASIC = re.compile(r"\b[Bb]asic\s+([A-Za-z0-9+/_-]{6,}={0,2})")
-_USERINFO = re.compile(r"://[^\s/?#:@\"'<>\\]{0,200}:([^\s/?#@\"'<>\\${}]{1,500})@")
+_LONG = 1024  # characters of a value in a message; a longer one is looked at once, however many names are in it
 
 _QUOTE = r"\\*[\"']|`|&(?:quot|apos|#0*3[49]|#[xX]0*2[27]);|\\+u002[27]|\\+x2[27]"
-_ASSIGNED = re.compile(rf"(?P<close>{_QUOTE})?\s*\]?\s*(?P<sign>=>|:=|[:=])\s*(?P<open>{_QUOTE})")
-_PASSED = re.compile(rf"(?P<close>{_QUOTE})\s*(?P<sign>,)\s*(?P<open>{_QUOTE})")
+_ASSIGNED = re.compile(rf"(?P<close>{_QUOTE})?\s*+\]?\s*+(?P<sign>=>|:=|[:=])\s*+(?P<open>{_QUOTE})")
+_PASSED = re.compile(rf"(?P<close>{_QUOTE})\s*+(?P<sign>,)\s*+(?P<open>{_QUOTE})")
 _CALL = re.compile(rf"\(\s*(?:{_QUOTE})\Z")
 _CLOSED_BY = {mark: re.compile(rf"[^{mark}\\\n]*+(?:\\.[^{mark}\\\n]*+)*+(?={mark})") for mark in "\"'`"}
 _PARAMETER = re.compile(r"(?:\]|%5[Dd])*=([^\s\"'<>&#;\\)$\[{(]+)")
-_LINE = re.compile(r"[ \t]*[:=][ \t]*([^\s\"'#;]+)[ \t\r]*(?:$|[#;])", re.M)
+_LINE = re.compile(r"[ \t]*+[:=][ \t]*+([^\s\"'#;]++)[ \t\r]*+(?:$|[#;])", re.M)
 _INLINE = re.compile(r"=([^\s\"'<>&#;,)\]]{8,})")  # `… failed with password=X; …`, in a message
 _LINE_START = re.compile(r"(?:^|\n)[ \t]*(?:export |[-#;] ?)?\Z")
 _ELEMENT_START = re.compile(r"<(?:[\w.-]+:)?\Z")
@@ -246,27 +240,11 @@ class Redactor:
         return Mark(start, end, pseudonym, (pseudonym,))
 
     def by_shape(self, text: str) -> list[Mark]:
-        """Mark what looks like a secret whatever it is called: JWT, private key, bearer, basic, password in a URL."""
+        """Mark what looks like a secret whatever it is called (recorder/shapes.py)."""
         marks: list[Mark] = []
-        last = text.rfind  # which tells whether there is any in a fraction of the time that `in` takes
-        if last("eyJ") >= 0:
-            marks += [self._mark(*found.span(), found[0], "jwt") for found in _JWT.finditer(text)]
-        if last("PRIVATE KEY-----") >= 0:
-            for found in _PEM.finditer(text):
-                value = found[0].replace("\\r", "").replace("\\n", "\n").replace("\r", "")
-                marks.append(self._mark(*found.span(), value, "pem"))
-        if last("earer") >= 0:
-            marks += [self._mark(*found.span(1), found[1], "bearer") for found in _BEARER.finditer(text)]
-        if last("asic") >= 0:
-            for found in _BASIC.finditer(text):
-                user, colon, password = decode_base64(found[1]).partition(":")
-                if colon and password and user.isprintable() and password.isprintable():
-                    mark = self._mark(*found.span(1), password, "password")
-                    named = re.fullmatch(r"[\w.@+-]*", user) is not None
-                    marks.append(mark._replace(text=f"{user}:{mark.text}") if named else mark)
-        if "@" in text and "://" in text:
-            for found in _USERINFO.finditer(text):
-                marks.append(self._mark(*found.span(1), unquote(found[1]), "password"))
+        for start, end, value, kind, before in shapes(text):
+            mark = self._mark(start, end, value, kind)
+            marks.append(mark._replace(text=before + mark.text) if before else mark)
         return marks
 
     def _by_name_in_form(self, text: str) -> list[Mark]:
@@ -311,7 +289,10 @@ class Redactor:
 
     def _by_name(self, text: str, kind: Kind, found: list[tuple[int, int, str]]) -> list[Mark]:
         marks = self._in_tags(text) if kind != "script" else []
-        for start, end, name_kind in found:
+        looked = 0  # where the value ends that was looked at last: names within it are a part of it
+        for start, end, name_kind in sorted(found):
+            if start < looked:
+                continue
             before = text[max(0, start - 80) : start]
             place = self._parameter(text, before, end) or self._literal(text, before, end, kind, name_kind)
             if place is None and "<" in before:
@@ -319,8 +300,12 @@ class Redactor:
             if place is None and kind in ("text", "unknown"):
                 line = _LINE.match(text, end) if _LINE_START.search(before) else None
                 line = line or _INLINE.match(text, end)
-                place = (*line.span(1), line[1]) if line and _credential(line[1]) else None
+                if line and _credential(line[1]):
+                    place = (*line.span(1), line[1])
+                elif line and len(line[1]) > _LONG:
+                    looked = line.end(1)
             if place is not None and place[2].lower() not in STAYS:
+                looked = place[1]
                 marks.append(self._mark(*place, name_kind))
         return marks
 

@@ -6,7 +6,11 @@ from recorder.marks import Redaction, located, merged, replaced
 from recorder.media import Kind
 from recorder.redaction import Redactor
 
-__all__ = ["StreamRedactor"]
+__all__ = ["EndlessSecretError", "StreamRedactor"]
+
+
+class EndlessSecretError(Exception):
+    """A secret began whose end is too far away to wait for it."""
 
 
 class StreamRedactor:
@@ -25,7 +29,7 @@ class StreamRedactor:
         self.redactions: list[Redaction] = []
 
     def feed(self, text: str) -> str:
-        """Take a piece of text and return what can be written now."""
+        """Take a piece of text and return what can be written now. Raises EndlessSecretError."""
         self._buffer += text
         if len(self._buffer) - self._done < self.WINDOW:
             return ""
@@ -42,7 +46,10 @@ class StreamRedactor:
         marks = scanned.marks + self._redactor.known_marks(text)
         marks = [mark._replace(start=mark.start - shift, end=mark.end - shift) for mark in merged(marks)]
         marks = [mark for mark in marks if mark.start >= self._done]
-        end = min((mark.start for mark in marks if mark.start < end < mark.end), default=end)
+        across = [mark for mark in marks if mark.start < end < mark.end]
+        if any(mark.end - mark.start > self.CONTEXT for mark in across):
+            raise EndlessSecretError  # to wait for more would keep all of it in memory
+        end = min((mark.start for mark in across), default=end)
         marks = [mark for mark in marks if mark.end <= end]
         self.redactions += located(marks, shift=self._written - self._done)
         result = replaced(self._buffer[:end], marks, self._done)
