@@ -427,19 +427,25 @@ def get_recorder(settings: Settings | None = None) -> Recorder:
     Without settings: the recorder of the request or job that is going on, else that of the environment; where the
     environment names no RECORDER_ROOT and the process has one recorder, whose settings came from code, that one.
     """
+    global _latest
+    if settings is None:
+        operation = current_operation.get()
+        if operation is not None and operation.recorder is not None:
+            return operation.recorder
     with _recorders_lock:
         if settings is None:
-            operation = current_operation.get()
-            if operation is not None and operation.recorder is not None:
-                return operation.recorder
             if len(_recorders) == 1 and "RECORDER_ROOT" not in os.environ:
                 return next(iter(_recorders.values()))
             settings = _settings_of_environment()
-        if settings not in _recorders:
-            _recorders[settings] = Recorder(settings)
-        return _recorders[settings]
+        if _latest is None or _latest[0] is not settings:
+            if settings not in _recorders:
+                _recorders[settings] = Recorder(settings)
+            _latest = settings, _recorders[settings]
+        return _latest[1]
 
 
+_latest: tuple[Settings, Recorder] | None = None
+"""What was asked for last: the hash of settings takes longer than all the rest."""
 _environment: tuple[tuple[str, Mapping[Any, Any]], Settings] | None = None
 """The working directory and the environment as they were read last, and what they said."""
 

@@ -19,6 +19,8 @@ SHORTEST, LONGEST = 0.005, 0.1
 """Seconds between two looks without notices, just after news and when all is quiet."""
 _MASK = 0x002 | 0x040 | 0x080 | 0x100 | 0x200 | 0x400 | 0x800 | 0x0100_0000
 """IN_MODIFY, IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE, IN_DELETE_SELF, IN_MOVE_SELF, IN_ONLYDIR."""
+_APPEARING = 0x080 | 0x100 | 0x0100_0000
+"""IN_MOVED_TO, IN_CREATE, IN_ONLYDIR."""
 _IGNORED = 0x8000  # IN_IGNORED: the folder is watched no longer
 _MOVED = 0x800
 _HEAD = 16  # bytes before the name in an inotify_event: descriptor, mask, cookie, length
@@ -30,7 +32,8 @@ class Notices:
     def __init__(self, folder: Path) -> None:
         self._folder = os.fsencode(folder)
         self._pause = SHORTEST
-        self._watched = False
+        self._watch = self._watch_above = -1
+        """inotify's descriptors: that of the folder, and that of the one that holds it, for as long as it is not there."""
         self._libc = _libc()
         self._descriptor = -1
         if self._libc is not None:
@@ -45,11 +48,9 @@ class Notices:
         `news` says that the last look found something: without notices the next one is sooner then. The first call after
         the folder has appeared returns at once: what happened before it was watched has to be looked for.
         """
-        if self._descriptor >= 0 and not self._watched:
-            self._watched = self._libc.inotify_add_watch(self._descriptor, self._folder, _MASK) >= 0
-            if self._watched:
-                return
-        if not self._watched:
+        if self._watch < 0 and self._begin():
+            return
+        if self._watch < 0 and self._watch_above < 0:
             self._pause = SHORTEST if news else min(LONGEST, self._pause * 1.5)
             time.sleep(min(self._pause, longest))
             return
@@ -60,7 +61,23 @@ class Notices:
         """Watch no longer."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
-            self._descriptor, self._watched = -1, False
+            self._descriptor = self._watch = self._watch_above = -1
+
+    def _begin(self) -> bool:
+        """Watch the folder, and say whether it is there to be watched; until it is, watch for it to appear."""
+        if self._descriptor < 0:
+            return False
+        self._watch = self._added(self._folder, _MASK)
+        if self._watch < 0 and self._watch_above < 0:
+            self._watch_above = self._added(os.path.dirname(self._folder), _APPEARING)  # noqa: PTH120  bytes
+            self._watch = self._added(self._folder, _MASK)  # which may have appeared meanwhile
+        if self._watch >= 0 and self._watch_above >= 0:
+            self._libc.inotify_rm_watch(self._descriptor, self._watch_above)
+            self._watch_above = -1
+        return self._watch >= 0
+
+    def _added(self, folder: bytes, mask: int) -> int:
+        return int(self._libc.inotify_add_watch(self._descriptor, folder, mask))
 
     def _take(self) -> None:
         """Empty the queue. A folder that was moved or removed is watched anew when it is there again."""
@@ -70,13 +87,13 @@ class Notices:
             return
         at = 0
         while at < len(told):
-            mask = int.from_bytes(told[at + 4 : at + 8], sys.byteorder)
-            if mask & (_IGNORED | _MOVED):
-                self._watched = False
+            watch, mask = (int.from_bytes(told[at + i : at + i + 4], sys.byteorder, signed=i == 0) for i in (0, 4))
+            if watch == self._watch and mask & (_IGNORED | _MOVED):
+                self._watch = -1
                 if mask & _MOVED:
-                    self._libc.inotify_rm_watch(
-                        self._descriptor, int.from_bytes(told[at : at + 4], sys.byteorder, signed=True)
-                    )
+                    self._libc.inotify_rm_watch(self._descriptor, watch)
+            elif watch == self._watch_above and mask & _IGNORED:
+                self._watch_above = -1
             at += _HEAD + int.from_bytes(told[at + 12 : at + 16], sys.byteorder)
 
 

@@ -7,6 +7,7 @@ is wrapped, and hands on each piece as it comes.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
@@ -252,8 +253,24 @@ class _Input:
         return result
 
 
+class _Names(dict[str, str]):
+    """The name of the header field under each key of an environ; empty where it is none."""
+
+    MOST = 2048
+
+    def __missing__(self, key: str) -> str:
+        name = key[5:].replace("_", "-").lower() if key.startswith("HTTP_") else ""
+        if len(self) >= self.MOST:  # of clients that invent names
+            self.clear()
+        self[key] = name
+        return name
+
+
+_names = _Names()
+
+
 def _headers(environ: Environ) -> Headers:
-    headers = [(key[5:].replace("_", "-").lower(), value) for key, value in environ.items() if key[:5] == "HTTP_"]
+    headers = [(name, value) for key, value in environ.items() if (name := _names[key])]
     if environ.get("CONTENT_TYPE"):
         headers.append(("content-type", environ["CONTENT_TYPE"]))
     if environ.get("CONTENT_LENGTH"):
@@ -263,14 +280,20 @@ def _headers(environ: Environ) -> Headers:
 
 def _raw_path(environ: Environ) -> str:
     """Return the path as it was sent if the server says (REQUEST_URI, RAW_URI), else what it must have been."""
-    path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
+    decoded = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     raw: str = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
+    if raw == decoded and _PLAIN.fullmatch(raw):
+        return raw
+    path = decoded.encode("latin-1", "replace")
     if not raw.startswith("/"):
         raw = "/" + raw.partition("://")[2].partition("/")[2]
     raw = raw.partition("?")[0].partition("#")[0]
     if raw.isascii() and unquote_to_bytes(raw) == path:
         return raw
     return quote_from_bytes(path, safe="/!$&'()*+,;=:@~-._") or "/"
+
+
+_PLAIN = re.compile(r"/[A-Za-z0-9/._-]*")  # a path in which nothing is encoded
 
 
 def _read_again(exchange: Exchange, file: Any) -> None:

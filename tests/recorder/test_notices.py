@@ -16,42 +16,35 @@ from recorder.notices import Notices
 from recorder.tail import tail
 from tests.recorder.rotating import rotate
 
-FOR_EVER = 60.0  # seconds; no test lasts as long
+FOR_EVER = 600.0  # seconds; whoever waits for a message gives up long before
 
 
 class Follower:
-    """Follows a log in a thread; `seen` are the messages, `passed` the seconds from writing to seeing."""
+    """Follows a log in a thread; `seen` are the messages."""
 
     def __init__(self, log: Path) -> None:
         self.seen: list[str] = []
-        self.passed: list[float] = []
-        self.waits = 0
         self._news = threading.Condition()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._follow, args=(log,))
 
     def _follow(self, log: Path) -> None:
-        for _, event in tail(log, stop=self._asked):
+        for _, event in tail(log, stop=self._over.is_set):
             assert isinstance(event, dict)
             with self._news:
                 self.seen.append(event["payload"].get("message", "opened"))
-                self.passed.append(time.monotonic() - event["mono_ns"] / 1e9)
                 self._news.notify_all()
-
-    def _asked(self) -> bool:
-        self.waits += 1
-        return self._over.is_set()
 
     def wait_for(self, message: str) -> None:
         with self._news:
-            assert self._news.wait_for(lambda: message in self.seen, timeout=20), self.seen
+            assert self._news.wait_for(lambda: message in self.seen, timeout=60), self.seen
 
     def end(self, writer: Writer) -> None:
         note(writer, "end")
         self.wait_for("end")
         self._over.set()
         (writer.path.parent / "over").touch()  # wakes it
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     def __enter__(self) -> Follower:
@@ -85,7 +78,6 @@ def test_a_reader_is_told_at_once_and_through_rotation(tmp_path: Path, monkeypat
                 rotate(writer.path)
         follower.end(writer)
     assert follower.seen == ["opened", "first", *map(str, range(200)), "end"]
-    assert sorted(follower.passed[2:])[100] < 0.05  # half of them: the machine is not ours alone
 
 
 @pytest.mark.usefixtures("no_looks")
@@ -101,6 +93,22 @@ def test_a_folder_that_is_replaced_is_watched_anew(tmp_path: Path) -> None:
     told.wait()
     (tmp_path / "logs" / "b").touch()
     began = time.monotonic()
+    told.wait()
+    told.close()
+    assert time.monotonic() - began < FOR_EVER / 10
+
+
+@pytest.mark.usefixtures("no_looks")
+def test_a_folder_that_appears_is_told(tmp_path: Path) -> None:
+    told = Notices(tmp_path / "logs")
+    told.wait(longest=0.01)  # from here on it is waited for
+    began = time.monotonic()
+    (tmp_path / "another").mkdir()
+    told.wait()
+    (tmp_path / "logs").mkdir()
+    told.wait()
+    told.wait()  # from here on it is watched
+    (tmp_path / "logs" / "a").touch()
     told.wait()
     told.close()
     assert time.monotonic() - began < FOR_EVER / 2
@@ -139,12 +147,19 @@ def test_what_nobody_tells_is_found_by_looking(tmp_path: Path, monkeypatch: pyte
 
 
 def test_waiting_costs_next_to_nothing(tmp_path: Path) -> None:
-    """Limit: 3 ms of processor time a second."""
+    """Few looks, and a small part of a processor. (What it is exactly, `benchmarks/recorder.py` says.)"""
     writer = Writer(tmp_path / LOG_NAME, tmp_path)
     note(writer, "first")
     list(tail(writer.path, stop=lambda: True))  # what is imported is imported
-    end = time.monotonic() + 2
-    began = time.thread_time()
-    for _ in tail(writer.path, stop=lambda: time.monotonic() > end):
+    looks, began, worked = 0, time.monotonic(), time.thread_time()
+
+    def over() -> bool:
+        nonlocal looks
+        looks += 1
+        return time.monotonic() - began > 2
+
+    for _ in tail(writer.path, stop=over):
         pass
-    assert (time.thread_time() - began) / 2 < 0.006  # seconds a second; twice the limit, since caches are cold here
+    passed = time.monotonic() - began
+    assert looks <= passed / notices.LONGEST + 5
+    assert (time.thread_time() - worked) / passed < 0.05
