@@ -24,8 +24,9 @@ from playback.documents import read_json
 from playback.elements import Element, is_xml, read_elements
 from playback.ignoring import applies
 from playback.keys import paired
-from playback.markup import Form, Page, read_page
+from playback.markup import read_page
 from playback.own_marks import KEY, is_mark, without_mark
+from playback.page_answers import compare_pages, label
 from playback.report import Masked, Mismatch
 from playback.roles import key_role, place_of, segment_ids
 from playback.unordered import matched, matched_text
@@ -69,7 +70,7 @@ class Comparer:
     """The member of an archive that is compared, before each place in it."""
     _owed: list[Difference] = field(default_factory=list)
     _clocks: list[tuple[float, float, str]] = field(default_factory=list)
-    _shown: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
 
     # ------------------------------------------------------------------ entry points
 
@@ -77,7 +78,7 @@ class Comparer:
         """Two plain values that must be equal."""
         self.masked.compared += 1
         if expected != actual:
-            self._differs(where, expected, actual, message)
+            self.differs(where, expected, actual, message)
 
     def body(self, media_type: str, recorded: bytes, live: bytes, charset: str = "utf-8") -> None:
         """Two bodies of one media type."""
@@ -87,7 +88,7 @@ class Comparer:
         if expected is None or actual is None or (recorded == live and len(live) > _LARGE):
             self.masked.compared += 1
             if recorded != live:
-                self._differs("body", fingerprint(recorded), fingerprint(live), "the bytes differ")
+                self.differs("body", fingerprint(recorded), fingerprint(live), "the bytes differ")
             return
         self.text_body(media_type, canonical(expected), actual)
 
@@ -95,17 +96,17 @@ class Comparer:
         """Two textual bodies; what they are is told from the media type and from what the recorded one holds."""
         if (expected := read_json(media_type, recorded)) is not None:
             if (actual := read_json(media_type, live)) is None:
-                self._differs("body", clip(recorded), clip(live), "the answer is no longer JSON")
+                self.differs("body", clip(recorded), clip(live), "the answer is no longer JSON")
             else:
                 self.json("body:", expected.value, actual.value)
         elif media_type in ("text/html", "application/xhtml+xml") or recorded.lstrip()[:15].lower().startswith(
             ("<!doctype html", "<html")
         ):
-            self._page(read_page(recorded), read_page(live))
+            compare_pages(self, read_page(recorded), read_page(live))
         elif is_xml(media_type, recorded) and (elements := read_elements(recorded)) is not None:
             self._document(elements, read_elements(live), live)
         else:
-            self._lines("body", recorded.splitlines(), live.splitlines(), "line")
+            self.lines("body", recorded.splitlines(), live.splitlines(), "line")
 
     def location(self, recorded: str, live: str | None) -> None:
         """The target of a redirect."""
@@ -120,15 +121,16 @@ class Comparer:
             self.value(where, sorted(recorded), sorted(live))
             return
         for was, now in zip(sorted(recorded, key=by_shape), sorted(live, key=by_shape), strict=True):
-            self._name(where, was, now, where)
+            self.one_name(where, was, now, where)
 
-    def _name(self, where: str, recorded: str, live: str, role: str) -> None:
+    def one_name(self, where: str, recorded: str, live: str, role: str) -> None:
+        """Two names; the same for one alone."""
         build = shape(recorded)
         before, after = re.findall(r"\d+", recorded), re.findall(r"\d+", live)
         if build == shape(live) and build.count("<int>") == len(before) == len(after) == 1:
             self.masked.compared += 1
             if problem := self.bijection.bind_number(f"name:{role}:{build}", before[0], after[0]):
-                self._differs(where, recorded, live, problem)
+                self.differs(where, recorded, live, problem)
         else:
             self.text(where, recorded, live)
 
@@ -136,17 +138,17 @@ class Comparer:
         """Judge what was owed: numbers that differ must by now be known as the same id, clocks must keep their order."""
         for difference in self._owed:
             if not all(pair in self.bijection.pairs for pair in difference.pairs):
-                self._differs(difference.where, difference.recorded, difference.live)
+                self.differs(difference.where, difference.recorded, difference.live)
         self._owed.clear()
         ordered = sorted(self._clocks)
         for (was, now, _), (later_was, later_now, where) in itertools.pairwise(ordered):
             if later_was - was > 1.0 and now - later_now > 1.0:
-                self._differs(
+                self.differs(
                     where, "a later time than another one here", "an earlier one", "the order of two times changed"
                 )
                 break
         self._clocks.clear()
-        self._label()
+        label(self.mismatches, self.shown)
 
     # ------------------------------------------------------------------ JSON
 
@@ -159,11 +161,11 @@ class Comparer:
             if was is not None and now is not None:
                 self.masked.compared += 1
                 if not self.moment.fits(was, now):
-                    self._differs(where, recorded, live, "a time that did not move with the clock")
+                    self.differs(where, recorded, live, "a time that did not move with the clock")
                 return
             if len(recorded) != len(live):
                 self.masked.compared += 1
-                self._differs(where, f"{len(recorded)} items", f"{len(live)} items", list_change(recorded, live))
+                self.differs(where, f"{len(recorded)} items", f"{len(live)} items", list_change(recorded, live))
                 return
             for index, (expected, actual) in enumerate(zip(recorded, matched(where, recorded, live), strict=True)):
                 self.json(f"{where}/{index}", expected, actual, name)
@@ -198,11 +200,11 @@ class Comparer:
         for key in missing:
             if key not in renamed:
                 self.masked.compared += 1
-                self._differs(f"{where}/{escape(key)}", recorded[key], None, "missing")
+                self.differs(f"{where}/{escape(key)}", recorded[key], None, "missing")
         for key in extra:
             if key not in renamed.values():
                 self.masked.compared += 1
-                self._differs(f"{where}/{escape(key)}", None, live[key], "was not there when recorded")
+                self.differs(f"{where}/{escape(key)}", None, live[key], "was not there when recorded")
         # Ids first: they say which numbers elsewhere may differ.
         for key in sorted(recorded, key=lambda k: not self.bijection.is_id(k)):
             now = renamed.get(key, key)
@@ -214,7 +216,7 @@ class Comparer:
     def _document(self, recorded: Sequence[Element], live: Sequence[Element] | None, source: str) -> None:
         """Two XML documents: the same elements in the same order, their attributes and texts with mapped values."""
         if live is None:
-            self._differs("body", str(recorded[0]), clip(source), "the answer is no longer well-formed XML")
+            self.differs("body", str(recorded[0]), clip(source), "the answer is no longer well-formed XML")
         elif [e.tag for e in recorded] != [e.tag for e in live]:
             self.masked.compared += 1
             self._changed("body", [str(e) for e in recorded], [str(e) for e in live], "element")
@@ -233,21 +235,21 @@ class Comparer:
         if isinstance(recorded, int) and isinstance(live, int) and (alone or self.bijection.is_id(name)):
             role = f"made:{place_of(self.path)}" if alone else self._role(where, name)
             if problem := self.bijection.bind_number(role, str(recorded), str(live)):
-                self._differs(where, recorded, live, problem)
+                self.differs(where, recorded, live, problem)
         elif recorded == live:
             return
         elif reason := measured(name, recorded, live):
             self._mask(reason)
         elif (was := clock(repr(recorded))) and (now := clock(repr(live))) and abs(recorded) >= 1e9:
             if not self.moment.fits(was, now):
-                self._differs(where, recorded, live, "a time that did not move with the clock")
+                self.differs(where, recorded, live, "a time that did not move with the clock")
         elif isinstance(recorded, int) and isinstance(live, int) and long_id(str(recorded), str(live)):
             if problem := self.bijection.bind_number("long", str(recorded), str(live)):
-                self._differs(where, recorded, live, problem)
+                self.differs(where, recorded, live, problem)
         elif isinstance(recorded, int) and isinstance(live, int):
             self._owe(where, recorded, live, [(str(recorded), str(live))])
         else:
-            self._differs(where, recorded, live)
+            self.differs(where, recorded, live)
 
     # ------------------------------------------------------------------ texts
 
@@ -259,7 +261,7 @@ class Comparer:
         live = matched_text(name, recorded, live)
         if name and recorded.isdigit() and live.isdigit() and self.bijection.is_id(name):
             if problem := self.bijection.bind_number(role or self._role(where, name), recorded, live):
-                self._differs(where, recorded, live, problem)
+                self.differs(where, recorded, live, problem)
                 return False
             return True
         if name and recorded != live:
@@ -268,14 +270,14 @@ class Comparer:
                 return True
             if validator_name(name):
                 if problem := self.bijection.validator(recorded, live):
-                    self._differs(where, recorded, live, problem)
+                    self.differs(where, recorded, live, problem)
                 return problem is None
         match = self.bijection.text(recorded, live, self.moment, name)
         for reason in match.masked:
             self._mask(reason)
         self._clocks.extend((was, now, where) for was, now in match.clocks)
         if match.problem is not None:
-            self._differs(where, recorded, live, None if match.problem == "differs" else match.problem)
+            self.differs(where, recorded, live, None if match.problem == "differs" else match.problem)
             return False
         if match.owed:
             self._owe(where, recorded, live, match.owed)
@@ -290,12 +292,12 @@ class Comparer:
             return
         if bool(was.netloc) != bool(now.netloc) or (was.netloc and not self._same_origin(was, now)):
             self.masked.compared += 1
-            self._differs(where, recorded, live, "leads to another place")
+            self.differs(where, recorded, live, "leads to another place")
             return
         before, after = was.path.split("/"), now.path.split("/")
         if len(before) != len(after):
             self.masked.compared += 1
-            self._differs(where, recorded, live)
+            self.differs(where, recorded, live)
             return
         role = ""
         for segment, other in zip(before, after, strict=True):
@@ -316,13 +318,13 @@ class Comparer:
         if ids := segment_ids(was, now):
             self.masked.compared += 1
             if problem := self.bijection.bind_number(f"path:{role}{ids[0]}", ids[1], ids[2]):
-                self._differs(where, recorded, live, problem)
+                self.differs(where, recorded, live, problem)
                 return False
             return True
         self.masked.compared += 1
         match = self.bijection.text(was, now, self.moment, f"path:{role}")
         if match.problem is not None:
-            self._differs(where, recorded, live, None if match.problem == "differs" else match.problem)
+            self.differs(where, recorded, live, None if match.problem == "differs" else match.problem)
             return False
         if match.owed:
             self._owe(where, recorded, live, match.owed)
@@ -337,7 +339,7 @@ class Comparer:
         place = place_of(was.path or self.path)
         if [k for k, _ in before] != [k for k, _ in after]:
             self.masked.compared += 1
-            self._differs(where, recorded, live)
+            self.differs(where, recorded, live)
             return
         for (key, value), (_, other) in zip(before, after, strict=True):
             if is_address(value):
@@ -352,7 +354,8 @@ class Comparer:
             not was.scheme and known.get(was.netloc, was.netloc) == now.netloc
         )
 
-    def _lines(self, where: str, recorded: Sequence[str], live: Sequence[str], unit: str) -> None:
+    def lines(self, where: str, recorded: Sequence[str], live: Sequence[str], unit: str) -> None:
+        """Two texts line by line; `unit` is what a line is called."""
         if len(recorded) == len(live):
             for index, (was, now) in enumerate(zip(recorded, live, strict=True)):
                 spot = f"{where}:{unit} {index + 1}"
@@ -373,92 +376,14 @@ class Comparer:
                     [clip(s, 200) for s in recorded[i1 : i1 + 5][: i2 - i1]],
                     [clip(s, 200) for s in live[j1 : j1 + 5][: j2 - j1]],
                 )
-                self._differs(
+                self.differs(
                     f"{where}:{unit} {i1 + 1}",
                     "\n".join(gone) or None,
                     "\n".join(come) or None,
                     f"{len(recorded)} {unit}s became {len(live)}",
                 )
                 return
-        self._differs(where, f"{len(recorded)} {unit}s", f"{len(live)} {unit}s")
-
-    # ------------------------------------------------------------------ pages
-
-    def _label(self) -> None:
-        """A number alone says little: what stands before it on the page says what it is."""
-        for mismatch in self.mismatches:
-            spot = re.fullmatch(r"body:text (\d+)", mismatch.where)
-            bare = not any(map(str.isalpha, str(mismatch.expected)))
-            if spot and bare and mismatch.message is None and (before := self._shown[: int(spot[1]) - 1]):
-                # In a table, the cells back to the last that has words: those name the row.
-                cells = next((n for n, text in enumerate(before[:-5:-1], 1) if any(map(str.isalpha, text))), 1)
-                mismatch.message = f"after {clip(' · '.join(before[-cells:]), 60)!r}"
-
-    def _page(self, recorded: Page, live: Page) -> None:
-        self._shown = recorded.text
-        # Addresses and forms first: they tell which numbers in the text are ids.
-        if len(recorded.links) == len(live.links):
-            for index, (was, now) in enumerate(zip(recorded.links, live.links, strict=True)):
-                self.url(f"body:link {index + 1}", was, now)
-        if len(recorded.forms) == len(live.forms):
-            for index, (form, other) in enumerate(zip(recorded.forms, live.forms, strict=True)):
-                self._form(f"body:form {index + 1}", form, other)
-        if [name for name, _ in recorded.ids] == [name for name, _ in live.ids]:
-            for (name, number), (_, other_number) in zip(recorded.ids, live.ids, strict=True):
-                self.masked.compared += 1
-                role = f"column:{place_of(self.path)}:{name}"
-                if problem := self.bijection.bind_number(role, number, other_number):
-                    self._differs(f"body:column {name}", number, other_number, problem)
-        self._lines("body", recorded.text, live.text, "text")
-        if len(recorded.links) != len(live.links):
-            self._lines("body", recorded.links, live.links, "link")
-        if len(recorded.forms) != len(live.forms):
-            self.value("body:forms", len(recorded.forms), len(live.forms))
-        self.value("body:json scripts", len(recorded.islands), len(live.islands))
-        for index, (island, other_island) in enumerate(zip(recorded.islands, live.islands, strict=False)):
-            self.text_body("application/json", island, other_island)
-            del index
-
-    def _form(self, where: str, recorded: Form, live: Form) -> None:
-        self.value(f"{where} method", recorded.method, live.method)
-        self.url(f"{where} action", recorded.action, live.action)
-        place = place_of(recorded.action or self.path)
-        before, after = [(f.name, f.kind) for f in recorded.fields], [(f.name, f.kind) for f in live.fields]
-        if len(before) != len(after):
-            self.value(f"{where} fields", [n for n, _ in before], [n for n, _ in after])
-            return
-        for was, now in zip(recorded.fields, live.fields, strict=True):
-            spot = f"{where} {was.name}"
-            self._name(spot, was.name, now.name, place)
-            self.value(f"{spot} type", was.kind, now.kind)
-            self.value(f"{spot} chosen", was.chosen, now.chosen)
-            if was.label:
-                self._choice(spot, was.value, now.value, was.label, f"option:{place}:{was.name}")
-            else:
-                self.text(spot, was.value, now.value, was.name, f"form:{place}:{was.name}")
-            if len(was.options) != len(now.options):
-                self.value(f"{spot} options", [t for _, t, _ in was.options], [t for _, t, _ in now.options])
-                continue
-            for (value, label, selected), (other_value, other_label, other_selected) in zip(
-                was.options, now.options, strict=True
-            ):
-                self._choice(spot, value, other_value, label, f"option:{place}:{was.name}")
-                self.text(spot, label, other_label)
-                self.value(f"{spot} selected", selected, other_selected)
-
-    def _choice(self, where: str, recorded: str, live: str, label: str, role: str) -> None:
-        """What a choice sends: a number, alone (`17`) or in a word (`assign_17`), is an id unless the label says it."""
-        build = shape(recorded)
-        before, after = re.findall(r"\d+", recorded), re.findall(r"\d+", live)
-        alike = len(before) == len(after) == 1 and build == shape(live)
-        said = [label] if recorded.isdigit() else re.findall(r"\d+", label)
-        if not alike or before[0] in said:
-            self.text(where, recorded, live)
-            return
-        self.masked.compared += 1
-        kind = role if recorded.isdigit() else f"{role}:{build}"
-        if problem := self.bijection.bind_number(kind, before[0], after[0]):
-            self._differs(where, recorded, live, problem)
+        self.differs(where, f"{len(recorded)} {unit}s", f"{len(live)} {unit}s")
 
     # ------------------------------------------------------------------ bookkeeping
 
@@ -473,7 +398,8 @@ class Comparer:
         self.masked.masked += 1
         self.masked.reasons[reason] = self.masked.reasons.get(reason, 0) + 1
 
-    def _differs(self, where: str, expected: Any, actual: Any, message: str | None = None) -> None:
+    def differs(self, where: str, expected: Any, actual: Any, message: str | None = None) -> None:
+        """Note a difference, unless a rule of the profile says that it does not count."""
         where = f"body:{self.within}{where.removeprefix('body:')}" if self.within else where
         for rule in self.ignore:
             if applies(rule, self.step, where):

@@ -44,7 +44,7 @@ _TRIES = 50
 class Differing(Comparer):
     """A comparer that lists every place that differs, however many."""
 
-    def _differs(self, where: str, expected: Any, actual: Any, message: str | None = None) -> None:
+    def differs(self, where: str, expected: Any, actual: Any, message: str | None = None) -> None:
         where = f"body:{self.within}{where.removeprefix('body:')}" if self.within else where
         if not any(applies(rule, self.step, where) for rule in self.ignore):
             self.mismatches.append(Mismatch(where, expected, actual, message))

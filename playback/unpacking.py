@@ -38,7 +38,7 @@ def compare_parts(comparer: Comparer, recorded: bytes, live: bytes) -> bool:
         if was.content == now.content and len(now.content) > _LARGE:
             comparer.masked.compared += 1
             continue
-        one = replace(comparer, within=f"{comparer.within}{was.name} » ", _owed=[], _clocks=[], _shown=[])
+        one = replace(comparer, within=f"{comparer.within}{was.name} » ", _owed=[], _clocks=[], shown=[])
         one.body(was.media_type, was.content, now.content)
         opened.append(one)
     for one in opened:
@@ -55,7 +55,7 @@ def compare_encoded(comparer: Comparer, where: str, recorded: str, live: str) ->
         bodies = [base64.b64decode(text) for text in (encoded, live[len(head + comma) :])]
     except ValueError:
         return False
-    inside = replace(comparer, within=f"{comparer.within}{where.removeprefix('body:')} » ", _owed=[], _clocks=[], _shown=[])
+    inside = replace(comparer, within=f"{comparer.within}{where.removeprefix('body:')} » ", _owed=[], _clocks=[], shown=[])
     return compare_parts(inside, *bodies)
 
 
