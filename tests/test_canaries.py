@@ -95,7 +95,7 @@ def server(root: Path, **env: str) -> Server:
 def record(folder: Path, ways: Iterable[str], each: int) -> list[str]:
     """Send so many secrets in each way, and take as many that the application hands out. Returns them all."""
     with server(folder / "recorder", RECORDER_CAPTURE=SLUG) as running:
-        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
         for number in range(each):
             connection.request("GET", f"/given/{number}")
             assert canary("given", number).encode() in connection.getresponse().read()

@@ -17,7 +17,7 @@ import pytest
 from tests.support import ROOT, clean_environ, wait_until
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="absent: /proc, to look for processes")
-DEADLINE = 120.0  # seconds; it takes a tenth of that on an idle machine
+DEADLINE = 300.0  # seconds; it takes a small part of that on an idle machine
 
 
 class Demo:
@@ -85,7 +85,7 @@ def shows(output: str) -> None:
         r"upload again, .* POST → 200",
         r"poll until all jobs have ended +GET +→ finished",
         r"capture end +POST → 200",
-        r"draft ready \d\.\d\d s after the capture's end",
+        r"draft ready \d+\.\d\d s after the capture's end",
         r"the password that was typed is in none of \d+ files",
         r"PASSED  watershed-small  \d+ steps",
         r"PASSED  watershed-small  \d+ steps",

@@ -48,7 +48,7 @@ def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def test_generated_pages_are_what_the_code_says(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "scripts/docs.py"), "--out", str(tmp_path)]
-    ran = subprocess.run(command, cwd=tmp_path, env=clean_environ(), capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, cwd=tmp_path, env=clean_environ(), capture_output=True, text=True, timeout=180)
     assert ran.returncode == 0, ran.stderr
     written = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.is_file())
     assert len(written) == 9

@@ -29,7 +29,7 @@ def run(folder: Path, tests: str, *options: str, ci: bool) -> tuple[int, str]:
     (folder / "test_some.py").write_text(tests)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.skips", "-c", "/dev/null", "--rootdir", str(folder)]
     env = {**clean_environ(), "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "CI": str(ci).lower()}
-    finished = subprocess.run([*command, *options, str(folder)], env=env, capture_output=True, text=True, timeout=60)
+    finished = subprocess.run([*command, *options, str(folder)], env=env, capture_output=True, text=True, timeout=180)
     return finished.returncode, finished.stdout
 
 

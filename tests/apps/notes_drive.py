@@ -28,7 +28,7 @@ EDITED = "Two herons at low tide, and later an otter."
 
 
 def browser(base_url: str) -> httpx.Client:
-    return httpx.Client(base_url=base_url, follow_redirects=True, trust_env=False, timeout=20)
+    return httpx.Client(base_url=base_url, follow_redirects=True, trust_env=False, timeout=60)
 
 
 def sign_in(client: httpx.Client) -> None:

@@ -39,7 +39,7 @@ def sign_in(client: httpx.Client) -> str:
 
 
 def browser(base_url: str) -> httpx.Client:
-    return httpx.Client(base_url=base_url, follow_redirects=True, trust_env=False, timeout=20)
+    return httpx.Client(base_url=base_url, follow_redirects=True, trust_env=False, timeout=60)
 
 
 def body_of(order: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def attach(client: httpx.Client, url: str) -> None:
 def report_rows(client: httpx.Client, order: dict[str, Any]) -> list[list[str]]:
     """Ask for a report and wait for it as a page would; returns its rows without the order's own columns."""
     task = client.post(f"{order['url']}/report").json()["task_id"]
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while (state := client.get(f"/api/tasks/{task}").json())["state"] == "running":
         assert time.monotonic() < end, "the report was not ready in 20 s"
         time.sleep(0.1)

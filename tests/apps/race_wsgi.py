@@ -26,7 +26,7 @@ LONGER = 0.01
 total = 0
 things: dict[int, str] = {}
 counter, arrivals = itertools.count(SHIFT + 1), itertools.count()
-inside = threading.Barrier(AT_ONCE, timeout=30)
+inside = threading.Barrier(AT_ONCE, timeout=60)
 turn = threading.Condition()
 
 

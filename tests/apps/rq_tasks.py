@@ -59,7 +59,7 @@ def hold(key: str) -> None:
     current = get_current_job()
     assert current is not None
     current.connection.rpush(f"{key}:begun", os.getpid())
-    current.connection.blpop([f"{key}:go"], timeout=30)
+    current.connection.blpop([f"{key}:go"], timeout=60)
 
 
 def refused(password: str, key: dict[str, str]) -> None:

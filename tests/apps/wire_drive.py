@@ -27,11 +27,11 @@ def pieces() -> Iterator[bytes]:
 
 
 def drive(base_url: str) -> None:
-    with httpx.Client(base_url=base_url, trust_env=False, timeout=20) as client:
+    with httpx.Client(base_url=base_url, trust_env=False, timeout=60) as client:
         assert client.post("/login", data={"user": "ada", "password": PASSWORD}).status_code == 200
         # httpx keeps one cookie of a name; browsers send both, the longer path first (RFC 6265, 5.4).
         sid = next(cookie.value for cookie in client.cookies.jar if cookie.name == "sid")
-        with httpx.Client(base_url=base_url, trust_env=False, timeout=20) as browser:
+        with httpx.Client(base_url=base_url, trust_env=False, timeout=60) as browser:
             browser.headers["cookie"] = f"sid={sid}; pref=outer"
             use(browser)
             browser.headers["cookie"] = f"pref=inner; sid={sid}; pref=outer"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
@@ -10,8 +9,8 @@ from queue import Queue
 import pytest
 
 from assembler import DraftStatus
-from assembler.following import follow
 from tests.assembler.deployment import Deployment
+from tests.assembler.followers import following
 
 
 @pytest.fixture
@@ -24,10 +23,5 @@ def site(tmp_path: Path) -> Deployment:
 def told(site: Deployment) -> Iterator[Queue[DraftStatus]]:
     """What a follower of the site tells, from before its root is there."""
     queue: Queue[DraftStatus] = Queue()
-    stop = threading.Event()
-    thread = threading.Thread(target=follow, args=(site.root, site.data_root, stop, queue.put), daemon=True)
-    thread.start()
-    yield queue
-    stop.set()
-    thread.join(30)
-    assert not thread.is_alive()
+    with following(site.root, site.data_root, queue.put):
+        yield queue

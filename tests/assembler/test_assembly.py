@@ -123,7 +123,7 @@ def test_logs_of_several_runs_and_processes_are_one_draft(site: Deployment) -> N
     )
     env = {**clean_environ(), "PYTHONPATH": str(ROOT)}
     for sent in (["/runs/one/active/a", "/runs/two/active/b"], ["/runs/three/active/c", "/d"]):
-        subprocess.run([sys.executable, "-c", code, str(site.folder), *sent], env=env, cwd=ROOT, check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", code, str(site.folder), *sent], env=env, cwd=ROOT, check=True, timeout=180)
     site.send("GET", "/after")
     site.end(capture)
     found = [path or "" for path in paths(site.profile())]
@@ -268,7 +268,7 @@ def test_following_begins_before_the_capture_and_ends_with_it(site: Deployment) 
     capture = site.start()
     site.send("POST", "/runs/dry-creek/active/save")
     site.end(capture)
-    thread.join(30)
+    thread.join(60)
     assert told[0] is not None
     assert told[0].state == "ready"
     assert paths(load_profile(told[0].directory / "profile.yaml")) == ["/runs/{{ run_id }}/active/save"]

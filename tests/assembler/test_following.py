@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from queue import Queue
 from typing import Any
@@ -11,9 +10,9 @@ import pytest
 
 from assembler import DraftStatus
 from assembler.assembly import Assembly
-from assembler.following import follow
 from recorder.captures import Subject
 from tests.assembler.deployment import JSON, Deployment, status_of
+from tests.assembler.followers import following
 from tests.support import wait_until
 
 Told = Queue[DraftStatus]
@@ -28,7 +27,7 @@ def record(site: Deployment, slug: str, answer: str = "") -> str:
 def test_each_capture_becomes_a_draft(site: Deployment, told: Told) -> None:
     for slug in ("one", "two"):
         capture_id = record(site, slug)
-        status = told.get(timeout=30)
+        status = told.get(timeout=60)
         assert (status.state, status.steps, status.directory.name) == ("ready", 1, slug)
         assert status_of(status.directory)["capture_id"] == capture_id
     assert told.empty()
@@ -37,7 +36,7 @@ def test_each_capture_becomes_a_draft(site: Deployment, told: Told) -> None:
 def test_a_discarded_capture_becomes_none(site: Deployment, told: Told) -> None:
     site.captures.discard(Subject(), site.start("one")["capture_id"])
     record(site, "two")
-    assert told.get(timeout=30).directory.name == "two"
+    assert told.get(timeout=60).directory.name == "two"
     assert told.empty()
 
 
@@ -53,28 +52,24 @@ def test_a_draft_that_cannot_be_made_is_told_and_the_next_is_made(
 
     monkeypatch.setattr(Assembly, "finish", full)
     record(site, "one")
-    status = told.get(timeout=30)
+    status = told.get(timeout=60)
     assert (status.state, status.directory.name) == ("failed", "one")
     assert "No space left on device" in status.problems[0]
     record(site, "two")
-    assert told.get(timeout=30).state == "ready"
+    assert told.get(timeout=60).state == "ready"
 
 
 def test_an_answer_nested_beyond_all_measure_stops_no_draft(site: Deployment, told: Told) -> None:
     record(site, "deep", "[" * 20_000 + "]" * 20_000)
-    assert told.get(timeout=30).state == "ready"
+    assert told.get(timeout=60).state == "ready"
 
 
 def test_captures_that_had_ended_before_are_left_alone(site: Deployment) -> None:
     record(site, "one")
     queue: Told = Queue()
-    stop = threading.Event()
-    thread = threading.Thread(target=follow, args=(site.root, site.data_root, stop, queue.put), daemon=True)
-    thread.start()
-    record(site, "two")
-    assert queue.get(timeout=30).directory.name == "two"
-    stop.set()
-    thread.join(30)
+    with following(site.root, site.data_root, queue.put):
+        record(site, "two")
+        assert queue.get(timeout=60).directory.name == "two"
     assert queue.empty()
 
 
@@ -88,4 +83,4 @@ def test_the_log_of_a_new_run_is_followed_at_once(site: Deployment, told: Told, 
     site.send("GET", "/runs/dry-creek/active/page")
     wait_until(lambda: b"dry-creek" in draft.read_bytes(), "the run's records are in the draft")
     site.end(capture)
-    assert told.get(timeout=30).steps == 1
+    assert told.get(timeout=60).steps == 1

@@ -65,7 +65,7 @@ def test_records_are_in_the_draft_while_the_capture_goes_on(site: Deployment, to
     with pytest.raises(NotPromotable, match="still being recorded"):
         promote(SLUG, site.data_root)
     site.end(capture)
-    assert told.get(timeout=30).state == "ready"
+    assert told.get(timeout=60).state == "ready"
     assert status_of(site.draft)["steps"] == 3
     assert sorted(shown(site)) == sorted(captured(site, capture))
 
@@ -74,7 +74,7 @@ def test_a_discarded_capture_leaves_the_draft_that_was_there(site: Deployment, t
     first = site.start()
     site.send("GET", "/kept")
     site.end(first)
-    told.get(timeout=30)
+    told.get(timeout=60)
     before = contents(site.draft)
     second = site.start()
     site.send("GET", "/thrown/away")
@@ -92,9 +92,9 @@ def test_two_captures_of_one_name_do_not_write_into_one_draft(site: Deployment, 
     site.send("GET", "/runs/two/active/b")
     site.send("GET", "/runs/two/active/c")
     site.end(first)
-    assert told.get(timeout=30).steps == 1
+    assert told.get(timeout=60).steps == 1
     site.end(second)
-    assert told.get(timeout=30).steps == 2
+    assert told.get(timeout=60).steps == 2
     previous = site.draft.parent / ".previous" / SLUG
     assert [status_of(folder)["steps"] for folder in previous.iterdir()] == [1]
 
@@ -281,4 +281,4 @@ def test_a_follower_that_gets_a_signal_ends(site: Deployment, follower: Callable
     site.start()
     wait_until(lambda: site.draft.exists(), "the follower is at work")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == -signal.SIGTERM
+    assert process.wait(60) == -signal.SIGTERM

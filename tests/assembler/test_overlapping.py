@@ -72,7 +72,7 @@ def test_each_has_its_own_steps(site: Deployment, order: tuple[str, ...]) -> Non
 @pytest.mark.parametrize("order", ORDERS, ids=" ".join)
 def test_a_follower_makes_the_same(site: Deployment, told: Queue[DraftStatus], order: tuple[str, ...]) -> None:
     record(site, order)
-    ready = {told.get(timeout=30).directory.name for _ in range(2)}
+    ready = {told.get(timeout=60).directory.name for _ in range(2)}
     assert ready == {ALL, RUN}
     for slug in ready:
         followed = contents(site.data_root / "profiles/_drafts" / slug)
@@ -108,7 +108,7 @@ def test_a_capture_inside_another_of_its_name_does_not_take_its_draft_along(
 ) -> None:
     monkeypatch.setattr("tests.assembler.test_overlapping.RUN", ALL)
     held = record(site, ("+all", "+run", "-run", "-all"))
-    made = [told.get(timeout=30) for _ in range(2)]
+    made = [told.get(timeout=60) for _ in range(2)]
     assert [status.state for status in made] == ["ready", "ready"]
     (kept,) = (site.data_root / "profiles/_drafts/.previous" / ALL).iterdir()
     assert status_of(kept)["capture_id"] == kept.name

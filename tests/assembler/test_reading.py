@@ -133,5 +133,5 @@ def _followed(site: Deployment, data_root: Path) -> None:
     thread = threading.Thread(target=follow, args=(site.root, data_root, stop, lambda status: None))
     thread.start()
     stop.set()
-    thread.join(30)
+    thread.join(60)
     assert not thread.is_alive()

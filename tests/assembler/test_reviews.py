@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from assembler.document import load_profile
-from assembler.following import follow
-from assembler.writing import DraftStatus
 from recorder.captures import Subject
 from tests.assembler.deployment import JSON, SLUG, Deployment, contents, everything, paths
+from tests.assembler.followers import following
 from tests.support import wait_until
 
 TOKEN = "tok8f3d9c27be4415fA"
@@ -159,21 +155,6 @@ def test_every_place_that_the_preview_names_can_be_redacted(site: Deployment) ->
 # Somebody who follows the logs
 
 
-@contextmanager
-def followed(site: Deployment) -> Iterator[list[DraftStatus]]:
-    """Somebody follows the logs; what they told."""
-    told: list[DraftStatus] = []
-    stop = threading.Event()
-    thread = threading.Thread(target=follow, args=(site.root, site.data_root, stop, told.append))
-    thread.start()
-    try:
-        yield told
-    finally:
-        stop.set()
-        thread.join(30)
-        assert not thread.is_alive()
-
-
 def status(site: Deployment) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((site.draft / "status.json").read_text())
@@ -183,7 +164,7 @@ def status(site: Deployment) -> dict[str, Any]:
 
 
 def test_a_committed_review_makes_the_draft_anew(site: Deployment) -> None:
-    with followed(site):
+    with following(site.root, site.data_root):
         capture = work(site)
         wait_until(lambda: status(site).get("state") == "ready", "the draft is made")
         wish(site, capture, kind="drop", records=records(site, "/photo"))
@@ -196,18 +177,18 @@ def test_a_committed_review_makes_the_draft_anew(site: Deployment) -> None:
 
 
 def test_a_review_committed_while_nobody_followed_is_found(site: Deployment) -> None:
-    with followed(site):
+    with following(site.root, site.data_root):
         capture = work(site)
         wait_until(lambda: status(site).get("state") == "ready", "the draft is made")
     wish(site, capture, kind="drop", records=records(site, "/photo"))
     commit(site, capture)
-    with followed(site):
+    with following(site.root, site.data_root):
         wait_until(lambda: status(site).get("revision") == 1, "it is made anew")
     assert paths(load_profile(site.draft / "profile.yaml")) == ["/", "/last"]
 
 
 def test_a_draft_of_a_discarded_capture_goes_and_the_one_before_it_comes_back(site: Deployment) -> None:
-    with followed(site):
+    with following(site.root, site.data_root):
         first = work(site)
         wait_until(lambda: status(site).get("capture_id") == first["capture_id"], "the first draft is made")
         wait_until(lambda: status(site).get("state") == "ready", "and ready")

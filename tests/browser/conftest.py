@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-DEADLINE = 20_000  # ms for anything that is waited for
+DEADLINE = 60_000  # ms for anything that is waited for; whoever runs the tests may have other things going on
+expect.set_options(timeout=DEADLINE)
 
 
 @pytest.fixture(scope="module")

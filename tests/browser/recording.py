@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from assembler.following import follow
 from recorder.log import LOG_NAME, BadLine, read
+from tests.assembler.followers import following
 from tests.support import Server, wait_until
 
 __all__ = ["Recorded", "Toolbar", "expect", "recorded"]
-
-expect.set_options(timeout=20_000)  # ms; whoever runs the tests may have other things going on
 
 
 @dataclass
@@ -75,19 +72,9 @@ def recorded(folder: Path, kind: str = "asgi", *, drafts: bool = True, **env: st
     }
     made = Server.uvicorn if kind == "asgi" else Server.gunicorn
     options = () if kind == "asgi" else ("--threads", "4", "--worker-class", "gthread")
-    with made(f"tests.browser.application:{kind}", env=env, options=options) as server:
-        stop = threading.Event()
-        following = threading.Thread(
-            target=follow, args=(folder / "recorder", folder / "data", stop, lambda status: None)
-        )
-        if drafts:
-            following.start()
-        try:
-            yield Recorded(server.url, folder)
-        finally:
-            stop.set()
-            if drafts:
-                following.join(30)
+    followed = following(folder / "recorder", folder / "data") if drafts else nullcontext()
+    with made(f"tests.browser.application:{kind}", env=env, options=options) as server, followed:
+        yield Recorded(server.url, folder)
 
 
 class Toolbar:

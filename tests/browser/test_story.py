@@ -23,8 +23,8 @@ from tests.sample import broken_copy, settings, site_of_its_own
 
 SLUG = "burned-watershed"
 GUEST = "ada.lovelace@example.org"
-COMPUTED = 60_000  # ms for the jobs of a run, on a busy machine
-REPLAYED = 120_000  # ms for a run of the profile
+COMPUTED = 180_000  # ms for the jobs of a run, on a busy machine
+REPLAYED = 300_000  # ms for a run of the profile
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -14,10 +13,10 @@ from typing import Any
 
 from redis import Redis
 
-from assembler.following import follow
 from playback.guard import Guarded
 from playback.redis_server import running_redis
 from recorder.workers import listening
+from tests.assembler.followers import following
 from tests.examples.watershed_site import CREDENTIALS, WATERSHED
 from tests.playback.serving import serving
 from tests.support import Server, clean_environ, free_port, wait_until
@@ -93,12 +92,6 @@ def whole(folder: Path) -> Iterator[Whole]:
     with ExitStack() as stack:
         running = Whole(folder, stack.enter_context(running_redis()))
         running.data_root.mkdir()
-        stop = threading.Event()
-        assembler = threading.Thread(
-            target=follow, args=(running.recorder_root, running.data_root, stop, lambda status: None)
-        )
-        assembler.start()
-        stack.callback(assembler.join, 30)
-        stack.callback(stop.set)
+        stack.enter_context(following(running.recorder_root, running.data_root))
         running.service = stack.enter_context(serving({**clean_environ(), **running.environment}))
         yield running

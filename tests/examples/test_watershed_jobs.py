@@ -109,7 +109,7 @@ def test_inputs_and_configuration_matter(browser: Browser) -> None:
 def test_status_covers_the_tree_while_the_root_has_long_finished(site: Site, browser: Browser) -> None:
     page = browser.create()
     browser.upload_dem(page, crop(30, 30))
-    with Lock(site.redis, f"watershed:lock:{page.split('/')[3]}:watershed", timeout=20):  # run_flow waits for it
+    with Lock(site.redis, f"watershed:lock:{page.split('/')[3]}:watershed", timeout=600):  # run_flow waits for it
         job_id = browser.start(page)
         root = Job.fetch(job_id, connection=site.redis)
         wait_until(lambda: root.get_status() == "finished", "the root job has finished")

@@ -27,7 +27,7 @@ SHIMS = Path(__file__).parent / "bin"
 PORTS = ("8000", "8001", "8070")
 """Ports that pages name. The reader has free ones instead."""
 REDIS = re.compile(r"redis://(?:127\.0\.0\.1|redis):6379/0")
-LIMIT = 120.0  # seconds for one block; most take one
+LIMIT = 600.0  # seconds for one block; most take one
 
 
 class Reader:
@@ -131,7 +131,7 @@ class Reader:
         for running, _ in self._servers:
             try:
                 os.killpg(running.pid, signal.SIGINT)
-                running.watcher.wait(10)
+                running.watcher.wait(60)
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 pass
             running.stop()

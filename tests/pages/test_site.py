@@ -28,7 +28,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built as `make docs` does, with every warning an error."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    built = subprocess.run(command, cwd=ROOT, env=clean_environ(), capture_output=True, text=True, timeout=180)
+    built = subprocess.run(command, cwd=ROOT, env=clean_environ(), capture_output=True, text=True, timeout=600)
     assert built.returncode == 0, built.stderr
     return folder
 

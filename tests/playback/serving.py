@@ -96,10 +96,10 @@ def serving(environ: Mapping[str, str], host: str = "127.0.0.1") -> Iterator[str
 
     ready.startup = startup
     thread.start()
-    assert started.wait(20), "the service did not start"
+    assert started.wait(60), "the service did not start"
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()

@@ -20,7 +20,8 @@ from playback.report import Report
 from playback.runs import Run
 from tests.playback.site import PAGE, Answer, Site, profile
 
-IN_A_MOMENT = 2.0
+IN_A_MOMENT = 30.0  # seconds; nothing that is waited for below ends by itself in four times as many
+FOR_EVER = 120.0
 FAR = "http://shop.example:8000"
 DOCUMENT = """
 metadata: {slug: shop, run: clone}
@@ -36,11 +37,28 @@ def site() -> Iterator[Site]:
         yield site
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom the run asks may be silent for long."""
+    monkeypatch.setattr("playback.target.ASK", FOR_EVER)
+    monkeypatch.setattr("playback.job_sources._SILENCE", FOR_EVER)
+
+
 @contextlib.contextmanager
-def silent() -> Iterator[int]:
-    """The port of somebody who takes connections and says nothing."""
+def silent(heard: Callable[[], None] = lambda: None) -> Iterator[int]:
+    """The port of somebody who takes connections and says nothing; `heard` is called when there is a first one."""
+
+    def listen() -> None:
+        with contextlib.suppress(OSError):
+            connections.append(server.accept()[0])
+            heard()
+
+    connections: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=listen, daemon=True).start()
         yield server.getsockname()[1]
+    for connection in connections:
+        connection.close()
 
 
 class Cancelled(threading.Event):
@@ -70,12 +88,13 @@ def waiting(cancelled: Cancelled) -> tuple[Callable[[str], Answer], threading.Ev
 
     def route(sent: str) -> Answer:
         cancelled.reached()
-        over.wait(30)
+        over.wait(FOR_EVER)
         return Answer("late", PAGE)
 
     return route, over
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("path", ["/recorder/status", "/login"])
 def test_while_the_target_is_asked(tmp_path: Path, site: Site, path: str) -> None:
     """By the question which environment it is, and by the login that a profile without one gets."""
@@ -85,6 +104,7 @@ def test_while_the_target_is_asked(tmp_path: Path, site: Site, path: str) -> Non
     over.set()
 
 
+@pytest.mark.usefixtures("patient")
 def test_while_the_login_is_sent(tmp_path: Path, site: Site) -> None:
     cancelled = Cancelled()
     posted, over = waiting(cancelled)
@@ -93,10 +113,10 @@ def test_while_the_login_is_sent(tmp_path: Path, site: Site) -> None:
     over.set()
 
 
+@pytest.mark.usefixtures("patient")
 def test_while_redis_is_asked_for_workers(tmp_path: Path, site: Site) -> None:
     cancelled = Cancelled()
-    with silent() as port:
-        threading.Timer(0.3, cancelled.reached).start()
+    with silent(cancelled.reached) as port:
         text = DOCUMENT.replace("run: clone", "run: clone, rq_required: true")
         ended(tmp_path, site.url, {"REDIS_URL": f"redis://127.0.0.1:{port}"}, cancelled, text)
 
@@ -109,7 +129,7 @@ def test_while_a_name_is_looked_up(tmp_path: Path, site: Site, monkeypatch: pyte
 
     def slow(*args: Any, **more: Any) -> Any:
         run.cancelled.set()
-        over.wait(30)
+        over.wait(FOR_EVER)
         raise OSError("no such name")
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
@@ -167,7 +187,8 @@ def test_who_is_slow_is_waited_for(tmp_path: Path, site: Site) -> None:
     assert replay("shop", tmp_path, Options(site.url), {"PROFILE_PLAYBACK_COMMANDS": "sleep"}).result == "passed"
 
 
-def test_a_redis_that_is_silent_is_none(tmp_path: Path, site: Site) -> None:
+def test_a_redis_that_is_silent_is_none(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("playback.job_sources._SILENCE", 0.2)
     profile(tmp_path, DOCUMENT.replace("run: clone", "run: clone, rq_required: true"), {"seed/run/main.cfg": "[run]\n"})
     with silent() as port:
         report = replay("shop", tmp_path, Options(site.url), {"REDIS_URL": f"redis://127.0.0.1:{port}"})

@@ -51,7 +51,7 @@ def answering(*answers: bytes, close: bool = False, wait_for: bytes = b"\r\n\r\n
         yield peer
         peer.connections.close()
         listening.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(60)
 
 
 def _talk(connection: socket.socket, received: bytearray, left: list[bytes], wait_for: bytes, *, close: bool) -> None:
@@ -207,7 +207,7 @@ def test_whoever_waits_can_be_cut_off_from_another_thread() -> None:
 
     def cut(peer: Peer) -> Callable[[], None]:
         def run() -> None:
-            arrived.wait(10)
+            arrived.wait(60)
             peer.connections.hang_up()
 
         return run
@@ -221,7 +221,7 @@ def test_whoever_waits_can_be_cut_off_from_another_thread() -> None:
         thread.start()
         with pytest.raises(httpx.RequestError):
             peer.ask(Head("POST", b"/", [(b"Content-Length", b"2")]), body())
-        thread.join(10)
+        thread.join(60)
 
 
 def test_nobody_there() -> None:

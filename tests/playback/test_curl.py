@@ -31,7 +31,7 @@ def request(path: str = "/orders", query: str = "", **fields: object) -> Request
 def read_by_a_shell(line: str, **environ: str) -> list[str]:
     """The words that a program called `curl` would get from a POSIX shell."""
     script = f'curl() {{ printf "%s\\0" "$@"; }}\n{line}'
-    ran = subprocess.run(["sh", "-c", script], env=environ, capture_output=True, check=True, timeout=20)
+    ran = subprocess.run(["sh", "-c", script], env=environ, capture_output=True, check=True, timeout=180)
     return ran.stdout.decode().split("\0")[:-1]
 
 

@@ -42,7 +42,7 @@ def family(tmp_path: Path) -> tuple[Guarded, int]:
 
 def test_the_exit_status_is_the_programs_own() -> None:
     with Guarded([sys.executable, "-c", "raise SystemExit(7)"]) as program:
-        assert program.watcher.wait(20) == 7
+        assert program.watcher.wait(60) == 7
         assert program.poll() == 7
 
 

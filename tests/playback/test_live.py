@@ -25,7 +25,7 @@ SLUG = "live"
 def websocket(url: str) -> bytes:
     """All that the server says on a websocket (RFC 6455)."""
     parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port), 20) as connection:
+    with socket.create_connection((parts.hostname, parts.port), 60) as connection:
         key = base64.b64encode(os.urandom(16)).decode()
         head = f"GET /live?token=abc HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         connection.sendall(f"{head}Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
@@ -87,7 +87,7 @@ def test_a_stream_that_answers_what_acts_is_left_where_its_reader_left(recorded:
     (talk,) = [s for s in report.steps if s.path == "/talk"]
     assert talk.status == 200
     assert "as its reader did" in (talk.note or "")
-    assert report.duration_s < 10
+    assert report.duration_s < 40  # a step may take a minute
 
 
 @pytest.mark.parametrize(("mutant", "where"), [("1", "body"), ("2", "status")])
@@ -95,4 +95,4 @@ def test_a_stream_that_is_another_one_is_red_and_hangs_nobody(recorded: Recorded
     report = recorded.replayed(MUTANT=mutant)
     assert (report.result, report.failing_step) == ("failed", "post-talk")
     assert [m.where for m in next(s for s in report.steps if s.id == "post-talk").mismatches] == [where]
-    assert report.duration_s < 15
+    assert report.duration_s < 50

@@ -34,7 +34,7 @@ def drive(base_url: str) -> None:
         made = client.post("/things", json={"name": name}).json()
         assert client.get(made["url"]).json()["name"] == name
 
-    with httpx.Client(base_url=base_url, trust_env=False, timeout=20) as client, ThreadPoolExecutor(4) as four:
+    with httpx.Client(base_url=base_url, trust_env=False, timeout=60) as client, ThreadPoolExecutor(4) as four:
         list(four.map(lambda number: client.post("/add", json={"number": number}), (1, 20, 300, 4000)))
         assert client.get("/total").json() == {"total": 4321}
         list(four.map(look, ("ada", "bob", "cyd", "dan")))
@@ -115,7 +115,7 @@ def outcome(name: str, result: str = "passed") -> StepOutcome:
 
 
 def test_steps_that_overlapped_are_under_way_together() -> None:
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=60)
 
     def meet(number: int, step: Step) -> StepOutcome:
         if step.id != "c":
@@ -156,7 +156,7 @@ def test_outcomes_come_as_recorded_and_nothing_begins_after_a_failure() -> None:
 
     def act(number: int, step: Step) -> StepOutcome:
         if step.id == "a":
-            assert second.wait(20)
+            assert second.wait(60)
         second.set()
         return outcome(step.id, "failed" if step.id == "b" else "passed")
 

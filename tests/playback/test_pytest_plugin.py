@@ -85,7 +85,7 @@ def _pytest(folder: Path, *options: str, **environ: str) -> str:
     env.pop("PYTEST_ADDOPTS", None)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--strict-markers", "-c", os.devnull]
     command += ["--rootdir", str(folder), *options, str(folder / "test_it.py")]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120).stdout
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600).stdout
 
 
 def test_a_red_profile_shows_its_summary_and_nothing_of_ours(url: str, tmp_path: Path) -> None:

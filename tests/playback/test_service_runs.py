@@ -29,7 +29,7 @@ from tests.playback.site import Answer, Site, profile
 from tests.support import Server, wait_until
 
 LINES = {"Accept": "application/x-ndjson"}
-IN_A_MOMENT = 3.0  # seconds; none of the waits below would end by itself within a minute
+IN_A_MOMENT = 30.0  # seconds; none of the waits below would end by itself within a minute
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def service(fake: FakeEngine, tmp_path: Path) -> Iterator[httpx.Client]:
     promote(tmp_path, "second")
     promote(tmp_path, "third")
     environ = {"PROFILE_DATA_ROOT": str(tmp_path), "PROFILE_PLAYBACK_RUNS": "1"}
-    with serving(environ) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with serving(environ) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 
@@ -174,7 +174,7 @@ def site() -> Iterator[Site]:
 
     def slow(sent: str) -> Answer:
         site.asked.add("/slow")
-        over.wait(60)
+        over.wait(120)
         return Answer({})
 
     def note(path: str, body: dict[str, Any]) -> None:
@@ -206,17 +206,17 @@ def promote_one_that_waits(data_root: Path, step: str) -> None:
 
 
 def wait_for_the_wait(asked: set[str], step: str) -> None:
-    """Return when the step has reached what it waits for."""
-    path = next((p for p in ("/slow", "/state", "/rq/api/jobstatus/j1") if p.rpartition("/")[2] in asked_for(step)), "")
-    wait_until(lambda: not path or path in asked, "the wait begins")
-
-
-def asked_for(step: str) -> list[str]:
-    return ["slow"] if "/slow" in step else ["state"] if "/state" in step else ["j1"] if "j1" in step else []
+    """Return when the step has come to what it waits for, or has asked for something just before."""
+    asks = {"settle": None, "/slow": "/slow", "/state": "/state", "j1": "/rq/api/jobstatus/j1", "/start": "/start"}
+    path = next((path for word, path in asks.items() if word in step), None)  # a pause comes before its request
+    wait_until(lambda: path is None or path in asked, "the wait begins")
 
 
 @pytest.mark.parametrize("wait", WAITS)
-def test_a_running_one_ends_soon_whatever_it_waits_for(wait: str, tmp_path: Path, site: Any) -> None:
+def test_a_running_one_ends_soon_whatever_it_waits_for(
+    wait: str, tmp_path: Path, site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playback.session._LONGEST_QUIET", 90.0)
     promote_one_that_waits(tmp_path, WAITS[wait])
     environ = {
         "PATH": os.environ["PATH"],
@@ -228,7 +228,7 @@ def test_a_running_one_ends_soon_whatever_it_waits_for(wait: str, tmp_path: Path
         run_id = begin(client, "shop")
         workspace = tmp_path / "playback_runs" / run_id
         wait_for_the_wait(site.asked, WAITS[wait])
-        assert (workspace / "main.cfg").is_file()
+        wait_until((workspace / "main.cfg").is_file, "its workspace is there")
         began = time.monotonic()
         ended = client.post(f"/runs/{run_id}/cancel").json()
         assert time.monotonic() - began < IN_A_MOMENT
@@ -310,7 +310,7 @@ def test_what_a_killed_service_was_at_is_interrupted(tmp_path: Path, site: Any) 
     }
     with (
         Server(command, path="/health", env=environ) as server,
-        httpx.Client(base_url=server.url, timeout=20) as client,
+        httpx.Client(base_url=server.url, timeout=60) as client,
     ):
         ids = [begin(client, "shop"), begin(client, "shop")]
         wait_for_the_wait(site.asked, WAITS["an answer"])
@@ -339,7 +339,7 @@ def test_a_service_that_is_told_to_end_ends_its_runs(tmp_path: Path, site: Any) 
     environ = {"PROFILE_DATA_ROOT": str(tmp_path), "PROFILE_PLAYBACK_BASE_URL": site.url, "PROFILE_PLAYBACK_RUNS": "1"}
     with (
         Server(command, path="/health", env=environ) as server,
-        httpx.Client(base_url=server.url, timeout=20) as client,
+        httpx.Client(base_url=server.url, timeout=60) as client,
     ):
         ids = [begin(client, "shop"), begin(client, "shop")]
         wait_for_the_wait(site.asked, WAITS["an answer"])

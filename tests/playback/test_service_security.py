@@ -21,13 +21,13 @@ TOKEN = "s3cret"
 @pytest.fixture
 def service(fake: FakeEngine, tmp_path: Path) -> Iterator[httpx.Client]:
     promote(tmp_path, "shop")
-    with serving({"PROFILE_DATA_ROOT": str(tmp_path)}) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with serving({"PROFILE_DATA_ROOT": str(tmp_path)}) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 
 def raw(url: httpx.URL, method: str, path: str, headers: list[tuple[str, str]]) -> tuple[int, bytes]:
     """The answer to a request with exactly this path and these headers, as no client library would send it."""
-    connection = http.client.HTTPConnection(str(url.host), url.port, timeout=20)
+    connection = http.client.HTTPConnection(str(url.host), url.port, timeout=60)
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     for name, value in headers:
         connection.putheader(name, value)
@@ -73,7 +73,7 @@ def test_pages_of_others_start_and_end_nothing(token: str | None, fake: FakeEngi
     environ = {"PROFILE_DATA_ROOT": str(tmp_path)} | ({"PROFILE_PLAYBACK_TOKEN": token} if token else {})
     with (
         serving(environ) as url,
-        httpx.Client(base_url=url, auth=("anybody", token) if token else None, timeout=20) as client,
+        httpx.Client(base_url=url, auth=("anybody", token) if token else None, timeout=60) as client,
     ):
         own = url.partition("://")[2]
         run_id = client.post("/run/shop", json={"background": True}).json()["run_id"]

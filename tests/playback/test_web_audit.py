@@ -31,7 +31,7 @@ def root(tmp_path: Path) -> Log:
 @pytest.fixture
 def service(tmp_path: Path, root: Log) -> Iterator[httpx.Client]:
     environ = {"PROFILE_DATA_ROOT": str(tmp_path), "RECORDER_ROOT": str(tmp_path / "elsewhere")}
-    with serving(environ) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with serving(environ) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 
@@ -143,7 +143,7 @@ def test_who_may_look_may_read_the_log(tmp_path: Path, root: Log) -> None:
         "PROFILE_DATA_ROOT": str(tmp_path), "RECORDER_ROOT": str(tmp_path / "elsewhere"),
         "PROFILE_PLAYBACK_TOKEN": "a" * 20, "PROFILE_PLAYBACK_VIEW_TOKEN": "b" * 20,
     }  # fmt: skip
-    with serving(environ) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with serving(environ) as url, httpx.Client(base_url=url, timeout=60) as client:
         assert client.get("/ui/audit").status_code == 401
         client.headers["authorization"] = f"Bearer {'b' * 20}"
         assert client.get(address(client)).status_code == 200

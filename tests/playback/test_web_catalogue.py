@@ -33,7 +33,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def service(root: Path, fake: FakeEngine) -> Iterator[httpx.Client]:
-    with serving({"PROFILE_DATA_ROOT": str(root)}) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with serving({"PROFILE_DATA_ROOT": str(root)}) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 
@@ -77,11 +77,11 @@ def test_many_profiles_are_paged_and_keep_the_choice(tmp_path: Path, fake: FakeE
     for number in range(120):
         promote(tmp_path, f"profile-{number:03d}", tags="many")
     with serving({"PROFILE_DATA_ROOT": str(tmp_path)}) as url:
-        page = httpx.get(f"{url}/?tag=many&page=3", timeout=20)
+        page = httpx.get(f"{url}/?tag=many&page=3", timeout=60)
         assert texts(page, NAMES) == [f"profile-{number}" for number in range(100, 120)]
         assert "101–120 of 120 profiles" in texts(page, ".pager")[0]
         assert "/?tag=many&page=2" in attributes(page, ".pager a[rel=prev]", "href")
-        assert texts(httpx.get(f"{url}/?page=99999999", timeout=20), NAMES)[:1] == ["profile-000"]
+        assert texts(httpx.get(f"{url}/?page=99999999", timeout=60), NAMES)[:1] == ["profile-000"]
 
 
 def test_a_profile_that_cannot_be_read_says_why(service: httpx.Client, root: Path) -> None:

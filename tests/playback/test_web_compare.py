@@ -19,7 +19,7 @@ PAGE = "/ui/compare/shop"
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[httpx.Client]:
     promote(tmp_path, "shop")
-    with serving({"PROFILE_DATA_ROOT": str(tmp_path)}) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with serving({"PROFILE_DATA_ROOT": str(tmp_path)}) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 

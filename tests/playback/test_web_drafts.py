@@ -68,7 +68,7 @@ def drafted(root: Path, text: str = TEXT, slug: str = "shop", **status: object) 
 def service(tmp_path: Path) -> Iterator[httpx.Client]:
     with (
         serving({"PROFILE_DATA_ROOT": str(tmp_path), "PROFILE_SECRET_PASSWORD": "x"}) as url,
-        httpx.Client(base_url=url, timeout=20) as client,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         yield client
 
@@ -292,7 +292,7 @@ def test_who_may_only_look_changes_nothing(tmp_path: Path) -> None:
     environ = {
         "PROFILE_DATA_ROOT": str(tmp_path), "PROFILE_PLAYBACK_TOKEN": "a" * 20, "PROFILE_PLAYBACK_VIEW_TOKEN": "b" * 20,
     }  # fmt: skip
-    with serving(environ) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with serving(environ) as url, httpx.Client(base_url=url, timeout=60) as client:
         client.headers["authorization"] = f"Bearer {'b' * 20}"
         page = looked(client)
         assert attributes(page, "main form", "action") == []

@@ -80,7 +80,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def service(root: Path, fake: FakeEngine) -> Iterator[httpx.Client]:
-    with serving({"PROFILE_DATA_ROOT": str(root)}) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with serving({"PROFILE_DATA_ROOT": str(root)}) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 

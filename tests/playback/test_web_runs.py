@@ -29,7 +29,7 @@ from tests.support import wait_until
 def service(tmp_path: Path, fake: FakeEngine) -> Iterator[httpx.Client]:
     promote(tmp_path, "shop", "A shop")
     environ = {"PROFILE_DATA_ROOT": str(tmp_path), "PROFILE_PLAYBACK_RUNS": "1"}
-    with serving(environ) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with serving(environ) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
         fake.go.set()
 
@@ -246,9 +246,9 @@ def test_its_first_screen_is_not_larger_than_that_of_a_short_one(service: httpx.
     assert sizes[1] < 1.1 * sizes[0]
 
     def took(run_id: str) -> float:
-        began = time.perf_counter()
+        began = time.process_time()  # of all threads, and so of the service
         service.get(f"/ui/runs/{run_id}")
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     pairs = [(took(short), took(long)) for _ in range(5)]
     assert min(pair[1] for pair in pairs) < 4 * min(pair[0] for pair in pairs)

@@ -41,7 +41,7 @@ def answering(talk: Callable[[socket.socket, threading.Event], None]) -> Iterato
         finally:
             stop.set()
             client.close()
-            thread.join(5)
+            thread.join(60)
 
 
 def test_an_answer_that_drips_for_ever() -> None:

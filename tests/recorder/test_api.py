@@ -474,7 +474,7 @@ def test_a_jobs_tree(operator: Caller, queue: Queue, monkeypatch: pytest.MonkeyP
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(operator, "GET", f"/jobs/{parent.id}?wait=20")
         work(queue)
-        status, tree = waiting.result(timeout=20)
+        status, tree = waiting.result(60)
     assert (tree["status"], tree["aggregate"], tree["settled"]) == ("finished", "failed", True)
     assert tree["children"][0]["exc_info"].endswith("the river is dry\n")
     status, answer = operator("GET", "/jobs/absent?wait=20")

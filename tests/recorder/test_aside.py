@@ -102,6 +102,6 @@ def test_who_brings_more_than_can_be_stored_waits() -> None:
     assert begun <= 5  # one at work, three that wait, one that is held
     for _ in range(10):
         allowed.release()
-    assert fed.wait(10)
+    assert fed.wait(60)
     allowed.release()
     aside.finish()

@@ -21,7 +21,7 @@ SERVERS: dict[str, Callable[[dict[str, str]], Server]] = {
 
 
 def call(server: Server, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
         connection.request("POST" if body is not None else "GET", path, body, sent)

@@ -220,7 +220,7 @@ class SlowSnapshot:
 
         def held(run: Path, target: Path, seconds: float) -> snapshots.Snapshot:
             self.begun.set()
-            assert self.go.wait(10)
+            assert self.go.wait(60)
             return take(run, target, seconds)
 
         monkeypatch.setattr(snapshots, "take", held)
@@ -239,14 +239,14 @@ def test_other_processes_wait_for_the_snapshot(
     slow, other = SlowSnapshot(monkeypatch), Captures(Recorder(settings))
     assert not other.preparing("dry-creek")
     thread, started = start_in_background(captures)
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(60)
     assert other.preparing("dry-creek")
     assert len(other.covering("dry-creek", None)) == 1
     waiting = threading.Thread(target=other.wait_ready, args=("dry-creek",))
     waiting.start()
     slow.go.set()
-    waiting.join(10)
-    thread.join(10)
+    waiting.join(60)
+    thread.join(60)
     assert not waiting.is_alive()
     assert not other.preparing("dry-creek")
     assert started[0]["unsnapshotted"] is False
@@ -257,12 +257,12 @@ def test_a_snapshot_that_takes_too_long_is_given_up(
 ) -> None:
     slow, other = SlowSnapshot(monkeypatch), Captures(Recorder(settings))
     thread, started = start_in_background(captures)
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(60)
     other.wait_ready("dry-creek", timeout=0.01)
     assert other.find(Subject("dry-creek"))["unsnapshotted"] is True
     assert not other.preparing("dry-creek")
     slow.go.set()
-    thread.join(10)
+    thread.join(60)
     assert started[0]["state"] == "capturing"
     assert started[0]["unsnapshotted"] is True
     assert list((run_dir(settings) / "_logs" / "profile.snapshots").iterdir()) == []
@@ -276,7 +276,7 @@ def test_a_copy_past_its_time_leaves_nothing(settings: Settings, tmp_path: Path)
 
 
 def configured(settings: Settings, ready: Any, found: Any) -> None:
-    ready.wait(10)
+    ready.wait(60)
     found.put(Captures(Recorder(settings)).covering(None, None))
 
 
@@ -287,9 +287,9 @@ def test_recorder_capture_opens_one_over_workers_and_restarts(tmp_path: Path) ->
     workers = [context.Process(target=configured, args=(settings, ready, found)) for _ in range(4)]
     for worker in workers:
         worker.start()
-    seen = [found.get(timeout=10) for _ in workers]
+    seen = [found.get(timeout=60) for _ in workers]
     for worker in workers:
-        worker.join(10)
+        worker.join(60)
     assert len(seen[0]) == 1
     assert all(each == seen[0] for each in seen)
     again = Captures(Recorder(settings))

@@ -22,6 +22,7 @@ from recorder.log import Writer
 from recorder.settings import Settings
 from recorder.wsgi import RecorderMiddleware as Wsgi
 from tests.recorder.watching import call_wsgi, environ, events, scope
+from tests.support import wait_until
 
 
 class Disk:
@@ -41,13 +42,13 @@ class Disk:
         self.threads.add(threading.get_ident())
         size = os.fstat(descriptor).st_size
         self.begun.set()
-        assert self.go.wait(20)
+        assert self.go.wait(60)
         self.durable = max(self.durable, size)
 
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the event loop go on until it is so."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         await asyncio.sleep(0)
@@ -68,14 +69,15 @@ def test_threads_that_wait_together_share_a_flush(tmp_path: Path, disk: Disk) ->
     disk.go.clear()
     threads = [threading.Thread(target=writer.append, args=(envelope("system_log", None, {}),)) for _ in range(9)]
     threads[0].start()
-    assert disk.begun.wait(20)
+    assert disk.begun.wait(60)
     for thread in threads[1:]:
         thread.start()
-    while len(writer.path.read_bytes().split(b"\n\n")) < 10:  # opened, and nine records
-        assert all(thread.is_alive() for thread in threads)
+    wait_until(lambda: writer._commits and writer._commits._written == 10, "they all wait")  # opened, and nine records
+    assert writer.path.read_bytes().count(b"\n\n") == 9
+    assert all(thread.is_alive() for thread in threads)
     disk.go.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert disk.flushes == 2  # that of the first, and one for all who came meanwhile
     assert disk.durable == writer.path.stat().st_size
 
@@ -191,7 +193,7 @@ def test_who_stops_waiting_takes_nobody_along() -> None:
 
     def flush() -> None:
         begun.set()
-        assert go.wait(20)
+        assert go.wait(60)
 
     async def both() -> None:
         commits = Commits(flush)
@@ -202,6 +204,6 @@ def test_who_stops_waiting_takes_nobody_along() -> None:
         with pytest.raises(asyncio.CancelledError):
             await first
         go.set()
-        await asyncio.wait_for(second, 20)
+        await asyncio.wait_for(second, 60)
 
     asyncio.run(both())

@@ -18,6 +18,7 @@ from recorder.core import Recorder, Request, get_recorder
 from recorder.log import LOG_NAME
 from recorder.settings import Settings
 from tests.recorder.rotating import compressed, rotate
+from tests.support import wait_until
 
 
 @pytest.fixture(params=[False, True], ids=["one file", "a file for each process"])
@@ -57,7 +58,7 @@ def test_who_waits_is_answered_as_soon_as_something_follows(recorder: Recorder, 
         note(recorder, f"{number}")
         page = asked.result(20)
         assert messages(page) == [f"{number}"]
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 20
 
 
 def test_who_waits_for_nothing_is_told_so_in_time(recorder: Recorder) -> None:
@@ -65,7 +66,7 @@ def test_who_waits_for_nothing_is_told_so_in_time(recorder: Recorder) -> None:
     page = ask(recorder, "")
     began = time.monotonic()
     again = ask(recorder, f"after={page['next']}&wait=0.2")
-    assert 0.2 <= time.monotonic() - began < 10
+    assert 0.2 <= time.monotonic() - began < 20
     assert again["events"] == []
     note(recorder, "second")
     assert messages(ask(recorder, f"after={again['next']}")) == ["second"]
@@ -85,9 +86,7 @@ def test_more_than_a_few_do_not_wait(
     note(recorder, "first")
     page = ask(recorder, "")
     first = pool.submit(ask, recorder, f"after={page['next']}&wait=25")
-    deadline = time.monotonic() + 20
-    while endpoints.WAITERS._value and time.monotonic() < deadline:
-        pass
+    wait_until(lambda: not endpoints.WAITERS._value, "the first one waits")
     assert ask(recorder, f"after={page['next']}&wait=25")["events"] == []
     note(recorder, "second")
     assert messages(first.result(20)) == ["second"]

@@ -88,7 +88,7 @@ STORY: dict[str, bytes] = {
 
 def ask(server: Server, request: bytes) -> bytes:
     """All that comes back over one connection, without what tells the time."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(request)
         answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
     return re.sub(rb"(?i)\r\ndate: [^\r]*", b"", answer, count=1)

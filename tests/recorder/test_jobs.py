@@ -51,7 +51,7 @@ def test_a_single_job(queue: Queue) -> None:
 
 
 def test_an_unknown_job_is_gone(redis: Redis) -> None:
-    assert jobs.wait("no-such-job", redis, 5)["status"] == "gone"
+    assert jobs.wait("no-such-job", redis, 60)["status"] == "gone"
 
 
 def test_a_failure_brings_the_end_of_its_traceback(queue: Queue) -> None:
@@ -99,7 +99,7 @@ def test_aggregate_takes_the_worst() -> None:
         assert jobs.aggregate(tree("finished", *reversed(order[i:]))) == status
 
 
-def wait_while(queue: Queue, job_id: str, *, seconds: float = 20) -> tuple[jobs.Tree, float]:
+def wait_while(queue: Queue, job_id: str, *, seconds: float = 60) -> tuple[jobs.Tree, float]:
     """The tree that `wait` returns while a worker is at work, and how long it took."""
     with ThreadPoolExecutor(1) as pool:
         begun = time.monotonic()
@@ -111,7 +111,7 @@ def wait_while(queue: Queue, job_id: str, *, seconds: float = 20) -> tuple[jobs.
 def test_wait_returns_with_the_result(queue: Queue) -> None:
     found, seconds = wait_while(queue, queue.enqueue(add, 1, 1).id)
     assert found["status"] == "finished"
-    assert seconds < 5
+    assert seconds < 30
 
 
 def test_wait_sees_through_the_early_result_of_a_retry(queue: Queue) -> None:
@@ -132,7 +132,7 @@ def test_retries_that_run_out_say_so(queue: Queue) -> None:
 def test_wait_notices_what_leaves_no_result(queue: Queue) -> None:
     found, seconds = wait_while(queue, queue.enqueue(add, 1, 1, result_ttl=0).id)
     assert found["status"] in ("finished", "gone")  # gone: it was over before the first look
-    assert seconds < 5
+    assert seconds < 30
 
 
 def test_a_job_without_kept_result_counts_as_finished_once_it_was_seen(queue: Queue) -> None:
@@ -155,7 +155,7 @@ def test_dependents_that_redis_forgets_are_remembered(queue: Queue) -> None:
 def test_a_cancelled_job_is_terminal(queue: Queue) -> None:
     job = queue.enqueue(add, 1, 1)
     job.cancel()
-    assert jobs.wait(job.id, queue.connection, 5)["status"] == "canceled"
+    assert jobs.wait(job.id, queue.connection, 60)["status"] == "canceled"
 
 
 def test_what_depends_on_a_failure_is_abandoned_and_not_waited_for(queue: Queue) -> None:
@@ -166,7 +166,7 @@ def test_what_depends_on_a_failure_is_abandoned_and_not_waited_for(queue: Queue)
     watch = jobs.Watch(parent.id, queue.connection)
     watch.look()
     work(queue)
-    found = watch.wait(20)
+    found = watch.wait(60)
     assert jobs.aggregate(found) == "failed"
     assert jobs.is_settled(found)
     state = {node["id"]: (node["status"], node["abandoned"]) for node in jobs.nodes(found)}
@@ -183,9 +183,21 @@ def test_a_scheduled_job_is_still_open_when_the_time_is_up(queue: Queue) -> None
 
 
 def test_a_connection_with_a_short_socket_timeout_can_wait(queue: Queue, redis_url: str) -> None:
+    """Nothing is asked that could take longer than it reads."""
+    blocked: list[Any] = []
+
+    class Impatient(Redis):
+        def xread(self, *given: Any, **more: Any) -> Any:
+            blocked.append(more)
+            return super().xread(*given, **more)
+
     job = queue.enqueue(add, 1, 1)
-    impatient = Redis.from_url(redis_url, socket_timeout=0.05)
-    assert jobs.wait(job.id, impatient, 0.2)["status"] == "queued"
+    with Impatient.from_url(redis_url, socket_timeout=0.9 * jobs.IMPATIENT) as connection:
+        assert jobs.wait(job.id, connection, 1.2)["status"] == "queued"
+    assert blocked == []
+    with Impatient.from_url(redis_url) as connection:
+        assert jobs.wait(job.id, connection, 0.05)["status"] == "queued"
+    assert blocked
 
 
 # What else a tree tells
@@ -254,7 +266,7 @@ def test_a_job_whose_worker_is_gone_is_abandoned(queue: Queue, end: str) -> None
         os.waitpid(ended, 0)
         queue.connection.hset(worker.key, "pid", ended)
         queue.connection.client_setname("")
-    found = jobs.wait(job.id, queue.connection, 5)
+    found = jobs.wait(job.id, queue.connection, 60)
     assert (found["status"], found["abandoned"], jobs.is_settled(found)) == ("started", True, True)
 
 
@@ -284,7 +296,7 @@ def test_a_job_that_ends_within_a_second_after_its_worker_is_not_abandoned(queue
     watch = jobs.Watch(job.id, queue.connection)
     assert not watch.look()["abandoned"]
     job.set_status("finished")
-    found = watch.wait(3)
+    found = watch.wait(60)
     assert (found["status"], found["abandoned"]) == ("finished", False)
 
 
@@ -300,5 +312,5 @@ def test_what_depends_on_a_deleted_job_is_abandoned(queue: Queue) -> None:
     parent = queue.enqueue(add, 1, 1)
     below = queue.enqueue(add, 1, 1, depends_on=parent)
     parent.delete()
-    found = jobs.wait(below.id, queue.connection, 5)
+    found = jobs.wait(below.id, queue.connection, 60)
     assert (found["status"], found["abandoned"]) == ("deferred", True)

@@ -99,7 +99,7 @@ def rq_worker(redis_url: str, *options: str, **environment: str) -> subprocess.P
 
 def run_rq_worker(redis_url: str, *options: str, **environment: str) -> None:
     process = rq_worker(redis_url, *options, **environment)
-    _, output = process.communicate(timeout=30)
+    _, output = process.communicate(timeout=120)
     assert process.returncode == 0, output
 
 
@@ -443,7 +443,7 @@ def test_a_killed_work_horse_and_a_stopped_job(queue: Queue, recording: Recorder
     worker = rq_worker(redis_url, "-c", "recorder.rq")
     wait_until(lambda: queue.connection.llen(f"{key}:begun"), "the job has begun", 60)
     send_stop_job_command(queue.connection, held.id)
-    _, output = worker.communicate(timeout=30)
+    _, output = worker.communicate(timeout=120)
     assert worker.returncode == 0, output
     ends = {e["payload"]["job_id"]: e for e in logged(recording, "rq_job") if e["stage"] != "started"}
     begins = {e["payload"]["job_id"]: e for e in logged(recording, "rq_job") if e["stage"] == "started"}
@@ -461,5 +461,5 @@ def test_django_hooks_rq_whenever_it_is_imported() -> None:
         "print('recorder.rq' in sys.modules, django.apps.apps.get_app_config('recorder').name)"
     )
     env = {**clean_environ(), "PYTHONPATH": str(ROOT)}
-    answer = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=30)
+    answer = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=180)
     assert answer.stdout.split() == ["True", "recorder.django"], answer.stderr

@@ -145,7 +145,7 @@ def by_port(redis_url: str) -> str:
 
 def run(*command: str, redis_url: str, **environment: str) -> str:
     env = {**clean_environ(), "PYTHONPATH": str(ROOT), "REDIS_URL": redis_url, "RQ_REDIS_URL": redis_url, **environment}
-    ran = subprocess.run([sys.executable, *command], env=env, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([sys.executable, *command], env=env, cwd=ROOT, capture_output=True, text=True, timeout=180)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 

@@ -19,7 +19,7 @@ from tests.support import ROOT, Server, clean_environ
 def call(
     server: Server, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
         connection.request("POST" if body is not None else "GET", path, body, headers or {})
         response = connection.getresponse()
@@ -88,7 +88,7 @@ def test_fastapi_on_uvicorn(tmp_path: Path) -> None:
 def refused(command: list[str], **environ: str) -> str:
     """What a server says that does not come up."""
     env = {**clean_environ(), "PYTHONPATH": str(ROOT), **environ}
-    ran = subprocess.run([sys.executable, "-m", *command], env=env, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([sys.executable, "-m", *command], env=env, capture_output=True, text=True, timeout=180)
     assert ran.returncode
     return ran.stdout + ran.stderr
 

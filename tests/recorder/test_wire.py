@@ -33,7 +33,7 @@ RESTARTS = ("gunicorn sync", "gunicorn gthread", "gunicorn gevent")
 
 
 def connect(server: Server, sent: bytes) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
     connection.sendall(sent)
     return connection
 

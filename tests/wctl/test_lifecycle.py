@@ -155,7 +155,7 @@ def test_the_draft_is_waited_for_before_the_application_is_there(wctl: Wctl, tmp
             assert wctl("capture", "start", "shop", "--base-url", server.url, RECORDER_TOKEN=TOKEN).code == 0
             use(server.url)
             assert wctl("capture", "end", "--base-url", server.url).code == 0
-            out, err = following.communicate(timeout=60)
+            out, err = following.communicate(timeout=120)
     assert (following.returncode, out) == (0, f"{tmp_path}/profiles/_drafts/shop\n")
     assert "Draft shop: ready, 3 steps" in err
 
@@ -165,7 +165,7 @@ def test_waiting_for_an_application_can_be_ended(wctl: Wctl, tmp_path: Path) -> 
         assert following.stderr is not None
         assert "nowhere" in following.stderr.readline()
         following.send_signal(signal.SIGINT)
-        out, err = following.communicate(timeout=60)
+        out, err = following.communicate(timeout=120)
     assert (following.returncode, out) == (2, "")
     assert "Stopped before anything was recorded" in err
     assert "Traceback" not in err

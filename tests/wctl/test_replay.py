@@ -173,7 +173,7 @@ def test_control_c_ends_it_after_the_step(wctl: Wctl, tmp_path: Path) -> None:
         assert running.stderr is not None
         said = running.stderr.readline()
         gate.touch()
-        _, err = running.communicate(timeout=30)
+        _, err = running.communicate(timeout=120)
     assert said == "Stopping; once more to stop at once.\n"
     assert running.returncode == 2
     assert "INTERRUPTED  tiny  1 step" in err
@@ -188,7 +188,7 @@ def test_control_c_stops_the_service_too(wctl: Wctl, service: tuple[str, Path], 
         running = wctl.start("run-test-profile", "slow", "--base-url", server.url, PROFILE_PLAYBACK_URL=url)
         wait_until(Path(f"{gate}.reached").exists, "the slow step")
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=30)
+        _, err = running.communicate(timeout=120)
         # Before the gate opens: what was under way is cut off, and not waited for.
         wait_until(lambda: "INTERRUPTED  slow" in log_path(root).read_text(), "the service stops the replay")
         gate.touch()

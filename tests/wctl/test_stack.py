@@ -35,15 +35,13 @@ def test_up_brings_everything_and_takes_it_along(wctl: Wctl, tmp_path: Path) -> 
             use(server.url)
             ended = wctl("capture", "end", "--base-url", server.url, RECORDER_TOKEN=TOKEN)
             assert ended.code == 0, ended.err
-            draft = data_root / "profiles" / "_drafts" / "shop" / "status.json"
-            wait_until(draft.exists, "the draft")
+            wait_until(lambda: "Draft shop: ready, " in wctl("logs", "assembler", **environ).out, "the draft")
             wait_until(lambda: _healthy(url), "the service")
-        assert "Draft shop: ready, " in wctl("logs", "assembler", **environ).out
         assert "profiles of" in wctl("logs", "profile_playback", "-n", "1", **environ).out
         assert "outside of runs" in httpx.get(f"{url}/ui/audit").text, "the pages show what is recorded there"
     finally:
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=30)
+        out, err = running.communicate(timeout=120)
     assert (running.returncode, out) == (0, ""), err
     assert "Draft shop: ready, " in err
     assert "Traceback" not in err
@@ -55,7 +53,7 @@ def test_up_brings_everything_and_takes_it_along(wctl: Wctl, tmp_path: Path) -> 
 def test_up_says_when_the_port_is_taken(wctl: Wctl, service: tuple[str, Path]) -> None:
     url, _ = service
     running = wctl.start("up", "--port", str(httpx.URL(url).port), REDIS_URL="redis://127.0.0.1:1")
-    _, err = running.communicate(timeout=30)
+    _, err = running.communicate(timeout=120)
     assert running.returncode == 2
     assert "taken? Choose another with --port" in err
     assert "Traceback" not in err
@@ -83,7 +81,7 @@ def test_logs_are_followed_over_a_rotation(wctl: Wctl, tmp_path: Path) -> None:
     (tmp_path / "new").rename(log)
     assert running.stdout.readline() == "line 201\n"
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=30)
+    running.communicate(timeout=120)
     assert running.returncode == 0
 
 
@@ -148,10 +146,10 @@ def test_assembling_without_a_name_means_following_all(wctl: Wctl, tmp_path: Pat
         with recorded(tmp_path, RECORDER_CAPTURE=slug) as server:
             use(server.url)
             assert wctl("capture", "end", "--base-url", server.url, RECORDER_TOKEN=TOKEN).code == 0
-        draft = tmp_path / "profiles" / "_drafts" / slug / "status.json"
-        wait_until(draft.exists, "the draft")
+        ready = f"Draft {slug}: ready"
+        wait_until(lambda: ready in wctl("logs", "assembler").out, "the draft")  # noqa: B023 - asked at once
     running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=30)
+    _, err = running.communicate(timeout=120)
     assert running.returncode == 0
     assert ("Draft first: ready" in err, "Draft second: ready" in err) == (True, True), err
     assert "Draft second: ready" in wctl("logs", "assembler").out

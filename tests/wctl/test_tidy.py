@@ -53,7 +53,7 @@ def test_housekeeping_in_a_loop_ends_when_told(wctl: Wctl, tmp_path: Path) -> No
         assert running.stdout is not None
         assert running.stdout.readline().startswith("removed draft old")
         running.send_signal(signal.SIGINT)
-        assert running.wait(20) == 0
+        assert running.wait(60) == 0
 
 
 def test_housekeeping_looks_after_logs(wctl: Wctl, tmp_path: Path) -> None:

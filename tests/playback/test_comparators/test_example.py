@@ -20,7 +20,7 @@ METHOD = "unordered_lines"
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=EXAMPLE, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=EXAMPLE, check=True, capture_output=True, timeout=180)
     return next(folder.glob("unordered_lines-*.whl"))
 
 
@@ -72,7 +72,7 @@ def test_profiles_may_name_it(site: Path, tmp_path: Path) -> None:
 
     def validated(*folders: Path) -> str:
         env = {**clean_environ(), "PYTHONPATH": ":".join(map(str, [*folders, ROOT]))}
-        ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+        ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180)
         return ran.stdout + ran.stderr
 
     assert "no comparator 'unordered_lines'" in " ".join(validated().split())
