@@ -47,7 +47,7 @@ def tail(
         if position is not None:
             reader.resume(*position)
         while True:
-            news = False
+            over, news = stop is not None and stop(), False  # asked before the look: what was there by then is read
             for generation, lines in reader.blocks():
                 news = True
                 others = tuple(
@@ -65,7 +65,7 @@ def tail(
                         yield Position(generation.first.id, generation.offset, others), BadLine(start, event)
                     elif not seen.again(event.get("writer"), event.get("sequence")):
                         yield Position(generation.first.id, generation.offset, others), event
-            if stop is not None and stop():
+            if over:
                 if not news:
                     return
                 continue

@@ -44,6 +44,22 @@ def test_reads_what_is_there_and_resumes_behind_the_last_item(tmp_path: Path) ->
     assert messages(all_there_is(writer.path, first[0][0])) == ["one", "two"]
 
 
+def test_what_is_there_when_it_is_told_to_stop_is_read(tmp_path: Path) -> None:
+    """Also what came between its last look, which found nothing, and that moment."""
+    writer = Writer(tmp_path / "_logs", tmp_path)
+    note(writer, "one")
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            note(writer, "late")
+        return asked >= 3
+
+    assert messages(list(tail(writer.path, stop=stop))) == ["opened", "one", "late"]
+
+
 def test_an_absent_file_ends_at_once_when_told_to_stop(tmp_path: Path) -> None:
     assert all_there_is(tmp_path / "nothing.jsonl") == []
 
