@@ -77,7 +77,7 @@ class Browser:
         self.page = Page(origin, "")
         self.cached: set[str] = set()
         headers = {"User-Agent": AGENT, "Accept-Language": "en-US,en;q=0.5"}
-        self.http = httpx.Client(base_url=origin, headers=headers, timeout=30, trust_env=False)
+        self.http = httpx.Client(base_url=origin, headers=headers, timeout=60, trust_env=False)
 
     def __enter__(self) -> Self:
         return self

@@ -21,7 +21,7 @@ from playback.guard import Guarded
 __all__ = ["Chapters", "Unexpected"]
 
 SOURCE, RIGHT, WRONG = "hydrology.py", "LS_EXPONENT = 0.4", "LS_EXPONENT = 0.5"
-DRAFT_WITHIN = 30.0  # seconds after the capture's end
+DRAFT_WITHIN = 120.0  # seconds after the capture's end
 PASSED, FAILED, ERROR = 0, 1, 2  # exit codes of `wctl run-test-profile`
 
 

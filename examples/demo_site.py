@@ -29,7 +29,7 @@ STEERED_BY = ("ADMIN_", "GUNICORN_", "PROFILE_", "RECORDER_", "REDIS_", "RQ_", "
 """What an environment variable begins with that would make this demo another one."""
 
 GUNICORN = "control_socket_disable = True  # there is one for each user: two demos at once would share it\n"
-PATIENCE = 30.0  # seconds for a program to answer
+PATIENCE = 120.0  # seconds for a program to answer; it takes two
 
 
 class StartError(RuntimeError):
@@ -164,7 +164,7 @@ def _free_port() -> int:
 
 
 def _answers(port: int, path: str) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200

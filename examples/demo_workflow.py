@@ -23,7 +23,7 @@ CONFIG = "disturbed9002"
 DEM = WATERSHED / "data" / "jacksboro_dem.tif"
 LANDUSE = (WATERSHED / "data" / "landuse" / "burned.csv").read_bytes()
 POLL = 0.4  # seconds, as the page's own script has it
-DEADLINE = 60.0  # seconds for the computation
+DEADLINE = 180.0  # seconds for the computation
 ENDED = {"finished", "failed", "stopped", "canceled"}
 NOTES = (
     "A watershed after a wildfire. The administrator creates a run and uploads its elevations twice, since the first file "

@@ -87,7 +87,7 @@ class Load:
             path = f"/{client}/{number}"
             sent = _form("abcdefgh " * int(LARGEST ** chance.random() / 9))
             kind = "multipart/form-data; boundary=b"
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
             try:
                 connection.request("POST", path, sent, {"Content-Type": kind})
                 answer = connection.getresponse()
@@ -167,7 +167,8 @@ def recorder_round(folder: Path, kills: int, way: dict[str, str], chance: random
                         os.kill(pid, signal.SIGKILL)
                         killed.add(pid)
                 outcome.counts["kills"] += 1
-            time.sleep(0.2)
+            enough = len(load.answered) + 4 * CLIENTS
+            wait_until(lambda: len(load.answered) >= enough, "those that are left go on")
         outcome.counts["writers killed"] += len(killed)
     check_log(folder / "_logs" / LOG_NAME, load.answered, len(killed), follower, seal, outcome)
 

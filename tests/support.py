@@ -29,7 +29,7 @@ def clean_environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(CLEARED)}
 
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that a test waits for what should come at once: no figure of the product, only the end of a hang."""
 
 _kept: deque[socket.socket] = deque(maxlen=256)
