@@ -186,10 +186,7 @@ class Anonymizer(Redactor):
         self._stand_ins = stand_ins
         self._people = people
         self._extra = extra
-
-    @property
-    def rules(self) -> frozenset[str]:
-        return super().rules | self._extra | {"anonymized"}
+        self.rules = names.extra | extra | {"anonymized"}
 
     # By the name of a field
 

@@ -27,8 +27,9 @@ _SNIFFED = 8 << 10
 _THRESHOLDS: dict[media.Kind, int] = {"binary": _SMALL, "multipart": 0}
 """How many bytes of a kind of content are held in memory, where it is not MEMORY."""
 
-_CLEAN = 4096  # texts that are remembered to hold no secret
+_CLEAN = 4096
 _clean: set[tuple[str, media.Kind, frozenset[str]]] = set()
+"""Texts that hold no secret: their digest, what they are, and by which rules."""
 
 Body: TypeAlias = dict[str, Any]
 
@@ -300,21 +301,19 @@ class BodyTee:
         else:
             if charset in _AS_STORED:
                 self._sha256 = hashlib.sha256(content).hexdigest()
-        self._scanned = self._scan(text, kind)
-
-    def _scan(self, text: str, kind: media.Kind) -> Scanned:
-        """Scan a text; one in which nothing was found (a page's script, what is polled) is remembered by its digest."""
         if not self._sha256:
-            return self._redactor.scan(text, kind)
+            self._scanned = self._redactor.scan(text, kind)
+            return
+        # One in which nothing was found (a page's script, what is polled) is remembered by its digest.
         key = (self._sha256, kind, self._redactor.rules)
         if key in _clean:
-            return Scanned(text, kind)
-        scanned = self._redactor.scan(text, kind)
+            self._scanned = Scanned(text, kind)
+            return
+        self._scanned = scanned = self._redactor.scan(text, kind)
         if not scanned.marks:
             if len(_clean) >= _CLEAN:
                 _clean.clear()
             _clean.add(key)
-        return scanned
 
     def _content(self, rendered: tuple[str, list[Redaction]] | None) -> Body:
         if self._sink is not None:

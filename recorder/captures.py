@@ -76,9 +76,13 @@ class Captures:
 
         Costs one or two `stat` calls while nothing changes. Paused captures cover nothing.
         """
+        try:
+            everywhere = self._root.open()
+        except (OSError, ValueError) as error:
+            everywhere = self._unread(self._root, error)
         found = [
             capture["capture_id"]
-            for capture in self._open(self._root)
+            for capture in everywhere
             if capture["state"] == "capturing"
             and (capture["scope"] == "all" or (capture["scope"] == "session" and capture["session"] == session))
         ]

@@ -257,10 +257,20 @@ class Exchange:
             if request is not None:
                 recorder.faults += request.failed
                 for upload in request.uploads():
-                    recorder.append(self._event(None, upload, "file_upload", self._operation_id), self._log_dir)
+                    recorder.append(self._consequence("file_upload", upload), self._log_dir)
             if response is not None:
                 recorder.faults += response.failed
-            recorder.append(self._event(stage, payload), self._log_dir)
+            event = envelope(
+                "http_request",
+                stage,
+                payload,
+                operation_id=self._operation_id,
+                session=self._session,
+                run_context=self._context,
+                capture_ids=self._captures,
+                clock=recorder.clock,
+            )
+            recorder.append(event, self._log_dir)
             if (request is not None and request.failed) or (response is not None and response.failed):
                 self._tell_lost_bodies(sum(body.failed for body in (request, response) if body is not None))
         except Exception as fault:
@@ -268,7 +278,7 @@ class Exchange:
 
     def _tell_lost_bodies(self, count: int) -> None:
         payload = {"kind": "lost", "count": count, "reason": _UNSTORED}
-        self._recorder.append(self._event(None, payload, "system_log", self._operation_id), self._log_dir)
+        self._recorder.append(self._consequence("system_log", payload), self._log_dir)
 
     def _describe_request(self) -> Body | None:
         request = self._request
@@ -284,19 +294,12 @@ class Exchange:
         render, scan = self._redactor.render, self._redactor.scan
         return {key: render(scan(clean_text(text), "text"))[0] for key, text in error.items()}
 
-    def _event(
-        self,
-        stage: Stage,
-        payload: dict[str, Any],
-        category: Category = "http_request",
-        parent_id: str | None = None,
-    ) -> Event:
+    def _consequence(self, category: Category, payload: dict[str, Any]) -> Event:
         return envelope(
             category,
-            stage,
+            None,
             payload,
-            operation_id=self._operation_id if parent_id is None else None,
-            parent_id=parent_id,
+            parent_id=self._operation_id,
             session=self._session,
             run_context=self._context,
             capture_ids=self._captures,

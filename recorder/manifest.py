@@ -63,25 +63,22 @@ class Manifest:
 
         Raises ValueError, naming the file, when it is not a manifest, and OSError when it cannot be read.
         """
-        self._look()
+        self.open()
         return self._captures
 
     def open(self) -> Sequence[Capture]:
         """Return the captures that cover something now or are about to. Raises as `captures`."""
-        self._look()
-        return self._open
-
-    def _look(self) -> None:
         try:
             found = os.stat(self._name)  # noqa: PTH116  on the path of every request: half the cost of Path.stat
         except FileNotFoundError:
             self._signature, self._captures, self._open = None, (), ()
-            return
+            return ()
         signature = (found.st_mtime_ns, found.st_ino, found.st_size)
         if signature != self._signature:
             self._captures = captures = tuple(self._read())
             self._open = tuple(capture for capture in captures if capture["state"] in ("preparing", "capturing"))
             self._signature = signature
+        return self._open
 
     @contextlib.contextmanager
     def edit(self) -> Iterator[list[Capture]]:

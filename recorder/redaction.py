@@ -8,7 +8,6 @@ has been seen it is *rendered*, with all that became known. Only the marked char
 
 from __future__ import annotations
 
-import html
 import re
 from bisect import bisect_right
 from collections import Counter
@@ -23,31 +22,20 @@ from recorder.known import Known, known
 from recorder.marks import Mark, Redaction, located, merged, replaced
 from recorder.media import Kind
 from recorder.names import Names
+from recorder.places import credential, places
 from recorder.pseudonyms import PSEUDONYM, Pseudonyms, canonical
-from recorder.shapes import shapes
+from recorder.shapes import Shape, shapes
 
 __all__ = ["Redactor", "Scanned", "pairs"]
 
 KNOWN_LENGTH = 12  # shorter values occur by chance
 _KNOWN_LIMIT = 64  # each is looked for in every text of the exchange
 _KNOWN_LONGEST = 8192
-_LONG = 1024  # characters of a value in a message; a longer one is looked at once, however many names are in it
+_LAYERS = 3  # of percent-encoding, in a field
+_ID = re.compile(r"[0-9a-fA-F-]+|[^@\s]+@[^@\s]+|.*[\s/].*", re.S)
+_NO_SECRET = re.compile(r"(?i)(?:id|name|user|login|mail|url|type|at|date|time|expires?|version|hint)\Z")
 
-_QUOTE = r"\\*[\"']|`|&(?:quot|apos|#0*3[49]|#[xX]0*2[27]);|\\+u002[27]|\\+x2[27]"
-_ASSIGNED = re.compile(rf"(?P<close>{_QUOTE})?\s*+\]?\s*+(?P<sign>=>|:=|[:=])\s*+(?P<open>{_QUOTE})")
-_PASSED = re.compile(rf"(?P<close>{_QUOTE})\s*+(?P<sign>,)\s*+(?P<open>{_QUOTE})")
-_CALL = re.compile(rf"\(\s*(?:{_QUOTE})\Z")
-_CLOSED_BY = {mark: re.compile(rf"[^{mark}\\\n]*+(?:\\.[^{mark}\\\n]*+)*+(?={mark})") for mark in "\"'`"}
-_PARAMETER = re.compile(r"(?:\]|%5[Dd])*=([^\s\"'<>&#;\\)$\[{(]+)")
-_LINE = re.compile(r"[ \t]*+[:=][ \t]*+([^\s\"'#;]++)[ \t\r]*+(?:$|[#;])", re.M)
-_INLINE = re.compile(r"=([^\s\"'<>&#;,)\]]{8,})")  # `… failed with password=X; …`, in a message
-_LINE_START = re.compile(r"(?:^|\n)[ \t]*(?:export |[-#;] ?)?\Z")
-_ELEMENT_START = re.compile(r"<(?:[\w.-]+:)?\Z")
-_ELEMENT = re.compile(r"(?:\s[^<>]*)?>(?:<!\[CDATA\[)?([^<>]+?)(?:\]\]>)?</")
-_MEMBER = re.compile(r"</name>\s*<value>\s*(?:<string>)?([^<>]+)<")  # XML-RPC
-_TAG = re.compile(r"<(input|meta|textarea|param)\b((?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+)>?", re.I)
-_ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'=<>`]+)))?")
-_BUTTONS = frozenset({"submit", "button", "checkbox", "radio", "image", "reset", "file"})
+_JSON = re.compile(r"[{\[]\s*[\"{\[]")
 
 
 class Scanned:
@@ -74,13 +62,10 @@ class Redactor:
         self._pseudonyms = pseudonyms
         self._heads = heads
         self._path = path
+        self.rules = names.extra
+        """What distinguishes these rules from others: the configured names."""
         self.secrets: dict[str, Known] = {}
         self._probes: list[str] = []
-
-    @property
-    def rules(self) -> frozenset[str]:
-        """What distinguishes these rules from others: the configured names."""
-        return self._names.extra
 
     # Headers and queries
 
@@ -179,6 +164,8 @@ class Redactor:
         """Mark the secrets in a text by name and by shape, and remember them as known."""
         scanned = Scanned(text, kind)
         if kind == "form":
+            if text[:1] in "{[" and _JSON.match(text):  # what is sent without a word about its type is called a form
+                return self.scan(text, "json")
             scanned.marks = self.by_shape(text) + self._by_name_in_form(text)
             return scanned
         if not self._names.hinted(text):
@@ -241,11 +228,11 @@ class Redactor:
 
     def by_shape(self, text: str) -> list[Mark]:
         """Mark what looks like a secret whatever it is called (recorder/shapes.py)."""
-        marks: list[Mark] = []
-        for start, end, value, kind, before in shapes(text):
-            mark = self._mark(start, end, value, kind)
-            marks.append(mark._replace(text=before + mark.text) if before else mark)
-        return marks
+        return [self._of(each) for each in shapes(text)]
+
+    def _of(self, shape: Shape) -> Mark:
+        pseudonym = self.secret(shape.value, shape.kind)
+        return Mark(shape.start, shape.end, shape.before + pseudonym + shape.after, (pseudonym,))
 
     def _by_name_in_form(self, text: str) -> list[Mark]:
         marks: list[Mark] = []
@@ -253,16 +240,23 @@ class Redactor:
             raw = text[value_start:end]
             if not raw:
                 continue
-            kind = self._names.kind(name)
+            kind = self._names.kind(name) or ("%" in name and self._names.kind(_unescaped(name))) or None
             value = _unescaped(raw)
             if kind is not None and value.lower() not in STAYS:
                 marks.append(self._mark(value_start, end, value, kind))
-            elif len(value) > KNOWN_LENGTH and ("=" in value or ":" in value):  # JSON, a URL or a page inside a field
-                nested, redactions = self.render(self.scan(value, "json" if value[0] in "{[" else "text"))
-                if redactions:
-                    pseudonyms = tuple(redaction["pseudonym"] for redaction in redactions)
-                    marks.append(Mark(value_start, end, quote_plus(nested), pseudonyms))
+            elif len(value) > KNOWN_LENGTH and not value.isalnum() and (nested := self._nested(value)) is not None:
+                marks.append(Mark(value_start, end, *nested))
         return marks
+
+    def _nested(self, value: str, depth: int = 1) -> tuple[str, tuple[str, ...]] | None:
+        """Return what is written for a field that holds JSON, a URL or a page, perhaps itself encoded once or twice more."""
+        nested, redactions = self.render(self.scan(value, "json" if value[0] in "{[" else "text"))
+        if redactions:
+            return quote_plus(nested), tuple(redaction["pseudonym"] for redaction in redactions)
+        if depth == _LAYERS or "%" not in value or (inner := unquote_plus(value)) == value:
+            return None
+        found = self._nested(inner, depth + 1)
+        return (quote_plus(found[0]), found[1]) if found is not None else None
 
     def _by_name_in_json(self, text: str, scalars: list[Scalar], found: list[tuple[int, int, str]]) -> list[Mark]:
         marks: list[Mark] = []
@@ -271,6 +265,8 @@ class Redactor:
             name = scalar.label or scalar.key
             kind = self._names.kind(name) if name else None
             raw = text[scalar.start : scalar.end]
+            if kind is None and scalar.is_string:
+                kind = self._kind_of_group(scalar, raw)
             if not scalar.is_string:
                 if kind is not None and name and self._names.secret_number(name):
                     mark = self._mark(scalar.start, scalar.end, raw, kind)
@@ -287,122 +283,22 @@ class Redactor:
                     marks.append(mark._replace(start=scalar.start + start, end=scalar.start + end))
         return marks
 
+    def _kind_of_group(self, scalar: Scalar, raw: str) -> str | None:
+        """Return which kind of secret stands in an object that is called after secrets: `{"secrets": {"mail": "X"}}`."""
+        around = scalar.path[0] if scalar.path is not None else None
+        if around is None or not isinstance(around[1], str) or not credential(raw) or _ID.fullmatch(raw):
+            return None
+        return self._names.kind(around[1]) if not (scalar.key and _NO_SECRET.search(scalar.key)) else None
+
     def _by_name(self, text: str, kind: Kind, found: list[tuple[int, int, str]]) -> list[Mark]:
-        marks = self._in_tags(text) if kind != "script" else []
-        looked = 0  # where the value ends that was looked at last: names within it are a part of it
-        for start, end, name_kind in sorted(found):
-            if start < looked:
-                continue
-            before = text[max(0, start - 80) : start]
-            place = self._parameter(text, before, end) or self._literal(text, before, end, kind, name_kind)
-            if place is None and "<" in before:
-                place = self._element(text, before, end)
-            if place is None and kind in ("text", "unknown"):
-                line = _LINE.match(text, end) if _LINE_START.search(before) else None
-                line = line or _INLINE.match(text, end)
-                if line and _credential(line[1]):
-                    place = (*line.span(1), line[1])
-                elif line and len(line[1]) > _LONG:
-                    looked = line.end(1)
-            if place is not None and place[2].lower() not in STAYS:
-                looked = place[1]
-                marks.append(self._mark(*place, name_kind))
-        return marks
-
-    def _parameter(self, text: str, before: str, end: int) -> tuple[int, int, str] | None:
-        """`?token=X` in a URL that stands in a text."""
-        if not before.endswith(("?", "&", "&amp;", "\\u0026", "[")) or before.endswith("&&"):
-            return None
-        found = _PARAMETER.match(text, end)
-        return (*found.span(1), unquote_plus(found[1])) if found else None
-
-    def _literal(self, text: str, before: str, end: int, kind: Kind, name_kind: str) -> tuple[int, int, str] | None:
-        """`csrfToken = "X"`, `"csrfToken": "X"`, `data-csrf-token="X"`, `set("X-CSRFToken", "X")`, however quoted."""
-        found = _ASSIGNED.match(text, end)
-        if found is None:
-            found = _PASSED.match(text, end)
-            if found is None or not _CALL.search(before):
-                return None
-        mark = found["open"]
-        start = found.end()
-        if mark in _CLOSED_BY:
-            closed = _CLOSED_BY[mark].match(text, start)
-            stop = closed.end() if closed else -1
-        else:
-            stop = text.find(mark, start, start + _KNOWN_LONGEST)
-            while stop > start and text[stop - 1] == "\\" and not mark.startswith("\\"):
-                stop = text.find(mark, stop + 1, start + _KNOWN_LONGEST)
-        if stop <= start:
-            return None
-        value = text[start:stop]
-        if "&" in value and (kind in ("html", "xml") or mark.startswith("&")):
-            value = html.unescape(value)
-        if "\\" in value:
-            value = decode_string(value)[0]
-        if name_kind == "configured" or kind == "xml":
-            return start, stop, value
-        if self._names.kind(value) is not None and not any(char.isdigit() for char in value):
-            return None  # the name of another field, not a value
-        as_in_json = found["sign"] == ":" and found["close"] is not None and kind != "script"
-        if any(char.isspace() for char in value):
-            good = as_in_json and name_kind == "password"
-        elif as_in_json:
-            good = True
-        elif name_kind in ("csrf", "apikey", "session"):
-            good = len(value) >= 8
-        else:
-            good = _credential(value)
-        return (start, stop, value) if good else None
-
-    def _element(self, text: str, before: str, end: int) -> tuple[int, int, str] | None:
-        """`<password>X</password>`, and the member of a struct in XML-RPC."""
-        if _ELEMENT_START.search(before):
-            found = _ELEMENT.match(text, end)
-        elif before.endswith("<name>"):
-            found = _MEMBER.match(text, end)
-        else:
-            return None
-        return (*found.span(1), html.unescape(found[1])) if found and found[1].strip() else None
-
-    def _in_tags(self, text: str) -> list[Mark]:
-        """`<input name="csrf_token" value="X">`, `<meta name="csrf-token" content="X">`, `<textarea name=secret>X<`."""
-        marks: list[Mark] = []
-        for tag in _TAG.finditer(text):
-            attributes: dict[str, tuple[int, int]] = {}
-            for attribute in _ATTRIBUTE.finditer(text, *tag.span(2)):
-                group = attribute.lastindex or 1
-                attributes.setdefault(attribute[1].lower(), attribute.span(group) if group > 1 else (0, 0))
-
-            def of(name: str, attributes: dict[str, tuple[int, int]] = attributes) -> str:
-                return html.unescape(text[slice(*attributes.get(name, (0, 0)))])
-
-            element = tag[1].lower()
-            kind = self._names.kind(of("name")) or (self._names.kind(of("id")) if element != "meta" else None)
-            if element == "input" and of("type").lower() == "password":
-                kind = kind or "password"
-            if kind is None or (element == "input" and of("type").lower() in _BUTTONS):
-                continue
-            start, end = attributes.get("content" if element == "meta" else "value", (0, 0))
-            if element == "textarea":
-                start = tag.end()
-                end = text.find("<", start)
-            value = html.unescape(text[start:end]) if end > start else ""
-            if value.strip().lower() not in STAYS:
-                marks.append(self._mark(start, end, value, kind))
-        return marks
-
+        return [
+            self._of(each)
+            for each in places(text, kind, found, self._names)
+            if each.value.lower() not in STAYS
+        ]
 
 def _octets(part: Any) -> bytes:
     return bytes(memoryview(part))  # `bytes` alone makes zeros of a number
-
-
-def _credential(value: str) -> bool:
-    """Return whether a literal looks like a credential rather than like a word or an identifier."""
-    if len(value) < 8 or PSEUDONYM.fullmatch(value):
-        return False
-    letters = any(char.isalpha() for char in value)
-    mixed = value.lower() != value and value.upper() != value
-    return (letters and any(char.isdigit() for char in value)) or (mixed and len(value) >= 16 and "." not in value)
 
 
 def pairs(text: str) -> Iterator[tuple[int, str, int, int]]:

@@ -27,13 +27,14 @@ _USER = re.compile(r"[\w.@+-]*")
 
 
 class Shape(NamedTuple):
-    """A secret in a text: where it stands, what it is, its kind, and what stays before it when it is replaced."""
+    """A secret in a text: where it stands, what it is, its kind, and what is written before and after its pseudonym."""
 
     start: int
     end: int
     value: str
     kind: str
     before: str = ""
+    after: str = ""
 
 
 def shapes(text: str) -> Iterator[Shape]:

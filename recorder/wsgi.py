@@ -281,13 +281,13 @@ def _headers(environ: Environ) -> Headers:
 def _raw_path(environ: Environ) -> str:
     """Return the path as it was sent if the server says (REQUEST_URI, RAW_URI), else what it must have been."""
     decoded = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    raw: str = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
+    raw: str = (environ.get("REQUEST_URI") or environ.get("RAW_URI") or "").partition("?")[0]
     if raw == decoded and _PLAIN.fullmatch(raw):
         return raw
     path = decoded.encode("latin-1", "replace")
     if not raw.startswith("/"):
         raw = "/" + raw.partition("://")[2].partition("/")[2]
-    raw = raw.partition("?")[0].partition("#")[0]
+    raw = raw.partition("#")[0]
     if raw.isascii() and unquote_to_bytes(raw) == path:
         return raw
     return quote_from_bytes(path, safe="/!$&'()*+,;=:@~-._") or "/"
