@@ -23,7 +23,7 @@ from recorder.marks import Mark, Redaction, located, merged, replaced
 from recorder.media import Kind
 from recorder.names import Names
 from recorder.places import credential, places
-from recorder.pseudonyms import PSEUDONYM, Pseudonyms, canonical
+from recorder.pseudonyms import Pseudonyms, canonical
 from recorder.shapes import Shape, shapes
 
 __all__ = ["Redactor", "Scanned", "pairs"]
@@ -34,7 +34,6 @@ _KNOWN_LONGEST = 8192
 _LAYERS = 3  # of percent-encoding, in a field
 _ID = re.compile(r"[0-9a-fA-F-]+|[^@\s]+@[^@\s]+|.*[\s/].*", re.S)
 _NO_SECRET = re.compile(r"(?i)(?:id|name|user|login|mail|url|type|at|date|time|expires?|version|hint)\Z")
-
 _JSON = re.compile(r"[{\[]\s*[\"{\[]")
 
 
@@ -291,11 +290,8 @@ class Redactor:
         return self._names.kind(around[1]) if not (scalar.key and _NO_SECRET.search(scalar.key)) else None
 
     def _by_name(self, text: str, kind: Kind, found: list[tuple[int, int, str]]) -> list[Mark]:
-        return [
-            self._of(each)
-            for each in places(text, kind, found, self._names)
-            if each.value.lower() not in STAYS
-        ]
+        return [self._of(each) for each in places(text, kind, found, self._names) if each.value.lower() not in STAYS]
+
 
 def _octets(part: Any) -> bytes:
     return bytes(memoryview(part))  # `bytes` alone makes zeros of a number
