@@ -40,7 +40,9 @@ class Known:
         """Yield (start, end) of its occurrences."""
         literal = self._blobs
         if self.probes[0] in text:
-            if len(self.value) > _SHORT and self.value.find(self.value[:_BEGINNING], 1) > 0:
+            if text.count(self.value) == text.count(self.probes[0]):  # as it is, and in no other spelling
+                literal += (self.value,)
+            elif len(self.value) > _SHORT and self.value.find(self.value[:_BEGINNING], 1) > 0:
                 literal += _escapings(self.value)
             else:
                 if self._pattern is None:
