@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -151,11 +152,15 @@ def test_a_har_with_arbitrary_values_is_a_draft_or_a_sentence(changes: list[tupl
 
 
 def attempt(document: Any) -> None:
+    """A draft that can be read, or one sentence."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
+        root, refused = Path(folder), ""
         try:
             status = import_har(written(root, document), "some", root)
-        except AssemblyError:
-            return
-        load_profile(status.directory / "profile.yaml")
-        assert export_har(status.directory)["log"]["entries"]
+        except AssemblyError as error:
+            refused = str(error)
+        if refused:
+            assert re.fullmatch(r"[^\n]+[.?]", refused)
+        else:
+            assert load_profile(status.directory / "profile.yaml").metadata.slug == "some"
+            assert export_har(status.directory)["log"]["entries"]

@@ -107,7 +107,7 @@ def test_what_only_resembles_one_is_none(site: Deployment, text: str) -> None:
     for pattern in ("baseline/answers/get.html", "baseline/run/out.txt", "seed/run/active.cfg", "README.md"):
         add(site, pattern, text)
     add(site, "profile.yaml", "# " + text.replace("\n", "\n# "))
-    promote(SLUG, site.data_root)
+    assert text in (promote(SLUG, site.data_root) / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,9 @@ def test_a_secret_far_down_in_a_large_text_keeps_its_line(site: Deployment) -> N
 
 
 def test_a_binary_file_is_none_to_read(site: Deployment) -> None:
-    (site.draft / "seed" / "run" / "image.bin").write_bytes(b"\0\1" + JWT.encode())
-    promote(SLUG, site.data_root)
+    content = b"\0\1" + JWT.encode()
+    (site.draft / "seed" / "run" / "image.bin").write_bytes(content)
+    assert (promote(SLUG, site.data_root) / "seed" / "run" / "image.bin").read_bytes() == content
 
 
 # ---------------------------------------------------------------------------------------------------- by name

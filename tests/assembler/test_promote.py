@@ -191,7 +191,7 @@ def test_the_line_that_is_named_is_no_remark(site: Deployment) -> None:
 def test_a_secret_in_a_remark_or_an_expectation_is_none_that_is_sent(site: Deployment) -> None:
     edit(site, "    method: GET\n", f"    method: GET  # it was {PSEUDONYM}\n    note: {PSEUDONYM}\n")
     edit(site, "      status: 200\n", f"      status: 200\n      location: /?token={PSEUDONYM}\n")
-    promote(SLUG, site.data_root)
+    assert (promote(SLUG, site.data_root) / "profile.yaml").read_text().count(PSEUDONYM) == 3
 
 
 def test_problems_stop_it_until_the_document_was_edited(site: Deployment) -> None:

@@ -139,7 +139,11 @@ def test_a_body_that_breaks_off_keeps_what_was_complete(made: tuple[bytes, str, 
 
 @given(st.binary(max_size=80), st.lists(st.integers(1, 9), max_size=10))
 def test_anything_may_come(body: bytes, cuts: list[int]) -> None:
-    parse(b"--b\r\n" + body, cuts, "b")
+    """In whatever pieces."""
+    parser, found = parse(b"--b\r\n" + body, cuts, "b")
+    at_once, whole = parse(b"--b\r\n" + body, [], "b")
+    assert (found.parts, found.complete) == (whole.parts, whole.complete)
+    assert (parser.complete, parser.broken) == (at_once.complete, at_once.broken)
 
 
 def test_preamble_epilogue_padding_and_folded_headers() -> None:

@@ -140,7 +140,10 @@ def test_unfit_params_are_refused_by_name(method, params, sentence):
     ],
 )
 def test_fit_params_are_accepted(method, params):
+    """And no others beside them."""
     validate_params(method, params)
+    with pytest.raises(ValueError, match="tolerances"):
+        validate_params(method, {**params, "tolerances": 1})
 
 
 def test_bad_params_are_refused_before_the_files_are_looked_at(pair):
