@@ -73,6 +73,16 @@ class Asked:
         return number_of(self.one("page"))
 
 
+def by_fields(act: Callable[..., str], **named: str) -> Callable[[Asked], curation.Change]:
+    """A change that takes the texts of fields, in this order; `named` says what each is called where it is left out."""
+
+    def make(asked: Asked) -> curation.Change:
+        given = [asked.needed(name, what) for name, what in named.items()]
+        return lambda text: act(text, *given)
+
+    return make
+
+
 def step_saved(asked: Asked) -> curation.Change:
     """The change of a step's form: name, title and what is expected. Raises ValueError."""
     step, name = asked.needed("step", "the step"), asked.needed("name", "the step's name")
@@ -191,18 +201,12 @@ def routes(site: Site) -> APIRouter:
 
     @router.post("/ui/drafts/{slug}/secret")
     async def ask_for_secrets(slug: str, request: Request) -> Response:
-        def make(form: Asked) -> curation.Change:
-            step, secret = form.needed("step", "the step"), form.needed("secret", "a name for the secret")
-            return lambda text: curation.ask_for_secrets(text, step, secret)
-
+        make = by_fields(curation.ask_for_secrets, step="the step", secret="a name for the secret")
         return await change(request, slug, make, "asked", "asks for the secrets of step", "steps")
 
     @router.post("/ui/drafts/{slug}/drop")
     async def drop_step(slug: str, request: Request) -> Response:
-        def make(form: Asked) -> curation.Change:
-            step = form.needed("step", "the step")
-            return lambda text: curation.drop_step(text, step)
-
+        make = by_fields(curation.drop_step, step="the step")
         return await change(request, slug, make, "dropped", "dropped step", "steps")
 
     @router.post("/ui/drafts/{slug}/file")
@@ -215,10 +219,7 @@ def routes(site: Site) -> APIRouter:
 
     @router.post("/ui/drafts/{slug}/compare-again")
     async def release_rule(slug: str, request: Request) -> Response:
-        def make(form: Asked) -> curation.Change:
-            step, where = form.needed("step", "the step"), form.needed("where", "the place")
-            return lambda text: curation.drop_rule(text, step, where)
-
+        make = by_fields(curation.drop_rule, step="the step", where="the place")
         return await change(request, slug, make, "released", "took back a rule for", "rules")
 
     @router.post("/ui/drafts/{slug}/accept")

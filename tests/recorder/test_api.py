@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from redis import Redis
 from rq import Queue
 from starlette.responses import PlainTextResponse
 
@@ -455,14 +454,6 @@ def test_status_counts_what_this_process_wrote_and_lost(own: Recorder, operator:
 
 
 # Jobs
-
-
-@pytest.fixture
-def queue(redis_url: str) -> Iterator[Queue]:
-    connection = Redis.from_url(redis_url)
-    connection.flushdb()
-    yield Queue("default", connection=connection)
-    connection.close()
 
 
 def test_a_jobs_tree(operator: Caller, queue: Queue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

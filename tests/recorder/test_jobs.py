@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -18,19 +17,6 @@ from rq.serializers import JSONSerializer
 
 from recorder import jobs
 from tests.apps.rq_tasks import DeafWorker, Mill, add, again, die, fail, login, nest, never, work
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    connection = Redis.from_url(redis_url)
-    connection.flushdb()
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
-def queue(redis: Redis) -> Queue:
-    return Queue("default", connection=redis)
 
 
 def by_function(tree: jobs.Tree) -> dict[str, Any]:

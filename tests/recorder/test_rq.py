@@ -36,27 +36,6 @@ REQUEST = "01REQUEST00000000000000000"
 CAPTURE = "01CAPTURE00000000000000000"
 
 
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    connection = Redis.from_url(redis_url)
-    connection.flushdb()
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
-def queue(redis: Redis) -> Queue:
-    return Queue("default", connection=redis)
-
-
-@pytest.fixture
-def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    """The recorder of this process's environment, with one run."""
-    (tmp_path / "run").mkdir()
-    monkeypatch.setenv("RECORDER_ROOT", str(tmp_path / "root"))
-    return get_recorder()
-
-
 @contextmanager
 def request(recording: Recorder) -> Iterator[None]:
     """As if a request of the run were going on."""

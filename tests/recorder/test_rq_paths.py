@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rq.queue
-from redis import Redis
 from rq import Callback, Queue, Retry
 from rq.command import send_stop_job_command
 from rq.cron import CronScheduler
@@ -21,30 +20,11 @@ from rq.registry import FailedJobRegistry, ScheduledJobRegistry
 from rq.scheduler import RQScheduler
 
 import recorder.rq  # noqa: F401 - wraps RQ
-from recorder.core import Recorder, get_recorder
+from recorder.core import Recorder
 from scripts.soak_redis import Proxy, soak
 from tests.apps.rq_tasks import add, die, fail, go_on, hold, nest, work
 from tests.recorder.watching import events
 from tests.support import ROOT, clean_environ, wait_until
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    connection = Redis.from_url(redis_url)
-    connection.flushdb()
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
-def queue(redis: Redis) -> Queue:
-    return Queue("default", connection=redis)
-
-
-@pytest.fixture
-def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    monkeypatch.setenv("RECORDER_ROOT", str(tmp_path / "root"))
-    return get_recorder()
 
 
 def told(recording: Recorder) -> list[str]:
