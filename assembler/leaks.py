@@ -33,6 +33,8 @@ _SHAPES = {
     "pem": "a private key",
     "bearer": "a bearer token",
     "password": "credentials, a password among them",
+    "signature": "the signature of an address",
+    "apikey": "a key that a service issued",
 }
 _ISSUED = {
     "an AWS access key": re.compile(r"(?<![A-Za-z0-9+/])A(?:KIA|SIA)[0-9A-Z]{16}(?![A-Za-z0-9+/])"),
@@ -129,7 +131,8 @@ def _shapes(text: str, redactor: Redactor) -> Iterator[tuple[int, str]]:
     for mark in sorted(redactor.by_shape(text)):
         found = text[mark.start : mark.end]
         kind = mark.pseudonyms[0].split("-")[1]
-        if PSEUDONYM.search(found) is None and (kind != "jwt" or _is_jwt(found)):
+        named = kind == "apikey" and any(pattern.search(found) for pattern in _ISSUED.values())
+        if PSEUDONYM.search(found) is None and (kind != "jwt" or _is_jwt(found)) and not named:
             yield mark.start, _SHAPES[kind]
     if _HINT.search(text):
         for what, pattern in _ISSUED.items():

@@ -28,7 +28,7 @@ STAYS = frozenset({"", "true", "false", "null", "undefined"})
 
 _AUTH_HEADER = re.compile(r"(?:^|[-_])auth$")  # X-…-Auth: what an application calls its own Authorization
 _CREDENTIALS = frozenset({"cookie", "set-cookie", "authorization", "proxy-authorization"})
-_HINT = re.compile(r"[?&@]|eyJ|[Bb]earer |[Bb]asic |BEGIN ")
+_HINT = re.compile(r"[?&@={]|eyJ|[Bb]earer |[Bb]asic |BEGIN ")
 _WORD = r"(?:[A-Z]?[a-z]{1,15}\d{0,4}|[A-Z]{1,15}|\d{1,6}[a-z]?)"
 _HARMLESS = re.compile(
     rf"{_WORD}(?:[-_ .+:/,;]{{1,2}}{_WORD})*"  # words, names, run ids, dates

@@ -31,6 +31,11 @@ _INSIDE = (  # found anywhere in the joined words
     ("authkey", "apikey"),
     ("signingkey", "apikey"),
     ("encryptionkey", "apikey"),
+    ("accountkey", "apikey"),
+    ("subscriptionkey", "apikey"),
+    ("functionskey", "apikey"),
+    ("sharedkey", "apikey"),
+    ("masterkey", "apikey"),
     ("sessionid", "session"),
     ("sessionkey", "session"),
     ("sessid", "session"),
@@ -40,6 +45,7 @@ _INSIDE = (  # found anywhere in the joined words
 )
 _WORDS = {"otp": "otp", "totp": "otp"}  # a word of its own
 _WHOLE = {"pw": "password", "pass": "password", "userpass": "password", "loginpass": "password", "jwt": "token"}
+_WHOLE |= dict.fromkeys(("samlresponse", "codeverifier", "devicecode", "clientassertion"), "token")  # OAuth, SAML
 _ABOUT = re.compile(  # `…_<word>` describes the secret, it is not the secret
     r"types?|counts?|polic(y|ies)|hint|ur[li]|endpoint|names?|label|title|placeholder|strength|length|len|min|max|at|in"
     r"|expir(es|y|ation)|created|updated|changed|headers?|enabled|required|requirements|valid|help|errors?|messages?"
@@ -65,8 +71,20 @@ _NEEDLES = (
     "pw",
     "jwt",
 )
+_RARE = ("samlr",)  # names that only a form or a page has
 _SHAPES = ("eyj", "earer", "asic")  # of a JWT, of bearer and basic credentials; a private key is one of the needles
-_BEFORE_KEY = ("api", "access", "private", "secret", "auth", "signing", "encryption", "session")
+_MARKED = (  # signed addresses and keys that services issue, by a sign that many texts lack: it is asked for first
+    (b"=", "sig="),
+    (b"=", "samlr"),
+    (b"_", "k_live_"),
+    (b"_", "ghp_"),
+    (b"-", "xox"),
+)
+_HASHED = re.compile(rb"\$(?:apr|[abxy]?|argon(?:id|i|d)|scrypt)\$")
+_BEFORE_KEY = (
+    *("api", "access", "private", "secret", "auth", "signing", "encryption", "session"),
+    *("account", "subscription", "functions", "shared", "master"),
+)
 _PLAIN = 4096  # texts that are remembered to hold no secret's name
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.$"
 
@@ -85,6 +103,7 @@ class Names:
             sorted({words_of(name)[0] for name in extra if words_of(name)} - set(_NEEDLES))
         )
         self._hints = self._needles + _SHAPES
+        self._needles += _RARE
         self._passed_over = b"" if any(char.isdigit() for needle in self._hints for char in needle) else b"0123456789"
         self._plain: set[int] = set()
         """Texts of which `hinted` said False, by the hash of what was left of them."""
@@ -137,7 +156,10 @@ class Names:
         for needle in self._hints:
             if rfind(needle) >= 0:
                 return True
-        if b"@" in left and b"://" in left:
+        for sign, needle in _MARKED:
+            if sign in left and rfind(needle) >= 0:
+                return True
+        if (b"@" in left and b"://" in left) or (b"$" in left and _HASHED.search(left)):
             return True
         if len(self._plain) >= _PLAIN:
             self._plain.clear()
@@ -153,9 +175,10 @@ class Names:
         for needle in self._needles:
             at = low.find(needle) if low.rfind(needle) >= 0 else -1
             while at >= 0:
-                if needle != "key" or low[max(0, at - 11) : at].rstrip("-_. ").endswith(_BEFORE_KEY):
+                if needle != "key" or low[max(0, at - 13) : at].rstrip("-_. ").endswith(_BEFORE_KEY):
                     before = text[max(0, at - 100) : at]
-                    start = at - len(before) + len(before.rstrip(self._letters))
+                    stem = before[:-1] if needle == "key" and before.endswith(" ") else before  # "API key"
+                    start = at - len(before) + len(stem.rstrip(self._letters))
                     after = text[at : at + 128]
                     end = at + len(after) - len(after.lstrip(self._letters))
                     if start not in seen:

@@ -67,8 +67,8 @@ def places(text: str, kind: Kind, found: Iterable[Found], names: Names) -> Itera
     if kind != "script":
         yield from _in_tags(text, kind, names)
     if message and (table := secret_columns(text, names.kind)) is not None:
-        for place in cells(text, *table):
-            yield Shape(*place)
+        for cell in cells(text, *table):
+            yield Shape(*cell)
     looked = 0  # where the value ends that was looked at last: names within it are a part of it
     for start, end, name_kind in sorted(found):
         if start < looked:
