@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from recorder import media
 from recorder.codings import CodingError, Decoder, coding, decoder
+from recorder.disguised import encoding_of, text_of
 from recorder.marks import Redaction
 from recorder.redaction import Redactor, Scanned
 from recorder.store import Store
@@ -141,6 +142,7 @@ class BodyTee:
     truncated = False
     failed = False
     _closed = False
+    _exact = False
     _sink: Sink | None = None
     _omitted: Omission | None = None
     _decoder: Decoder | None = None
@@ -164,6 +166,8 @@ class BodyTee:
         self._redactor = redactor
         self._media_type = media_type
         self._max_size = max_size
+        if exact:
+            self._exact = True
         self._kind = kind = "binary" if exact else media.kind(media_type)
         self._chunks: list[bytes] = []
         self._threshold = _THRESHOLDS.get(kind, MEMORY)
@@ -291,9 +295,12 @@ class BodyTee:
         if kind == "unknown":
             kind = "binary" if self._encoding else media.sniff(content[:_SNIFFED])
         if kind == "binary":
-            self._kept = self._store.put(content)
+            if self._exact or not self._is_disguised(content):
+                self._kept = self._store.put(content)
             return
         charset = media.charset(self._media_type)
+        if charset is None and b"\0" in content[:4]:
+            charset = encoding_of(content)
         try:
             text = content.decode(charset or "utf-8")
         except UnicodeError:
@@ -315,6 +322,18 @@ class BodyTee:
                 _clean.clear()
             _clean.add(key)
 
+    def _is_disguised(self, content: bytes) -> bool:
+        """Whether it is text after all, and holds secrets: then it is kept as that."""
+        text = text_of(content, self._encoding)
+        if text is None:
+            return False
+        scanned = self._redactor.scan(text, media.sniff(text[:_SNIFFED].encode("utf-8", "replace")))
+        if not scanned.marks:
+            return False
+        self._scanned = scanned
+        self._decoder = decoder(self._encoding) if self._encoding is not None else None
+        return True
+
     def _content(self, rendered: tuple[str, list[Redaction]] | None) -> Body:
         if self._sink is not None:
             return self._sink.describe()
@@ -335,6 +354,10 @@ class BodyTee:
             from recorder.multipart import Multipart
 
             self._sink = Multipart(self._store, self._redactor, media.boundary(self._media_type), self._max_size)
+        elif (
+            kind == "binary" and not self._exact and not self._encoding and media.sniff(content[:_SNIFFED]) != "binary"
+        ):
+            self._sink = _LongText(self._store, self._redactor, "text", None)
         elif kind == "binary":
             self._sink = _Exact(self._store)
         else:
