@@ -231,7 +231,7 @@ class Anonymizer(Redactor):
 
     def request(self, path: str, query: str, head: Head) -> tuple[str, str, list[tuple[str, str]]]:
         secrets = merged(super().known_marks(query))  # that it has its stand-ins was seen to before
-        return self.known(path), replaced(query, secrets), self.shown(head)
+        return self.known(self.path(path)), replaced(query, secrets), self.shown(head)
 
     def scan(self, text: str, kind: Kind) -> Scanned:
         scanned = super().scan(text, kind)

@@ -342,7 +342,8 @@ class Recorder:
         try:
             run = self.run_of(path)
             session = self.session(dict(headers), native)
-            shown = self.redactor().known(path)
+            redactor = self.redactor()
+            shown = redactor.known(redactor.path(path))
             message = f"The websocket {shown} was opened; what went through it is not recorded and is not replayed."
             self.emit(
                 "system_log",

@@ -96,12 +96,19 @@ class Redactor:
 
     def request(self, path: str, query: str, head: Head) -> tuple[str, str, list[tuple[str, str]]]:
         """Return a request's raw path, its query (already redacted) and its header fields as they are written."""
+        path = self.path(path)
         if self._probes:
             if self.knows(f"{path}\n{query}"):
                 path, query = self.known(path), self.known(query)
             if len(self.secrets) > len(head.secrets):  # the query told of others
                 return path, query, self.shown(head)
         return path, query, head.shown
+
+    def path(self, path: str) -> str:
+        """Return a raw path without what shows by itself that it is a secret: `/reset/<JWT>`, `/a;jsessionid=X`."""
+        if "=" in path or "eyJ" in path or "k_live_" in path:
+            return self.render(self.scan(path, "text"))[0]
+        return path
 
     def query(self, query: str) -> str:
         """Return a raw query, redacted."""
