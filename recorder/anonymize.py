@@ -240,7 +240,6 @@ class Anonymizer(Redactor):
 
     def render(self, scanned: Scanned) -> tuple[str, list[Redaction]]:
         seen = Scanned(scanned.text, scanned.kind)
-        seen.scalars = scanned.scalars
         by_value = self._in_form(scanned.text) if scanned.kind == "form" else self._by_value(scanned.text)
         seen.marks = [*scanned.marks, *by_value]
         return super().render(seen)
@@ -299,7 +298,7 @@ def _fields_of(text: str, scanned: Scanned) -> Iterator[tuple[int, int, str, str
             yield start, end, name, unquote_plus(text[start:end]), True
     elif scanned.kind == "json":
         with suppress(ValueError):
-            for scalar in scanned.scalars if scanned.scalars is not None else walk(text):
+            for scalar in walk(text):
                 label = scalar.label or scalar.key
                 if label and scalar.is_string:
                     yield scalar.start, scalar.end, label, decode_string(text[scalar.start : scalar.end])[0], False

@@ -7,7 +7,7 @@ only taken by documents in which something has to be replaced.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
 __all__ = ["Path", "Scalar", "decode_string", "pointer", "walk"]
@@ -22,6 +22,11 @@ _MEMBER = re.compile(  # `"key": scalar,` at once, which is what most of a docum
     r'[ \t\r\n]*"((?:[^"\\]|\\.)*+)"[ \t\r\n]*:[ \t\r\n]*'
     r'(?:"((?:[^"\\]|\\.)*+)"|(true|false|null)|(-?[0-9][0-9.eE+-]*))(?:[ \t\r\n]*(,))?',
     re.DOTALL,
+)
+_FLAT = re.compile(  # an object of scalars under plain names, nothing of it escaped
+    r'\{(?:[ \t\r\n]*"[\w.$-]*+"[ \t\r\n]*:[ \t\r\n]*(?:"[^"\\]*+"|true|false|null|-?[0-9][0-9.eE+-]*+)[ \t\r\n]*,?)*+'
+    r"[ \t\r\n]*\}",
+    re.ASCII,
 )
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _DEEPEST = 1024  # objects and lists within each other; what reads JSON takes no more (json, orjson)
@@ -65,10 +70,12 @@ class _Frame:
             self.value = scalar
 
 
-def walk(text: str) -> Iterator[Scalar]:
+def walk(text: str, dull: Callable[[int, int, str | None], bool] | None = None) -> Iterator[Scalar]:
     """Yield the strings and numbers of a JSON text (RFC 8259); keys are not yielded.
 
-    Raises ValueError where the text is not JSON, or nested deeper than anybody reads; what was yielded before is right.
+    `dull` is asked about objects that hold nothing but scalars, with their start, end and key: those of which it says True
+    are passed over, which takes a tenth of the time. Raises ValueError where the text is not JSON, or nested deeper than
+    anybody reads; what was yielded before is right.
     """
     frames: list[_Frame] = []
     position = 0
@@ -117,6 +124,11 @@ def walk(text: str) -> Iterator[Scalar]:
             frame.key = decode_string(found[1][1:-1])[0]
         else:
             path, key = _place(frame)
+            flat = _FLAT.match(text, found.start(2)) if sign == "{" and dull is not None else None
+            if flat is not None and dull is not None and dull(*flat.span(), key):
+                complete = frame is None
+                position = flat.end()
+                continue
             if kind == 2:
                 if len(frames) == _DEEPEST:
                     break

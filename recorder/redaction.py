@@ -40,13 +40,12 @@ _JSON = re.compile(r"[{\[]\s*[\"{\[]")
 class Scanned:
     """A text that rules one and two have been through."""
 
-    __slots__ = ("kind", "marks", "scalars", "text")
+    __slots__ = ("kind", "marks", "text")
 
     def __init__(self, text: str, kind: Kind) -> None:
         self.text = text
         self.kind = kind
         self.marks: list[Mark] = []
-        self.scalars: list[Scalar] | None = None
 
 
 class Redactor:
@@ -180,12 +179,10 @@ class Redactor:
         found = list(self._names.find(text))
         if found and kind == "json":
             try:
-                scanned.scalars = list(walk(text))
+                scanned.marks += self._by_name_in_json(text, found)
+                return scanned
             except ValueError:
                 scanned.kind = "text"
-            else:
-                scanned.marks += self._by_name_in_json(text, scanned.scalars, found)
-                return scanned
         if found:
             scanned.marks += self._by_name(text, kind, found)
         return scanned
@@ -199,34 +196,7 @@ class Redactor:
         if not marks:
             return text, []
         marks = merged(marks)
-        return replaced(text, marks), located(marks, self._locator(scanned))
-
-    def _locator(self, scanned: Scanned) -> Callable[[int], str | None]:
-        if scanned.kind == "form":
-            fields = _form_pointers(scanned.text)
-            starts = [start for start, _, _ in fields]
-
-            def in_form(at: int) -> str | None:
-                index = bisect_right(starts, at) - 1
-                return fields[index][2] if index >= 0 else None
-
-            return in_form
-        if scanned.kind != "json":
-            return lambda at: None
-        if scanned.scalars is None:
-            try:
-                scanned.scalars = list(walk(scanned.text))
-            except ValueError:
-                return lambda at: None
-        scalars = sorted(scanned.scalars, key=lambda scalar: scalar.start)
-        begins = [scalar.start for scalar in scalars]
-
-        def in_json(at: int) -> str | None:
-            index = bisect_right(begins, at) - 1
-            found = index >= 0 and at < max(scalars[index].end, scalars[index].start + 1)
-            return pointer(scalars[index].path) if found else None
-
-        return in_json
+        return replaced(text, marks), located(marks, _locator(scanned, marks))
 
     def _mark(self, start: int, end: int, value: str, kind: str) -> Mark:
         pseudonym = self.secret(value, kind)
@@ -264,10 +234,17 @@ class Redactor:
         found = self._nested(inner, depth + 1)
         return (quote_plus(found[0]), found[1]) if found is not None else None
 
-    def _by_name_in_json(self, text: str, scalars: list[Scalar], found: list[tuple[int, int, str]]) -> list[Mark]:
+    def _by_name_in_json(self, text: str, found: list[tuple[int, int, str]]) -> list[Mark]:
+        """Mark what stands in a JSON text under a secret's name, or with one. Raises ValueError where it is no JSON."""
         marks: list[Mark] = []
         starts = sorted(start for start, _, _ in found)
-        for scalar in scalars:
+
+        def dull(start: int, end: int, key: str | None) -> bool:
+            """Whether an object has nothing to do with what was found."""
+            aside = bisect_right(starts, start) == bisect_right(starts, end) and text.find('"value"', start, end) < 0
+            return aside and (key is None or self._names.kind(key) is None)
+
+        for scalar in list(walk(text, dull)):
             name = scalar.label or scalar.key
             kind = self._names.kind(name) if name else None
             raw = text[scalar.start : scalar.end]
@@ -298,6 +275,36 @@ class Redactor:
 
     def _by_name(self, text: str, kind: Kind, found: list[tuple[int, int, str]]) -> list[Mark]:
         return [self._of(each) for each in places(text, kind, found, self._names) if each.value.lower() not in STAYS]
+
+
+def _locator(scanned: Scanned, marks: list[Mark]) -> Callable[[int], str | None]:
+    """Return what tells the JSON pointer of a marked place."""
+    text = scanned.text
+    if scanned.kind == "form":
+        fields = _form_pointers(text)
+        starts = [start for start, _, _ in fields]
+
+        def in_form(at: int) -> str | None:
+            index = bisect_right(starts, at) - 1
+            return fields[index][2] if index >= 0 else None
+
+        return in_form
+    if scanned.kind != "json":
+        return lambda at: None
+    marked = [mark.start for mark in marks]
+    try:
+        found = list(walk(text, lambda start, end, _: bisect_right(marked, start) == bisect_right(marked, end)))
+    except ValueError:
+        return lambda at: None
+    scalars = sorted(found, key=lambda scalar: scalar.start)
+    begins = [scalar.start for scalar in scalars]
+
+    def in_json(at: int) -> str | None:
+        index = bisect_right(begins, at) - 1
+        inside = index >= 0 and at < max(scalars[index].end, scalars[index].start + 1)
+        return pointer(scalars[index].path) if inside else None
+
+    return in_json
 
 
 def _octets(part: Any) -> bytes:

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recorder import Settings, wrap
+from recorder import Settings, redaction, wrap
 from recorder.headers import Fields
 from recorder.heads import Heads
+from recorder.jsonwalk import walk
 from recorder.known import Known
 from recorder.media import Kind
 from recorder.names import Names
@@ -170,6 +171,53 @@ def test_what_differs_in_its_digits_is_told_as_if_it_came_first(
         other = "".join(digit + char for digit, char in zip(digits, text, strict=True))
         for each in (text, other, "".join(char for char in text if not char.isdigit())):
             assert names.hinted(each) == Names(extra).hinted(each)
+
+
+MEMBERS = st.sampled_from(
+    [
+        *("password", "name", "key", "field", "value", "id", "secrets", "pass word", "apiKey", "mail", "größe", "a.b"),
+        *("pass\\word", "ssn", "next", ""),
+    ]
+)
+SCALARS = st.sampled_from(
+    [
+        *(
+            "password",
+            "hunter22hunter22",
+            "Zk83Zk83Zk83aB1",
+            "a",
+            "",
+            7,
+            1234567,
+            -1.5e3,
+            True,
+            None,
+            "x}y",
+            "{",
+            'q"r',
+        ),
+        *("see https://me:hunter22@x.y/z", "token=abcDEF123456", "pw: hunter22hunter"),
+    ]
+)
+DOCUMENTS = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(MEMBERS, inner, max_size=4)),
+    max_leaves=24,
+)
+
+
+@settings(max_examples=500)
+@given(DOCUMENTS, st.sampled_from([None, 1]), st.booleans(), st.sampled_from([(), EXTRA]))
+def test_of_json_no_object_is_passed_over_that_matters(
+    document: Any, indent: int | None, ascii_only: bool, extra: tuple[str, ...]
+) -> None:
+    text = json.dumps(document, indent=indent, ensure_ascii=ascii_only)
+    short, thorough = (Redactor(Names(extra), PSEUDONYMS) for _ in range(2))
+    written = short.render(short.scan(text, "json"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(redaction, "walk", lambda text, dull=None: walk(text))
+        assert written == thorough.render(thorough.scan(text, "json"))
+    assert list(short.secrets) == list(thorough.secrets)
 
 
 NAMES = st.sampled_from(
