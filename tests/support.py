@@ -96,7 +96,8 @@ class Server:
     def uvicorn(cls, app: str, *, workers: int = 1, options: Sequence[str] = (), **settings: object) -> Self:
         """Serve the ASGI application `module:name`."""
         command = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", "{port}"]
-        return cls([*command, "--workers", str(workers), *options], **settings)  # type: ignore[arg-type]
+        keep = ["--timeout-keep-alive", "60"]  # seconds: see gunicorn_conf.py
+        return cls([*command, "--workers", str(workers), *keep, *options], **settings)  # type: ignore[arg-type]
 
     @classmethod
     def gunicorn(cls, app: str, *, workers: int = 1, options: Sequence[str] = (), **settings: object) -> Self:

@@ -27,7 +27,7 @@ def folder() -> Path:
 @contextmanager
 def database() -> Iterator[sqlite3.Connection]:
     """One connection for one piece of work: committed at the end, taken back on an exception."""
-    connection = sqlite3.connect(folder() / "state.sqlite", timeout=20, isolation_level=None)
+    connection = sqlite3.connect(folder() / "state.sqlite", timeout=60, isolation_level=None)
     connection.row_factory = sqlite3.Row
     try:
         connection.execute("BEGIN IMMEDIATE")

@@ -12,6 +12,7 @@ from assembler import assemble
 from assembler.document import load_profile
 from assembler.profile import Profile
 from recorder.core import Recorder
+from recorder.events import Clock
 from recorder.settings import Settings
 
 HOST = ("host", "127.0.0.1:8000")
@@ -22,7 +23,7 @@ PAGE = ("content-type", "text/html; charset=utf-8")
 
 @dataclass(frozen=True)
 class Call:
-    """One request and its answer. `pause` in seconds is waited before it."""
+    """One request and its answer. `pause` is the seconds of the client's clock that pass before it."""
 
     method: str
     path: str
@@ -50,12 +51,28 @@ def form(path: str, body: str, answer: str = "", **rest: Any) -> Call:
     return Call("POST", path, answer, sent=[FORM], body=body, **rest)
 
 
+class OwnTime(Clock):
+    """Passes a little at every look, and as told; how fast the machine is does not count."""
+
+    def __init__(self) -> None:
+        self._unix, self._mono, self.passed = time.time_ns(), time.monotonic_ns(), 0
+
+    def unix_ns(self) -> int:
+        return self._unix + self.passed
+
+    def mono_ns(self) -> int:
+        self.passed += 100_000
+        return self._mono + self.passed
+
+
 def profile_of(folder: Path, calls: Iterable[Call]) -> Profile:
     """The draft that the assembler makes of `calls`."""
-    recorder = Recorder(Settings.from_env({"RECORDER_ROOT": str(folder / "recorder"), "RECORDER_CAPTURE": "draft"}))
+    settings = Settings.from_env({"RECORDER_ROOT": str(folder / "recorder"), "RECORDER_CAPTURE": "draft"})
+    clock = OwnTime()
+    recorder = Recorder(settings, clock=clock)
     recorder.attach()
     for call in calls:
-        time.sleep(call.pause)
+        clock.passed += int(call.pause * 1e9)
         path, _, query = call.path.partition("?")
         length = [("content-length", str(len(call.body.encode())))] if call.body else []
         exchange = recorder.begin(call.method, "http", path, query, [HOST, *call.sent, *length], "1.1")

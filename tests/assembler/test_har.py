@@ -167,7 +167,7 @@ def promoted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _watched(traffic: Traffic) -> Callable[[str], httpx.Client]:
     def browser(base_url: str) -> httpx.Client:
         return httpx.Client(
-            base_url=base_url, follow_redirects=True, trust_env=False, timeout=20, event_hooks=traffic.hooks
+            base_url=base_url, follow_redirects=True, trust_env=False, timeout=60, event_hooks=traffic.hooks
         )
 
     return browser

@@ -84,7 +84,7 @@ class FakeEngine:
 def serving(environ: Mapping[str, str], host: str = "127.0.0.1") -> Iterator[str]:
     """Serve the app on a free port; yields its URL."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(create_app(environ), host, port, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(create_app(environ), host, port, log_level="error", timeout_keep_alive=60))
     ready: Any = server
     thread = threading.Thread(target=server.run, daemon=True)
     started = threading.Event()

@@ -136,6 +136,6 @@ def test_a_job_that_is_forgotten_at_once(site: JobSite, tmp_path: Path, way: str
 def test_the_recorder_tells_no_secrets(site: JobSite) -> None:
     with httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
         job = client.post("/start/secret").json()["job_id"]
-        tree = client.get(f"/recorder/jobs/{job}?wait=10").json()
+        tree = client.get(f"/recorder/jobs/{job}?wait=25").json()
     assert (tree["status"], tree["result"]["user"]) == ("finished", "ada")
     assert tree["result"]["access_token"].startswith("secret-")

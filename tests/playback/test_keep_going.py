@@ -18,7 +18,7 @@ steps:
     method: POST
     path: /start
     expect: {status: 200, media_type: application/json, body: start.json}
-    wait: {type: status_poll, endpoint: /state, success_state: finished, timeout: 5}
+    wait: {type: status_poll, endpoint: /state, success_state: finished, timeout: 60}
   - id: result
     path: /result
     expect: {status: 200, media_type: application/json, body: result.json}

@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 def guarded(root: Path, fake: FakeEngine) -> Iterator[httpx.Client]:
     """A service with both tokens, and a browser that has none yet."""
     environ = {"PROFILE_DATA_ROOT": str(root), "PROFILE_PLAYBACK_TOKEN": TOKEN, "PROFILE_PLAYBACK_VIEW_TOKEN": VIEW}
-    with serving(environ) as url, httpx.Client(base_url=url, timeout=20, headers=PAGE) as client:
+    with serving(environ) as url, httpx.Client(base_url=url, timeout=60, headers=PAGE) as client:
         yield client
 
 

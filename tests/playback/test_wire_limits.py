@@ -51,7 +51,7 @@ def test_an_answer_that_drips_for_ever() -> None:
             connection.sendall(b".")
 
     with answering(drip) as client, pytest.raises(httpx.ReadTimeout, match="not complete in time"):
-        client.send(GET, timeout=0.5)
+        client.send(GET, timeout=2)
 
 
 def test_an_answer_that_inflates(monkeypatch: pytest.MonkeyPatch) -> None:
