@@ -35,6 +35,7 @@ _SHAPES = {
     "password": "credentials, a password among them",
     "signature": "the signature of an address",
     "apikey": "a key that a service issued",
+    "code": "an authorization code",
 }
 _ISSUED = {
     "an AWS access key": re.compile(r"(?<![A-Za-z0-9+/])A(?:KIA|SIA)[0-9A-Z]{16}(?![A-Za-z0-9+/])"),

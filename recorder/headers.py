@@ -124,7 +124,9 @@ class _Reader:
                 return f"{scheme} {redactor.secret(token, kind)}"
             return redactor.secret(value, kind)
         if _HINT.search(value):
-            return redactor.render(redactor.scan(value, "text"))[0]
+            scanned = redactor.scan(value, "text")
+            scanned.marks = scanned.marks or redactor.by_shape(value)  # `code=X&state=Y`, of which no text is asked
+            return redactor.render(scanned)[0]
         return value
 
     def _cookie(self, pair: str) -> str:

@@ -30,6 +30,10 @@ _USERINFO = re.compile(
 )
 _SIGNED = re.compile(r"[Ss]ig(?:nature)?=((?=[A-Za-z%+/_~.-]*+\d)[A-Za-z0-9%+/_~.-]{16,2000}={0,2})")
 _SIGNS = ("sig=", "nature=")
+_CODE = re.compile(r"(?<![\w-])code=((?!secret-)[^\s\"'<>&#;]{8,512})")
+_CODES = re.compile(r"[?&;](?:state|grant_type|code_verifier)=|^(?:state|grant_type)=")
+"""What stands beside an authorization code (RFC 6749, 4.1.2 and 4.1.3), and not beside a postcode."""
+_BESIDE = 1000  # characters before and after a code in which that is looked for
 _ISSUED = re.compile(  # https://docs.github.com/en/code-security/secret-scanning and the like: made to be recognised
     r"(?<![A-Za-z0-9])(?:[rs]k_live_[A-Za-z0-9]{16,}|gh[oprsu]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,}"
     r"|glpat-[A-Za-z0-9_-]{20,}|xox[a-z]-[A-Za-z0-9-]{16,}|sk-(?:ant|proj)-[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{36,}"
@@ -95,6 +99,11 @@ def shapes(text: str) -> Iterator[Shape]:
             for found in _SIGNED.finditer(text):
                 yield Shape(*found.span(1), unquote(found[1]), "signature")
             break
+    if last("code=") >= 0 and _CODES.search(text):
+        for found in _CODE.finditer(text):
+            start, end = found.span(1)
+            if _CODES.search(text, max(0, start - _BESIDE), end + _BESIDE):
+                yield Shape(start, end, unquote(found[1]), "code")
     for issuer in _ISSUERS:
         if last(issuer) >= 0:
             for found in _ISSUED.finditer(text):
