@@ -84,6 +84,11 @@ def test_it_fails_where_the_application_is_broken(tmp_path: Path, profile: Path)
 
 def test_it_waits_for_the_jobs(tmp_path: Path, profile: Path) -> None:
     """The worker is killed as the wait begins; nothing that follows may then be asked for."""
+    document = profile / "profile.yaml"
+    job = r'(\n +)(job: "{{ steps\.post-api-run-wepp\.job_id }}")'
+    text, found = re.subn(job, r"\1\2\1timeout: 2", document.read_text(), count=1)
+    assert found
+    document.write_text(text)
     with site_of_its_own(tmp_path) as site:
 
         def kill(event: dict[str, Any]) -> None:
@@ -91,7 +96,7 @@ def test_it_waits_for_the_jobs(tmp_path: Path, profile: Path) -> None:
                 os.killpg(site.worker.pid, signal.SIGKILL)
 
         environ = settings(site, profile.parents[1])
-        report = replay(SLUG, profile.parents[1], Options(base_url=site.url, timeout=2.0), environ, kill)
+        report = replay(SLUG, profile.parents[1], Options(base_url=site.url), environ, kill)
     assert report.result == "failed"
     assert report.failing_step == "post-api-run-wepp"
     (step,) = [step for step in report.steps if step.id == report.failing_step]
