@@ -20,7 +20,8 @@ from assembler.given import Given
 from assembler.kinds import Kinds
 from assembler.links import is_cursor, locate_beside, stands_beside
 from assembler.naming import name_of
-from assembler.numbers import ID_ENDING, STRENGTHS, Strength, Wanted, locate_choice, locate_name, locate_number, noun_of
+from assembler.nouns import ID_ENDING, Wanted, id_name, noun_of
+from assembler.numbers import STRENGTHS, Strength, locate_choice, locate_name, locate_number
 from assembler.parts import Extraction, Filled, Generated, Part, Ref, Unnamed, minted
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
@@ -28,7 +29,7 @@ from assembler.refusals import refused_secrets
 from assembler.requests import canonical, request_slots
 from assembler.secret_names import SecretNames
 from assembler.shapes import SECRET, TEMPORARY, clock, holds_code, id_like, looks_opaque, pieces
-from assembler.slots import Slot, encoded, url_slots
+from assembler.slots import Slot, encoded, nested_slots, url_slots
 from assembler.sources import json_leaves, locate, urls_in
 from assembler.validators import CONDITIONAL, Validators
 
@@ -42,6 +43,8 @@ _ID_LIST = re.compile(r"\d{1,18}(?:,\d{1,18})+")
 _MINTED = re.compile(r"(?:x-)?idempotency-key")
 """Headers whose value a client makes up so that the server can tell a request from its repetition (the IETF's draft
 "The Idempotency-Key HTTP Header Field"). Sent again by another run, it would be answered from memory."""
+_FIELDS = {"query", "form", "multipart", "json", "xml"}
+"""Places whose value may be a JSON document of its own."""
 _CHOICES = 20
 """Pages back to which a control is looked for: what somebody chose stood on a page seen lately."""
 
@@ -69,6 +72,8 @@ class Correlation:
         self._first_named: dict[tuple[str, str], int] = {}
         self._given = Given(self.exchanges, self.owners, self.answers)
         self._visited: dict[tuple[str, str], list[Part]] = {}
+        self._sent: dict[tuple[str, str], list[Part]] = {}
+        """Numbers of the request that is being filled, by their names: what it says once more in a text, it says of the same."""
         self._kinds = Kinds()
         self._validators = Validators()
         self._anchors: list[str] = []
@@ -112,7 +117,8 @@ class Correlation:
 
     def _index_request(self, index: int) -> None:
         """Who named a value first counts within the window: what others sent before it explains nothing there."""
-        for slot in self.slots[index]:
+        slots = self.slots[index]
+        for slot in (*slots, *(inner for s in slots if s.place in _FIELDS for inner in nested_slots(s.value))):
             for atom in _atoms(slot.value):
                 self._first_request.setdefault(atom, index)
             wanted = Wanted(slot.place, slot.role, _spoken(slot), slot.value, self.exchanges[index].path)
@@ -123,10 +129,13 @@ class Correlation:
 
     def _fill(self, index: int) -> Filled:
         filled = Filled()
+        self._sent.clear()
         for slot in self.slots[index]:
             parts = self._parts(slot, index)
             if parts is not None:
                 filled.slots.append((slot, parts))
+                if slot.number:
+                    self._sent[slot.name, slot.value] = parts
                 if slot.place == "path":
                     self._visited[slot.role, slot.value] = parts
         filled.slots.extend(self._alike(filled, index))
@@ -178,6 +187,8 @@ class Correlation:
             return [quote, self._minted(slot, value.strip(quote)), quote] if quote else [self._minted(slot, value)]
         if slot.place not in ("path", "text") and (address := self._address(value, index)) is not None:
             return address
+        if slot.place in _FIELDS and (filled := self._filled_in(nested_slots(value), value, index, [], 0)) is not None:
+            return filled
         parts: list[Part] = []
         found = False
         for piece in self._cut(value):
@@ -190,7 +201,7 @@ class Correlation:
                 ref = self.refer(slot, piece, index)
             elif slot.place == "path" and piece.isdigit() and piece != value and not _VERSION.fullmatch(value):
                 ref = self._number(slot, piece, slot.role + value[: value.index(piece)], index)
-            elif piece.isdigit() and ID_ENDING.search(slot.name) and _ID_LIST.fullmatch(value):
+            elif piece.isdigit() and ID_ENDING.search(id_name(slot.name)) and _ID_LIST.fullmatch(value):
                 ref = self._number(slot, piece, slot.role, index)
             found = found or ref is not None
             parts.append(ref if ref is not None else piece)
@@ -225,9 +236,15 @@ class Correlation:
         if not own and not re.match(r"(?:[a-z][a-z0-9+.-]*:/{1,3}|/)[^/\s]\S*$", value):
             return None
         parts: list[Part] = [Ref(-1, self.bound[own])] if own else []
-        position = len(own)
-        for slot in url_slots(value):
-            if (found := self._parts(slot, index)) is not None:
+        return self._filled_in(url_slots(value), value, index, parts, len(own))
+
+    def _filled_in(
+        self, slots: Iterable[Slot], value: str, index: int, parts: list[Part], position: int
+    ) -> list[Part] | None:
+        """`value` from `position` on, behind `parts`, with what its slots refer to; None where nothing refers to anything."""
+        for slot in slots:
+            again = self._sent.get((slot.name, slot.value)) if slot.number else None
+            if (found := self._parts(slot, index) or again) is not None:
                 parts.append(value[position : slot.start])
                 parts.extend(encoded(slot.place, p) if isinstance(p, str) else p for p in found)
                 position = slot.end

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from assembler.clients import Owner
 from assembler.extractors import Answer
 from assembler.mentions import mentioned, sought
-from assembler.numbers import Wanted
+from assembler.nouns import Wanted
 from assembler.recording import Exchange
 from assembler.shapes import SECRET, looks_opaque
 

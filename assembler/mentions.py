@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from assembler.document_ids import documents, keyed, names_of
 from assembler.extractors import Answer
-from assembler.numbers import ANY_NOUN, HANDLES, ID_ENDING, VENDOR, Wanted, documents, noun_of, nouns_of, stems_of
+from assembler.nouns import ANY_NOUN, HANDLES, ID_ENDING, VENDOR, Wanted, noun_of, nouns_of, stems_of
 from assembler.shapes import id_like
 from assembler.sources import json_leaves, urls_in
 from assembler.xml_texts import is_xml, leaves
@@ -68,7 +69,7 @@ def sought(wanted: Wanted) -> Iterator[str]:
             yield "/" + wanted.follow
     else:
         yield from stems_of(wanted.name)
-        yield "name:" + _plain_name(wanted.name)
+        yield from {"name:" + _plain_name(wanted.name), "name:" + _plain_name(wanted.key)}
 
 
 def _lead(text: str) -> str:
@@ -139,8 +140,12 @@ def _in_document(document: Any, source_path: str) -> Iterator[Mention]:
         # An answer that is nothing but the number it made.
         yield from ((word, str(document)) for word in (*elsewhere, "@" + source_path.rstrip("/"), "+"))
     for path, leaf in json_leaves(document):
-        if path and isinstance(leaf, (int, str)) and not isinstance(leaf, bool) and isinstance(path[-1], str):
-            yield from _of_leaf([part for part in path if isinstance(part, str)], str(leaf), source_path, elsewhere)
+        if path and isinstance(leaf, (int, str)) and not isinstance(leaf, bool):
+            yield from _of_leaf(names_of(path)[0], str(leaf), source_path, elsewhere)
+    for path, keys in keyed(document):
+        names = [*(part for part in path if isinstance(part, str)), "id"]
+        for key in keys:
+            yield from _of_leaf(names, key, source_path, elsewhere)
 
 
 def _in_xml(text: str, source_path: str) -> Iterator[Mention]:

@@ -10,91 +10,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
+from assembler.document_ids import id_places, on_the_way, same_thing
 from assembler.extractors import Answer
 from assembler.links import constant_start, within_random
+from assembler.nouns import AMOUNTS, ANY_NOUN, HANDLES, ID_ENDING, PAGING, VENDOR, Wanted, noun_of, stems_of, words_of
 from assembler.profile import Extract
 from assembler.shapes import id_like, looks_opaque, pieces
-from assembler.sources import form_fields, json_leaves, json_offers, proved, quoted, row_around, urls_in
-from assembler.xml_texts import is_xml, leaves
+from assembler.sources import form_fields, proved, quoted, row_around, urls_in
 
-__all__ = [
-    "ANY_NOUN", "HANDLES", "ID_ENDING", "STRENGTHS", "VENDOR", "WRAPPERS", "Strength", "Wanted", "documents", "locate_choice",
-    "locate_name", "locate_number", "noun_of", "nouns_of", "stems_of",
-]  # fmt: skip
-
-ID_ENDING = re.compile(r"(?:^|[-_.])(?i:ids?|pks?|uid|oid)$|(?<=[a-z])(?:Ids?|IDs?|Pk)$")
-ANY_NOUN = {"", "row", "item", "object", "record", "obj", "entry", "element", "entity"}
-"""What an attribute or key is called that holds the id of whatever it belongs to."""
-WRAPPERS = {
-    "data", "items", "results", "result", "objects", "object", "rows", "records", "list", "edges", "node", "nodes", "values",
-    "content", "response", "hits", "entries",
-}  # fmt: skip
-"""Keys of documents that name no thing."""
-_PAGING = {
-    "pag", "limit", "offset", "siz", "per", "count", "start", "length", "draw", "version", "step", "level", "tab",
-}  # fmt: skip
-"""Stems of what a client chooses, whatever else it may also name."""
-_OPERATORS = {
-    "exact", "filter", "flt", "search", "wher", "rel", "uid", "oid", "ids", "not", "gte", "lte", "sort", "valu", "typ",
-}  # fmt: skip
-"""Stems of words around the noun in the name of a filter."""
-
-_AMOUNTS = {
-    "qty", "quantity", "amount", "total", "pric", "cost", "sum", "rank", "position", "weight", "scor", "rating", "year", "month",
-    "day", "hour", "minut", "num", "ver", "rev", "forms", "count", "siz", "length", "limit",
-}  # fmt: skip
-"""Stems of numbers that count or measure."""
-HANDLES = {"task", "job", "run", "ticket", "process", "execution", "operation", "batch", "upload", "import", "export"}
-"""What a server numbers and is asked about by nothing but the number."""
-VENDOR = re.compile(r"^data-(?:[a-z]{1,2}-)?")
-"""What stands before the name of a `data-` attribute; libraries put two letters of their own there (`data-bs-…`)."""
+__all__ = ["STRENGTHS", "Strength", "locate_choice", "locate_name", "locate_number"]
 
 Found = tuple[Extract, str]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A number in a request. `place`, `role` and `name` are its slot's; `target` is the path it was sent to."""
-
-    place: str
-    role: str
-    name: str
-    value: str
-    target: str
-    follow: str = ""
-    """For a number in a path: the segment behind it."""
-    fresh: bool = False
-    """True when the client never sent this number under this name before."""
-
-    @property
-    def noun(self) -> str:
-        """What the number counts, as far as its place says it."""
-        if self.place == "path":
-            return noun_of(self.role.rstrip("/").rsplit("/", 1)[-1])
-        return noun_of(ID_ENDING.sub("", self.name)) or noun_of(
-            self.role.rsplit("/", 1)[-1] if self.place in ("json", "xml") else ""
-        )
-
-    @property
-    def is_id(self) -> bool:
-        """True where a number must be an id, by its name or as a segment of a path."""
-        return self.place == "path" or id_like(self.name)
-
-    @property
-    def is_amount(self) -> bool:
-        """True where the place speaks of an amount, or of what a client chooses, and of no id."""
-        words = {self.noun} if self.place == "path" else _words(self.name)
-        return not words.isdisjoint(_AMOUNTS | _PAGING)
-
-    @property
-    def stems(self) -> frozenset[str]:
-        """What the words of the name may name: `_flt_0_grp` a group, `author__id__exact` an author."""
-        return stems_of(self.name)
 
 
 def locate_number(
@@ -138,14 +67,9 @@ def _sure(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[st
         yield from _linked(answer, wanted, source_path, anchors)
     if wanted.place in ("form", "multipart", "query") and answer.is_html and _has_form(answer, wanted, source_path):
         yield from _fields(answer, wanted)
-    for base, document in documents(answer):
-        for path in _places(document, wanted.value):
-            if _same_thing(path, wanted, source_path if base is None else ""):
-                for extract in json_offers(path, document, anchors):
-                    yield _within(base, extract), f"the answer's {path[-1]} is an id, and its place says of what"
-    for path, extract in _xml_places(answer, wanted.value):
-        if _same_thing(path, wanted, source_path):
-            yield extract, f"the answer's {path[-1]} is an id, and its place says of what"
+    for place in id_places(answer, wanted.value, source_path, anchors):
+        if same_thing(place, wanted):
+            yield from ((e, f"the answer's {place.called} is an id, and its place says of what") for e in place.offers)
 
 
 def _named(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:
@@ -155,14 +79,13 @@ def _named(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[s
         yield from _fields(answer, wanted)
     if wanted.place == "path":
         return
-    for base, document in documents(answer):
-        for path in _places(document, wanted.value):
-            if path[-1] == wanted.name and (id_like(wanted.name) or (wanted.fresh and wanted.noun in HANDLES)):
-                for extract in json_offers(path, document, anchors):
-                    yield _within(base, extract), f"the answer's {path[-1]} held it"
-    for path, extract in _xml_places(answer, wanted.value):
-        if path[-1] == wanted.name and (id_like(wanted.name) or (wanted.fresh and wanted.noun in HANDLES)):
-            yield extract, f"the answer's {path[-1]} held it"
+    for place in id_places(answer, wanted.value, source_path, anchors):
+        if (
+            not place.inferred
+            and place.names[-1] == wanted.key
+            and (id_like(wanted.key) or (wanted.fresh and wanted.noun in HANDLES))
+        ):
+            yield from ((e, f"the answer's {place.called} held it") for e in place.offers)
 
 
 def _guessed(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence[str]) -> Iterator[Found]:
@@ -171,19 +94,14 @@ def _guessed(answer: Answer, wanted: Wanted, source_path: str, anchors: Sequence
     if _made(answer, wanted) and answer.status == 201 and wanted.fresh and not wanted.is_amount:
         yield Extract(json_="@"), f"the answer to {source_path} made it, and was this number alone"
     yield from _neighbours(answer, wanted, anchors)
-    if answer.is_html and wanted.noun not in _PAGING:
+    if answer.is_html and wanted.noun not in PAGING:
         yield from _attributes(answer, wanted, anchors)
         yield from _assignments(answer, wanted)
-    for base, document in documents(answer):
-        for path in _places(document, wanted.value):
-            if id_like(str(path[-1])) and (
-                _on_the_way(path, wanted, source_path) or (base is None and _belongs(wanted, source_path))
-            ):
-                for extract in json_offers(path, document, anchors):
-                    yield _within(base, extract), f"the answer's {path[-1]} is an id, and the path says of what"
-    for path, extract in _xml_places(answer, wanted.value):
-        if id_like(path[-1]) and _on_the_way(path, wanted, source_path):
-            yield extract, f"the answer's {path[-1]} is an id, and the path says of what"
+    for place in id_places(answer, wanted.value, source_path, anchors):
+        told = on_the_way(place, wanted, source_path) or (place.path and _belongs(wanted, source_path))
+        if told and not place.inferred and id_like(place.names[-1]):
+            evidence = f"the answer's {place.called} is an id, and the path says of what"
+            yield from ((extract, evidence) for extract in place.offers)
 
 
 Strength = Literal["sure", "named", "guessed"]
@@ -194,7 +112,7 @@ _EVIDENCE = {"sure": _sure, "named": _named, "guessed": _guessed}
 def _fields(answer: Answer, wanted: Wanted) -> Iterator[Found]:
     """The page's own control of that name. What somebody could have typed there is no id, unless the name says so;
     and an amount stays an amount though the page sends it back: taken from the page, a wrong one would go unseen."""
-    if wanted.is_id or _words(wanted.name).isdisjoint(_AMOUNTS):
+    if wanted.is_id or words_of(wanted.name).isdisjoint(AMOUNTS):
         for extract in form_fields(answer, wanted.value, wanted.name, typed=wanted.is_id):
             yield extract, f"the page's field {wanted.name} held it"
 
@@ -393,93 +311,3 @@ def _assignments(answer: Answer, wanted: Wanted) -> Iterator[Found]:
             if ID_ENDING.search(name) and noun_of(ID_ENDING.sub("", name)) in stems:
                 regex = rf"""\b{re.escape(name)}["']?\s*[:=]\s*["']?(\d+)(?![\w.])"""
                 yield Extract(css="script", regex=regex), f"a script of the page calls it {name}"
-
-
-# ---------------------------------------------------------------------- documents
-
-
-def documents(answer: Answer) -> Iterator[tuple[Extract | None, Any]]:
-    """The JSON of an answer: the body itself, or what a page carries in scripts and attributes."""
-    if answer.json is not None:
-        yield None, answer.json
-    elif answer.is_html:
-        yield from answer.embedded
-
-
-def _within(base: Extract | None, extract: Extract) -> Extract:
-    return extract if base is None else base.model_copy(update={"json_": extract.json_})
-
-
-def _places(document: Any, value: str) -> Iterator[list[Any]]:
-    for path, leaf in json_leaves(document):
-        if not isinstance(leaf, bool) and str(leaf) == value and path and isinstance(path[-1], str):
-            yield path
-
-
-def _xml_places(answer: Answer, value: str) -> Iterator[tuple[list[str], Extract]]:
-    """Where a number stands as a whole text or attribute of an answer in XML: the names around it, and what picks it."""
-    if not is_xml(answer.media_type, answer.text or ""):
-        return
-    for leaf in leaves(answer.text or ""):
-        if leaf.value == value:
-            path = [*leaf.around, leaf.name]
-            tag, name = re.escape(path[-2] if leaf.attribute else path[-1]), re.escape(leaf.name)
-            begun = rf"<(?:[\w.-]+:)?{tag}(?=[\s>])"
-            inside = rf"[^>]*?\s(?:[\w.-]+:)?{name}\s*=\s*[\"']" if leaf.attribute else r"[^>]*>\s*(?:<!\[CDATA\[)?\s*"
-            yield path, Extract(regex=rf"{begun}{inside}(\d+)(?![\w.])")
-
-
-def _same_thing(path: Sequence[Any], wanted: Wanted, source_path: str) -> bool:
-    """True when the key at `path` is an id, and its noun is the one of the place that the number was sent to.
-
-    A bare `id` counts what the nearest key around it names; with no such key, what the address of the answer names.
-    """
-    key = str(path[-1])
-    if not id_like(key):
-        return False
-    stem, noun = noun_of(ID_ENDING.sub("", key)), wanted.noun
-    if stem:
-        return stem == noun
-    around = [p for p in path[:-1] if isinstance(p, str) and p.lower() not in WRAPPERS]
-    if not around and wanted.place == "path" and source_path.rstrip("/") == wanted.role.rstrip("/"):
-        return True
-    nouns = nouns_of(around[-1]) if around else {noun_of(s) for s in source_path.split("/")}
-    return bool(noun) and noun in nouns
-
-
-def _on_the_way(path: Sequence[Any], wanted: Wanted, source_path: str) -> bool:
-    """True where some key or address around the id, or ahead of its place (`/pet/edit/7`), names the same thing."""
-    stem = noun_of(ID_ENDING.sub("", str(path[-1])))
-    ahead = {noun_of(s) for s in wanted.role.split("/") if s} if wanted.place == "path" else {wanted.noun}
-    if stem:
-        return stem in ahead
-    around = {n for p in path[:-1] if isinstance(p, str) for n in nouns_of(p)} | {
-        noun_of(s) for s in source_path.split("/")
-    }
-    return not ahead.isdisjoint(around - {""})
-
-
-def _words(name: str) -> frozenset[str]:
-    return frozenset(map(noun_of, re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)))
-
-
-@lru_cache(4096)
-def stems_of(name: str) -> frozenset[str]:
-    """The stems of the words in a name that may name a thing, without those that only page, filter or compare."""
-    return frozenset(stem for stem in _words(name) if len(stem) > 2 and stem not in _PAGING | _OPERATORS)
-
-
-def nouns_of(key: str) -> set[str]:
-    """What a key may name: itself and its last word (`openOrders` names orders), as stems."""
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", key)
-    return {noun_of(key), *(noun_of(w) for w in words[-1:])}
-
-
-@lru_cache(4096)
-def noun_of(word: str) -> str:
-    """The stem under which one and many are alike (`box` and `boxes`, `house` and `houses`); not a word to be shown."""
-    word = word.lower().strip("_-")
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    word = word[:-1] if word.endswith("s") and not word.endswith("ss") else word
-    return word[:-1] if word.endswith("e") and len(word) > 3 else word

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 Kind = Literal["text", "secret", "uuid", "clock", "ago", "opaque", "int", "number", "code"]
-"""`code` is never told from the shape alone: `playback.builds.with_codes` knows what the server makes."""
+"""`code` is never told from the shape alone: `playback.codes` knows what the server makes."""
 
 
 class Piece(NamedTuple):
@@ -127,6 +127,7 @@ def pieces(text: str) -> Iterator[Piece]:
 
 
 _WORDY = re.compile(r"[A-Za-z]*\d{0,4}")
+_CAPITALS = re.compile(r"[A-Z]{4,12}")
 
 
 _LONGEST_WORD = 32
@@ -173,8 +174,11 @@ def looks_opaque(token: str) -> bool:
 
 
 def holds_code(text: str) -> bool:
-    """True for a code with a mark around it: `ORD-2026-J4HSZ`."""
-    return any(code_like(part) for part in re.split(r"[-_.:#/]", text)) and " " not in text
+    """True for a code with a mark around it: `ORD-2026-J4HSZ`. One in five of that length has no digit by chance
+    (`ORD-2026-IOEPY`): capitals count, too, where another part is a number."""
+    parts = re.split(r"[-_.:#/]", text)
+    capitals = any(part.isdigit() for part in parts) and any(_CAPITALS.fullmatch(part) for part in parts)
+    return " " not in text and (capitals or any(code_like(part) for part in parts))
 
 
 def code_like(word: str) -> bool:

@@ -13,7 +13,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
-__all__ = ["Slot", "encoded", "json_slots", "name_slots", "path_slots", "query_slots", "rejoin", "url_slots"]
+__all__ = [
+    "Slot",
+    "encoded",
+    "json_slots",
+    "name_slots",
+    "nested_slots",
+    "path_slots",
+    "query_slots",
+    "rejoin",
+    "url_slots",
+]
 
 
 @dataclass(frozen=True)
@@ -146,6 +156,24 @@ def _leaves(text: str) -> Iterator[Slot]:
             yield Slot(
                 "json", key, token, match.start(), match.end(), role="/".join(k for _, k in stack if k), number=True
             )
+
+
+def nested_slots(value: str) -> Iterator[Slot]:
+    """The leaves of a JSON document that is the value of a field, or begins in it (`{"type":"row","index":7}.clicks`), with
+    offsets in the value."""
+    start = value.find("{")
+    if start < 0 or (start and value[start - 1] == "{"):
+        return  # no object, or a template of the application's own
+    try:
+        document, end = json.JSONDecoder().raw_decode(value, start)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(document, dict) and document:
+        # A list around it is part of the document.
+        if value[:start].strip() == "[" and value.rstrip().endswith("]"):
+            start, end = 0, len(value)
+        for slot in json_slots(value[start:end]):
+            yield replace(slot, start=slot.start + start, end=slot.end + start)
 
 
 def _json_text(value: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from assembler.numbers import WRAPPERS
+from assembler.nouns import WRAPPERS, id_name
 from assembler.shapes import pieces
 
 __all__ = ["key_role", "place_of", "segment_ids"]
@@ -61,6 +61,7 @@ def key_role(place: str, where: str, name: str) -> str:
 
     `order_id` says by itself what it counts; a bare `id` counts what the keys around it name, in that place.
     """
+    name = id_name(name)
     if not _BARE.fullmatch(name) and not _ANY.fullmatch(name):
         return f"key:{name}"
     keys = [k for k in where.partition(":")[2].split("/") if k and not k.isdigit() and k.lower() not in WRAPPERS]

@@ -103,9 +103,10 @@ def test_what_a_page_had_in_a_control_goes_back_as_the_page_has_it_now(tmp_path:
     assert fields["size"] == "7 feet"
 
 
-def test_a_code_that_an_answer_gave_is_taken_from_there(tmp_path: Path) -> None:
-    page = "<p>Order ORD-2026-J4HSZ, plan B2B, model h264</p>"
-    calls = [get("/o", page), form("/close", "ref=ORD-2026-J4HSZ&model=h264&own=K3J9Q"), get("/o2", "<p>K3J9Q</p>")]
+@pytest.mark.parametrize("code", ["ORD-2026-J4HSZ", "ORD-2026-IOEPY"])
+def test_a_code_that_an_answer_gave_is_taken_from_there(tmp_path: Path, code: str) -> None:
+    page = f"<p>Order {code}, plan B2B, model h264</p>"
+    calls = [get("/o", page), form("/close", f"ref={code}&model=h264&own=K3J9Q"), get("/o2", "<p>K3J9Q</p>")]
     profile = profile_of(tmp_path, [*calls, form("/again", "own=K3J9Q")])
     fields = dict(profile.steps[1].form or [])
     assert fields["ref"].startswith("{{ steps.get-o.")
