@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from assembler.correlation import canonical
+from assembler.nouns import id_name
 from assembler.profile import Ignore
-from assembler.shapes import clock, clock_of_parts, measured, pieces, validator_name
+from assembler.shapes import clock, clock_of_parts, id_like, measured, pieces, validator_name
 from playback.addresses import is_address, query_pairs
 from playback.bijection import Bijection, Moment
 from playback.builds import long_id
@@ -137,9 +138,12 @@ class Comparer:
     def settle(self) -> None:
         """Judge what was owed: numbers that differ must by now be known as the same id, clocks must keep their order."""
         for difference in self._owed:
-            if not all(pair in self.bijection.pairs for pair in difference.pairs):
+            if not all(pair in self.bijection.pairs or self.bijection.foretold(*pair) for pair in difference.pairs):
                 self.differs(difference.where, difference.recorded, difference.live)
         self._owed.clear()
+        if self.bijection.broken is not None:
+            self.differs("body", *self.bijection.broken, "another number than an earlier answer showed")
+            self.bijection.broken = None
         ordered = sorted(self._clocks)
         for (was, now, _), (later_was, later_now, where) in itertools.pairwise(ordered):
             if later_was - was > 1.0 and now - later_now > 1.0:
@@ -232,7 +236,7 @@ class Comparer:
     def _number(self, where: str, recorded: int | float, live: int | float, name: str) -> None:
         self.masked.compared += 1
         alone = self.created and where == "body:"
-        if isinstance(recorded, int) and isinstance(live, int) and (alone or self.bijection.is_id(name)):
+        if isinstance(recorded, int) and isinstance(live, int) and (alone or self._is_id(name, str(recorded))):
             role = f"made:{place_of(self.path)}" if alone else self._role(where, name)
             if problem := self.bijection.bind_number(role, str(recorded), str(live)):
                 self.differs(where, recorded, live, problem)
@@ -259,7 +263,7 @@ class Comparer:
         self.masked.compared += 1
         recorded, live = without_mark(recorded), without_mark(live)
         live = matched_text(name, recorded, live)
-        if name and recorded.isdigit() and live.isdigit() and self.bijection.is_id(name):
+        if name and recorded.isdigit() and live.isdigit() and self._is_id(name, recorded):
             if problem := self.bijection.bind_number(role or self._role(where, name), recorded, live):
                 self.differs(where, recorded, live, problem)
                 return False
@@ -386,6 +390,11 @@ class Comparer:
         self.differs(where, f"{len(recorded)} {unit}s", f"{len(live)} {unit}s")
 
     # ------------------------------------------------------------------ bookkeeping
+
+    def _is_id(self, name: str, number: str) -> bool:
+        """True for what is called an id; of a list of ids, for those that nothing named before. One that was met, and has
+        kept its number, is not another one now."""
+        return self.bijection.is_id(name) or (id_like(id_name(name)) and (number, number) not in self.bijection.pairs)
 
     def _role(self, where: str, name: str) -> str:
         return key_role(place_of(self.path), where, name)

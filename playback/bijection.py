@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from assembler.shapes import (
-    AGO,
     SECRET,
     Piece,
     age,
@@ -25,13 +24,18 @@ from assembler.shapes import (
     pieces,
 )
 from playback.addresses import random_parts
-from playback.builds import code_build, long_id, one_time, sayable, unpadded, with_codes
+from playback.alignment import Expected, aligned
+from playback.builds import long_id, one_time, unpadded
+from playback.codes import Codes
 from playback.known_values import KnownValues
 from playback.moments import Moment
 from playback.signatures import payload, signed_again
 
 __all__ = ["Bijection", "Moment", "TextMatch"]
 
+_EARLY = "early"
+_TELLING = 4
+"""Digits of a number that counts orders or invoices rather than what is on the page."""
 _DIGEST_LENGTHS = {32, 40, 56, 64, 96, 128}
 _INSTANTS = re.compile(r"^\s?(?:ms|µs|us|ns|msecs?|millis|milliseconds?|microseconds?|nanoseconds?)\b")
 _SECONDS = re.compile(r"^\s?(?:s|secs?|seconds?)\b")
@@ -66,11 +70,14 @@ class Bijection:
         self.ordered = True  # False: requests go at once, and which of them counts first is open
         self.pairs: set[tuple[str, str]] = set()
         self.known = KnownValues()
+        self.broken: tuple[str, str] | None = None
+        """A number that an answer showed, and the id that another gives in its place."""
         self._own: set[str] = set()
         self._token_roles: set[str] = set()
         """Places where a value built like a digest was taken from an answer and differed."""
         self._id_names: set[str] = set()
-        self._code_builds: set[tuple[int, str]] = set()
+        self._codes = Codes()
+        self._coming: set[str] = set()
         self._digests = digests
 
     # ------------------------------------------------------------------ learning
@@ -81,6 +88,10 @@ class Bijection:
         `name` is the key or field it was taken from: where a number that was sent back stood, ids stand.
         """
         if recorded.isdigit() and live.isdigit():
+            early = self._forward.get((_EARLY, recorded), live) if recorded in self._coming else live
+            if early != live:
+                self.broken = (early, live)
+            self._coming.discard(recorded)
             self.pairs.add((recorded, live))
             self._id_names.add(name)
         if recorded.isdigit():
@@ -97,17 +108,25 @@ class Bijection:
         if ":" in recorded and "." not in recorded and clock(recorded) is not None:
             return  # Of two things that had one second in the recording, each has its own now.
         if len(recorded) >= 3:
-            if code_like(recorded) and recorded != live:
-                self._code_builds |= {code_build(recorded), code_build(live)}
+            self._codes.learn(recorded, live)
             self.known[recorded] = live
             for before, after in random_parts(recorded, live) if "/" in recorded else ():
                 if before not in self._digests():
                     self.known.setdefault(before, after)
 
     def expect_codes(self, values: Iterable[str]) -> None:
-        """Values that this replay takes from answers: short codes among them tell how the server builds its codes."""
-        words = (word for value in values for word in re.findall(r"[A-Za-z0-9]+", value))
-        self._code_builds.update(code_build(word) for word in words if code_like(word))
+        """Values that this replay takes from answers, or that the recorded server is known to have made: short codes among
+        them tell how the server builds its codes."""
+        self._codes.expect(values)
+
+    def expect_numbers(self, values: Iterable[str]) -> None:
+        """Counted ids that later answers will be asked for; see `foretold`."""
+        self._coming.update(value for value in values if value.isdigit() and len(value) >= _TELLING)
+
+    def foretold(self, recorded: str, live: str) -> bool:
+        """True for a number that an answer shows before the one that it is taken from (`your order: 100002`), if it is an id
+        of which nothing is known yet. That answer must then say the same, or `broken` says otherwise."""
+        return recorded in self._coming and self.bind(_EARLY, recorded, live) is None
 
     def own(self, values: Iterable[str]) -> None:
         """Values the client itself sent: they must come back as they are."""
@@ -182,7 +201,8 @@ class Bijection:
         self._forward, self._backward = dict(other._forward), dict(other._backward)
         self._numbers = {role: list(pairs) for role, pairs in other._numbers.items()}
         self.pairs, self.known, self._own = set(other.pairs), other.known.copy(), set(other._own)
-        self._id_names, self._code_builds = set(other._id_names), set(other._code_builds)
+        self._id_names, self._codes = set(other._id_names), other._codes.copy()
+        self._coming, self.broken = set(other._coming), other.broken
 
     # ------------------------------------------------------------------ comparing
 
@@ -198,7 +218,7 @@ class Bijection:
         expected = self._pieces(recorded)
         if recorded == live:
             return TextMatch(self._unchanged(expected))
-        matched = _align(expected, live)
+        matched = aligned(expected, live)
         if matched is None:
             return self._by_words(recorded, live) or TextMatch("differs")
         result = TextMatch()
@@ -224,7 +244,7 @@ class Bijection:
     def _by_words(self, recorded: str, live: str) -> TextMatch | None:
         """Two texts that differ in numbers and in short codes only, of a build that the server is known to make."""
         before, after = (re.split(r"([^A-Za-z0-9]+)", text) for text in (recorded, live))
-        if len(before) != len(after) or not self._code_builds:
+        if len(before) != len(after) or not self._codes:
             return None
         result = TextMatch()
         for was, now in zip(before, after, strict=True):
@@ -232,19 +252,11 @@ class Bijection:
                 continue
             if was.isdigit() and now.isdigit():
                 result.owed.append(unpadded(was, now))
-            elif self._are_codes(was, now):
+            elif was not in self._own and self._codes.alike(was, now):
                 result.problem = result.problem or self.bind("code", was, now)
             else:
                 return None
         return result
-
-    def _are_codes(self, was: str, now: str) -> bool:
-        # Letters alone may be words, of which two that differ are a difference; what nobody can say is no word.
-        marked = not sayable(was) or not sayable(now)
-        # By chance one of two of a length has no letter.
-        alike = len(was) == len(now)
-        builds = {code_build(word) for word in (was, now) if not (alike and word.isdigit())}
-        return marked and builds <= self._code_builds and was not in self._own
 
     def _unchanged(self, expected: Expected) -> str | None:
         """Equal texts agree, unless a value in them should have changed with the replay."""
@@ -285,7 +297,8 @@ class Bijection:
             else:
                 self._forward[("secret", recorded[-32:])] = live
         elif piece.kind == "code" and recorded != live:
-            result.problem = self.bind("code", recorded, live) if self._are_codes(recorded, live) else "differs"
+            alike = recorded not in self._own and self._codes.alike(recorded, live)
+            result.problem = self.bind("code", recorded, live) if alike else "differs"
         elif recorded in self._own and recorded != live:
             result.problem = "the client sent this value and got another one back"
         elif piece.kind == "opaque" and recorded != live and self._is_digest(recorded):
@@ -342,120 +355,11 @@ class Bijection:
         return result
 
     def _cut(self, text: str) -> Iterable[Piece]:
-        return with_codes(_cut(text), self._code_builds) if self._code_builds else _cut(text)
+        return self._codes.cut(_cut(text)) if self._codes else _cut(text)
 
     def number(self, name: str, recorded: str, live: str) -> str | None:
         """Two different whole numbers under `name`: bound when the name says id, else a reason."""
         return self.bind_number(name, recorded, live) if id_like(name) else "differs"
-
-
-_TRIES = 2_000
-"""Places looked at for one text before it is called different: alignment stays linear whatever the application sends."""
-
-Expected = list[tuple[Piece, str | None]]
-
-
-def _align(expected: Expected, live: str) -> list[str] | None:
-    """The live counterparts of the varying pieces, in order, or None when the texts are built differently."""
-    found: list[str] = []
-    tries = 0
-
-    def walk(index: int, position: int) -> bool:
-        nonlocal tries
-        while index < len(expected):
-            constant = _constant(*expected[index])
-            if constant is None:
-                break
-            if not live.startswith(constant, position):
-                return False
-            index, position = index + 1, position + len(constant)
-        if index == len(expected):
-            return position == len(live)
-        piece = expected[index][0]
-        for end in _ends(piece, expected[index + 1] if index + 1 < len(expected) else None, live, position):
-            tries += 1
-            if tries > _TRIES:
-                return False
-            found.append(live[position:end])
-            if walk(index + 1, end):
-                return True
-            found.pop()
-        return False
-
-    return found if walk(0, 0) else None
-
-
-def _constant(piece: Piece, now: str | None) -> str | None:
-    return now if now is not None else piece.text if piece.kind == "text" else None
-
-
-def _ends(piece: Piece, follower: tuple[Piece, str | None] | None, live: str, position: int) -> Iterator[int]:
-    """Where a varying piece that begins at `position` may end: as far as it can, unless what follows says otherwise."""
-    pattern = _shape_of(piece)
-    longest = pattern.match(live, position)
-    if longest is None or longest.end() == position:
-        return
-    if follower is None:
-        if longest.end() == len(live):
-            yield len(live)
-        return
-    constant = _constant(*follower)
-    if constant is None:
-        yield longest.end()
-        return
-    end = live.find(constant, position + 1, longest.end() + len(constant))
-    while end != -1:
-        if pattern.fullmatch(live, position, end):
-            yield end
-        end = live.find(constant, end + 1, longest.end() + len(constant))
-
-
-@lru_cache(maxsize=16384)
-def _shape_of(piece: Piece) -> re.Pattern[str]:
-    """What the live counterpart of a varying piece looks like."""
-    if piece.kind == "uuid":
-        return re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-    if piece.kind == "opaque":
-        if ":" in piece.text:
-            return re.compile(r"\.?[\w-]{2,}(?:\.[\w-]+)?:[0-9A-Za-z]{6}:[\w-]{27,86}")
-        if piece.text.isdigit():
-            return re.compile(r"[1-9]\d{3,4}")
-        size = len(piece.text)
-        if re.fullmatch(r"[0-9a-fA-F]+", piece.text):
-            return re.compile(rf"[0-9a-fA-F]{{{size}}}")
-        return re.compile(rf"[A-Za-z0-9_.~=-]{{{max(4, size // 2)},{size * 2}}}")
-    if piece.kind == "clock":
-        return re.compile(_clock_pattern(piece.text))
-    if piece.kind == "ago":
-        return AGO
-    return re.compile(
-        {
-            "code": r"[A-Za-z0-9]+",
-            "int": r"\d+",
-            "number": r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?",
-            "secret": r"[^\s\"'<>&;,]+",
-        }[piece.kind]
-    )
-
-
-def _clock_pattern(text: str) -> str:
-    """Any time written the way `text` is: numbers may differ, a fraction may be missing, months and days have names."""
-    build = re.sub(r"(:\d{2})[.,]\d+", r"\1", text)
-    out = ""
-    for token in re.findall(r"\d+|[^\W\d_]+\.?|.", build, re.DOTALL):
-        out += (
-            r"\d+"
-            if token[0].isdigit()
-            else r"[^\W\d_]+\.?"
-            if token[0].isalpha()
-            else r"\s+"
-            if token.isspace()
-            else re.escape(token)
-        )
-    seconds = re.sub(r"(\\d\+:\\d\+:\\d\+)", r"\1(?:[.,]\\d+)?", out)
-    if re.fullmatch(r"\d+(?:\.\d+)?", text):
-        return r"\d+(?:\.\d+)?"
-    return seconds
 
 
 def _signs(expected: Expected, index: int) -> bool:

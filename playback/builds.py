@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Collection, Iterable, Iterator
 
-from assembler.shapes import TEMPORARY, Piece, code_like, looks_opaque, pieces, skeleton
+from assembler.shapes import TEMPORARY, code_like, looks_opaque, skeleton
 
-__all__ = ["code_build", "long_id", "one_time", "same_build", "sayable", "unpadded", "with_codes"]
+__all__ = ["code_build", "long_id", "one_time", "same_build", "sayable", "unpadded"]
 
 _LONG_ID = 17
 """Digits: one more than microseconds since 1970."""
@@ -79,29 +78,6 @@ def sayable(word: str) -> bool:
 def code_build(word: str) -> tuple[int, str]:
     """Length and letters of a code: any of its places may be a digit."""
     return len(word), "".join(k for k, found in (("a", r"[a-z]"), ("A", r"[A-Z]")) if re.search(found, word))
-
-
-def with_codes(cut: Iterable[Piece], builds: Collection[tuple[int, str]]) -> Iterator[Piece]:
-    """A text cut up, its codes of these builds in one piece: `26151D` is no number with a letter behind it."""
-    plain = ""
-    for piece in cut:
-        if piece.kind in ("text", "int", "number"):
-            plain += piece.text
-            continue
-        yield from _codes_in(plain, builds)
-        yield piece
-        plain = ""
-    yield from _codes_in(plain, builds)
-
-
-def _codes_in(plain: str, builds: Collection[tuple[int, str]]) -> Iterator[Piece]:
-    end = 0
-    for match in re.finditer(r"[A-Za-z]*\d[A-Za-z0-9]*", plain):
-        if code_build(match.group()) in builds and code_like(match.group()):
-            yield from pieces(plain[end : match.start()])
-            yield Piece("code", match.group())
-            end = match.end()
-    yield from pieces(plain[end:])
 
 
 def _same_code(recorded: str, live: str) -> bool:

@@ -36,7 +36,9 @@ class Judge:
         self.bijection = Bijection(lambda: self._digests)
         recorded = profile.metadata.recorded_with
         steps = [*profile.prologue, *profile.steps]
-        self.bijection.expect_codes(e.was for step in steps for e in step.extract.values() if e.was is not None)
+        taken = [e.was for step in steps for e in step.extract.values() if e.was is not None]
+        self.bijection.expect_codes(taken)
+        self.bijection.expect_numbers(taken)
         self.bijection.expect_codes(made_codes(steps, folder))
         self._began = time.time()
         self._recorded_began = datetime.fromisoformat(recorded.started).timestamp() if recorded.started else self._began

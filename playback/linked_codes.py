@@ -10,16 +10,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from assembler.profile import Step
-from assembler.shapes import code_like
 
 __all__ = ["linked_codes"]
 
 _LINK = re.compile(r"""\b(?:href|action)\s*=\s*["']?(?:https?://[^/"'\s>]+)?(/[^"'\s>?#]*)""", re.IGNORECASE)
+_MADE = re.compile(r"[A-Za-z0-9]{4,12}")
 _READS = {None, "GET", "HEAD", "OPTIONS"}
 
 
 def linked_codes(steps: Sequence[Step], folder: Path, sent: str) -> Iterator[str]:
-    """The codes that actions of the client made, as pages link to them. `sent` is all that the client sent."""
+    """What actions of the client made, as pages link to it: codes, and by chance words. `sent` is all that the client sent."""
     seen: set[str] = set()
     read: dict[str | None, int] = {}
     """When each address was read last, as the number of actions before."""
@@ -36,9 +36,9 @@ def linked_codes(steps: Sequence[Step], folder: Path, sent: str) -> Iterator[str
 
 
 def _codes(step: Step, folder: Path) -> Iterator[str]:
-    """The codes among the segments of a page's links."""
+    """The segments of a page's links that a code may be."""
     body = step.expect.body if step.expect is not None else None
     if body is None or not body.endswith(".html") or not (path := folder / body).is_file():
         return
     for address in set(_LINK.findall(path.read_bytes().decode(errors="replace"))):
-        yield from (part for part in address.split("/") if re.search(r"\d", part) and code_like(part))
+        yield from (part for part in address.split("/") if _MADE.fullmatch(part) and not part.isdigit())

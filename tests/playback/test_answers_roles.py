@@ -168,3 +168,41 @@ def test_an_address_of_long_words_is_compared_at_all() -> None:
     assert segment_ids(f"{word}x", f"{word}y") is None
     assert segment_ids(f"{word}x_17", f"{word}x_18") is None
     assert segment_ids(f"x{word}x_17", f"x{word}x_18") == ("/slug", "17", "18")
+
+
+def test_a_list_of_ids_names_them_as_a_single_one_does() -> None:
+    replay = Replay()
+    assert replay.json("/orders/import", {"order_ids": [1, 2]}, {"order_ids": [8, 9]}) == []
+    assert replay.json("/lines", {"order_id": 2}, {"order_id": 9}) == []
+    assert replay.json("/lines", {"order_id": 1}, {"order_id": 9}) == ["body:/order_id"]
+
+
+def test_the_members_of_a_list_of_ids_keep_their_order_and_their_number() -> None:
+    assert Replay().json("/orders/import", {"ids": [1, 2, 3]}, {"ids": [8, 10, 9]}) == ["body:/ids/2"]
+    assert Replay().json("/orders/import", {"ids": ["1", "2"]}, {"ids": ["8", "9"]}) == []
+    assert Replay().json("/orders/import", {"sums": [1, 2]}, {"sums": [8, 9]}) == ["body:/sums/0", "body:/sums/1"]
+
+
+def test_an_id_in_a_list_that_was_met_before_is_not_another_one() -> None:
+    replay = Replay()
+    assert replay.json("/orders", [{"id": 1}, {"id": 2}, {"id": 3}], [{"id": 1}, {"id": 2}, {"id": 3}]) == []
+    assert replay.json("/carts/5", {"order_ids": [1, 2]}, {"order_ids": [1, 3]}) == ["body:/order_ids/1"]
+
+
+def test_a_number_may_be_shown_before_the_answer_that_it_is_taken_from() -> None:
+    replay = Replay()
+    replay.bijection.expect_numbers(["100002", "3"])
+    assert replay.body("/thanks", "<p>Your order: 100002</p>", "<p>Your order: 100013</p>") == []
+    assert replay.body("/thanks", "<p>Order 100002</p>", "<p>Order 100014</p>") == ["body:text 1"]
+    assert replay.body("/thanks", "<p>3 items</p>", "<p>4 items</p>") == ["body:text 1"]
+    assert replay.body("/thanks", "<p>Your order: 100007</p>", "<p>Your order: 100018</p>") == ["body:text 1"]
+    replay.bijection.know("100002", "100013", "href")
+    assert replay.body("/orders", "<p>100002</p>", "<p>100013</p>") == []
+
+
+def test_an_answer_that_showed_another_number_than_the_id_was_wrong() -> None:
+    replay = Replay()
+    replay.bijection.expect_numbers(["100002"])
+    assert replay.body("/thanks", "<p>Your order: 100002</p>", "<p>Your order: 100013</p>") == []
+    replay.bijection.know("100002", "100002", "href")
+    assert replay.body("/orders", "<p>Orders</p>", "<p>Orders</p>") == ["body"]
