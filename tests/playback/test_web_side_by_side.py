@@ -77,8 +77,8 @@ def test_what_differs_is_marked_and_long_lines_are_cut_around_it() -> None:
 
 
 def test_large_texts_take_a_moment() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     found = sides("\n".join(str(n) for n in range(30_000)), "\n".join(str(n * 7 % 30_011) for n in range(30_000)))
     assert found.cut
     assert len(found.lines) <= 400
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10  # what goes with the square of the length takes minutes
