@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -201,19 +200,46 @@ def test_who_is_always_busy_is_not_asked_for_ever(tmp_path: Path, site: Site, as
     assert len(asked) <= 3
 
 
-def test_an_application_is_asked_soon_and_then_less_often(tmp_path: Path, site: Site, asked: list[float]) -> None:
-    """The pauses grow with the time that has passed; a busy machine only adds to them."""
-    begun = time.monotonic()
+class OwnTime:
+    """Stands where `time` does: passes with the pauses, which are noted."""
 
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.passed += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> OwnTime:
+    """That of whoever asks for the job's status."""
+    clock = OwnTime()
+    monkeypatch.setattr("playback.job_sources.time", clock)
+    return clock
+
+
+def test_an_application_is_asked_soon_and_then_less_often(tmp_path: Path, site: Site, clock: OwnTime) -> None:
+    """The pauses grow with the time that has passed."""
+    site.routes[STATUS] = lambda sent: FINISHED if clock.passed > 3 else STARTED
+    assert replayed(site, tmp_path, {}).result == "passed"
+    assert clock.pauses[0] == pytest.approx(0.02)
+    assert max(clock.pauses[-3:]) == pytest.approx(0.1)
+    assert max(clock.pauses[:10]) < 0.05
+
+
+def test_an_application_that_answers_slowly_has_as_long_a_rest(tmp_path: Path, site: Site, clock: OwnTime) -> None:
     def route(sent: str) -> Answer:
-        asked.append(time.monotonic())
-        return FINISHED if asked[-1] - begun > 1.5 else STARTED
+        clock.passed += 0.3
+        return FINISHED if clock.passed > 3 else STARTED
 
     site.routes[STATUS] = route
     assert replayed(site, tmp_path, {}).result == "passed"
-    pauses = [after - before for before, after in pairwise(asked)]
-    assert len(pauses) >= 5
-    assert min(pauses[-3:]) > 1.3 * min(pauses[:3])
+    assert max(clock.pauses) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("said", ["SUCCESS", "completed", "done", "finished"])
