@@ -6,6 +6,8 @@ A job is noted as an *intent* when it is made, becomes an `rq_enqueue` event whe
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import sys
 import time
@@ -28,6 +30,7 @@ __all__ = ["META", "Execution", "Intent", "intend", "performing"]
 
 META = "recorder"  # the key in a job's meta
 LIMIT = 65_536  # bytes of JSON; longer arguments and results are told by the beginning of their repr
+_WRAPPED = 16  # decorators around a function that are looked through
 TRACEBACK_LIMIT = 16_384  # characters, from the end
 
 performing: ContextVar[str | None] = ContextVar("recorder.performing", default=None)
@@ -184,7 +187,7 @@ class Execution:
     def _redactor(self) -> Redactor:
         """A redactor that knows the secrets among the job's arguments: exceptions like to repeat them."""
         redactor = self.recorder.redactor()
-        named = _named(self.job, _parameters(_loaded(self.function)))
+        named = _named(self.job, _parameters(_performed(self.job, self.function)))
         if named is not None:
             redactor.scan(orjson.dumps(named).decode(), "json")
         return redactor
@@ -236,11 +239,26 @@ def _recorder_of(tag: dict[str, Any]) -> Recorder:
 
 
 def _parameters(function: object) -> tuple[str, ...]:
+    """The names of a callable's positional parameters (an import string's, if it is loaded); `*rest` takes all others."""
+    if isinstance(function, str):
+        function = _loaded(function)
+    given = int(hasattr(function, "__self__"))
+    for _ in range(_WRAPPED):
+        if isinstance(function, functools.partial):
+            given += len(function.args)
+            function = function.func
+        elif (wrapped := getattr(function, "__wrapped__", None)) is not None:  # by a decorator
+            function = wrapped
+        else:
+            break
     code = getattr(function, "__code__", None)
+    if code is None:
+        code, given = getattr(getattr(type(function), "__call__", None), "__code__", None), given + 1  # noqa: B004
     if code is None:
         return ()
     names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
-    return names[1:] if hasattr(function, "__self__") else names
+    rest = code.co_argcount + code.co_kwonlyargcount
+    return (*names[given:], "*" + code.co_varnames[rest]) if code.co_flags & inspect.CO_VARARGS else names[given:]
 
 
 def _arguments(recorder: Recorder, job: Any, parameters: tuple[str, ...]) -> dict[str, Any]:
@@ -258,15 +276,35 @@ def _named(job: Any, parameters: tuple[str, ...]) -> dict[str, Any] | None:
         args, kwargs = job.args, job.kwargs
     except Exception:  # as in `function_name`
         return None
-    names = [*parameters, *[""] * len(args)]
+    rest = parameters[-1][1:] if parameters and parameters[-1].startswith("*") else ""
+    names = [*parameters[: -1 if rest else None], *[rest] * len(args)]
     named = [{name: value} for name, value in zip(names, map(_limited, args), strict=False)]
     return {"args": named, "kwargs": {key: _limited(value) for key, value in kwargs.items()}}
 
 
+def _performed(job: Any, function: str | None) -> object:
+    """What a job calls, as far as it is loaded."""
+    try:
+        instance, name = job.instance, job.func_name
+    except Exception:  # as in `function_name`
+        return None
+    if instance is None:
+        return _loaded(function)
+    return instance if name == "__call__" else getattr(instance, name, None)
+
+
 def _loaded(function: str | None) -> object:
     """What an import string names, where its module is loaded already; nothing of the application is imported here."""
-    module, _, name = (function or "").rpartition(".")
-    return getattr(sys.modules.get(module), name, None)
+    parts = (function or "").split(".")
+    for at in range(len(parts) - 1, 0, -1):
+        found: Any = sys.modules.get(".".join(parts[:at]))
+        if found is not None:
+            for name in parts[at:]:
+                owner, found = found, getattr(found, name, None)
+                if isinstance(owner, type) and inspect.isfunction(inspect.getattr_static(owner, name, None)):
+                    found = functools.partial(found, None)  # whose first parameter RQ gives
+            return found
+    return None
 
 
 def _limited(value: object) -> Any:
