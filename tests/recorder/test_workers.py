@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from tests.recorder.watching import events, exchanges
-from tests.support import Server
+from tests.support import Server, wait_until
 
 TOKEN = "operator-token-1234567890"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -28,11 +28,8 @@ def test_four_workers_agree_about_a_capture(tmp_path: Path) -> None:
             """Visit until each worker has answered."""
             seen: set[int] = set()
             with ThreadPoolExecutor(8) as pool:
-                for _ in range(50):
-                    seen |= set(pool.map(visit, [path] * 16))
-                    if len(seen) == 4:
-                        return seen
-            raise AssertionError(f"only {seen} answered")
+                wait_until(lambda: seen.update(pool.map(visit, [path] * 16)) or len(seen) == 4, "all four answer")
+            return seen
 
         def post(path: str, **body: str) -> Any:
             return client.post(f"{server.url}/recorder/captures/{path}", json=body, headers=BEARER).json()

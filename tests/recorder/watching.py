@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import io
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from wsgiref.util import FileWrapper
 
 from recorder.log import LOG_NAME, BadLine, Line, read
+from tests.support import wait_until
 
 
 def events(log_dir: Path, category: str | None = None) -> list[dict[str, Any]]:
     """Return the events in a `_logs` directory; every line must be one, once its writer is through with it."""
     path = log_dir / LOG_NAME
     lines: list[Line | BadLine] = []
-    for _ in range(100):
-        lines = list(read(path)) if path.exists() else []
-        if not lines or isinstance(lines[-1], Line):
-            break
-        time.sleep(0.01)  # the last one may be on its way
+
+    def whole() -> bool:
+        lines[:] = read(path) if path.exists() else []
+        return not lines or isinstance(lines[-1], Line)
+
+    wait_until(whole, f"{path} ends with a record")  # the last one may be on its way
     assert all(isinstance(line, Line) for line in lines), lines
     return [line.event for line in lines if category in (None, line.event["category"])]  # type: ignore[union-attr]
 
