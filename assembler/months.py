@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DAY_NAMES", "MONTH_NAMES", "month_number"]
+__all__ = ["CALENDAR_WORDS", "DAY_NAMES", "MONTH_NAMES", "day_number", "month_number"]
 
 _MONTHS = (
     ("january", "januar", "janvier", "enero", "gennaio", "januari", "janeiro"),
@@ -29,6 +29,7 @@ _DAYS = (
     "lunes martes miércoles jueves viernes sábado domingo lunedì martedì mercoledì giovedì venerdì sabato domenica "
     "maandag dinsdag woensdag donderdag vrijdag zaterdag zondag segunda-feira terça-feira quarta-feira quinta-feira sexta-feira"
 )
+_ENGLISH = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def _either(names: list[str]) -> str:
@@ -43,6 +44,19 @@ DAY_NAMES = _either(_DAYS.split())
 """A day of the week."""
 
 
+CALENDAR_WORDS = {*_NUMBERS, *(part for name in _DAYS.split() for part in name.split("-")), *_ENGLISH, "tues", "thur", "thurs"} | {
+    f"{begun}day" for begun in ("mon", "tues", "wednes", "thurs", "fri", "satur", "sun")
+}  # fmt: skip
+"""Every name of a month or a day, in lower case."""
+
+
 def month_number(name: str) -> int:
     """1 to 12. Raises KeyError for what is no month."""
     return _NUMBERS[name.rstrip(".").lower()]
+
+
+def day_number(name: str) -> int:
+    """0 for Monday to 6 for Sunday; of an English name the first three letters will do. Raises ValueError for what is no day."""
+    lower = name.lower()
+    names = _DAYS.split()
+    return names.index(lower) % 7 if lower in names else _ENGLISH.index(lower[:3])

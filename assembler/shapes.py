@@ -24,6 +24,7 @@ __all__ = [
     "TEMPORARY",
     "Piece",
     "age",
+    "age_unit",
     "clock",
     "clock_of_parts",
     "code_like",
@@ -283,6 +284,12 @@ def age(text: str) -> float | None:
         return None
     amounts = re.findall(r"\b(\d+(?:\.\d+)?|an?|a few)[ \u00a0]?([a-z]+?)s?\b", text.lower())
     return float(sum((float(n) if n[0].isdigit() else 1) * _SPANS[unit] for n, unit in amounts if unit in _SPANS))
+
+
+def age_unit(text: str) -> float:
+    """Seconds of the shortest unit that such a phrase counts in; what is shorter than that it leaves out."""
+    units = re.findall(r"([a-z]+?)s?\b", text.lower())
+    return float(min((_SPANS[unit] for unit in units if unit in _SPANS), default=1))
 
 
 class Clock(NamedTuple):

@@ -17,6 +17,7 @@ from assembler.shapes import (
     SECRET,
     Piece,
     age,
+    age_unit,
     clock,
     code_like,
     counted_token,
@@ -26,6 +27,7 @@ from assembler.shapes import (
 from playback.addresses import random_parts
 from playback.alignment import Expected, aligned
 from playback.builds import long_id, one_time, unpadded
+from playback.calendars import in_step
 from playback.codes import Codes
 from playback.known_values import KnownValues
 from playback.moments import Moment
@@ -208,6 +210,12 @@ class Bijection:
 
     def text(self, recorded: str, live: str, moment: Moment, role: str = "") -> TextMatch:
         """Compare two texts, learning from what corresponds. `role` says where they stand, when that has a name."""
+        result = self._text(recorded, live, moment, role)
+        if (result.problem or result.owed) and (later := in_step(recorded, live, moment)) != recorded:
+            return self._text(later, live, moment, role)
+        return result
+
+    def _text(self, recorded: str, live: str, moment: Moment, role: str) -> TextMatch:
         if recorded == live and len(recorded) < 6 and recorded not in self.known:
             return TextMatch()
         if SECRET.fullmatch(recorded) and live:
@@ -331,7 +339,7 @@ class Bijection:
     def _judge_age(self, recorded: str, live: str, moment: Moment, result: TextMatch) -> None:
         """How long ago something was may differ by as much as the two runs may differ in pace."""
         was, now = age(recorded), age(live)
-        if was is None or now is None or abs(was - now) > moment.slack:
+        if was is None or now is None or not (abs(was - now) <= moment.slack or _aged(recorded, live, moment)):
             result.problem = "differs"
         elif recorded != live:
             result.masked.append("age")
@@ -360,6 +368,13 @@ class Bijection:
     def number(self, name: str, recorded: str, live: str) -> str | None:
         """Two different whole numbers under `name`: bound when the name says id, else a reason."""
         return self.bind_number(name, recorded, live) if id_like(name) else "differs"
+
+
+def _aged(recorded: str, live: str, moment: Moment) -> bool:
+    """True for what was there long before either run, and is older now by the time between them."""
+    was, now, passed = age(recorded) or 0.0, age(live) or 0.0, moment.live - moment.recorded
+    least, most = passed - age_unit(live) - moment.slack, passed + age_unit(recorded) + moment.slack
+    return was > moment.slack and least <= now - was <= most
 
 
 def _signs(expected: Expected, index: int) -> bool:

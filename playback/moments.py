@@ -25,16 +25,16 @@ class Moment:
         if was.seconds == now.seconds:
             return True
         if was.resolution >= _DAY:
-            return round((now.seconds - was.seconds) / _DAY) in self._days()
+            return round((now.seconds - was.seconds) / _DAY) in self.steps(_DAY)
         slack = self.slack + max(was.resolution, now.resolution)
         drift = (now.seconds - was.seconds) - (self.live - self.recorded)
         if was.daily:
             drift = (drift + _DAY / 2) % _DAY - _DAY / 2
         return abs(drift) <= slack
 
-    def _days(self) -> set[int]:
-        """By how many days a date may have moved. Midnight is somewhere at every half hour, so it counts as passed only
-        when one of those was."""
-        passed = (self.live - self.recorded) / _DAY
+    def steps(self, length: float) -> set[int]:
+        """By how many days, or hours, of `length` seconds something that shows nothing shorter may have moved. One begins
+        somewhere at every half hour, so it counts as begun only when one of those passed."""
+        passed = (self.live - self.recorded) / length
         crossed = self.recorded // 1800 != self.live // 1800
         return {math.floor(passed), math.ceil(passed) if crossed else math.floor(passed)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from playback.answers import Comparer
@@ -73,3 +75,73 @@ def test_a_time_in_parts_moves_with_the_clock() -> None:
     assert not listed([2026, 11, 20, 10, 41, 6, 4, 324, 0], [2026, 11, 23, 10, 41, 9, 0, 327, 0])
     assert listed([2026, 11, 20, 10, 41, 6], [2026, 11, 21, 10, 41, 6])
     assert listed([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 7])
+
+
+EVENING = datetime(2026, 11, 20, 20, 55, tzinfo=UTC).timestamp()
+MONTH_END = datetime(2026, 11, 30, 12, 0, tzinfo=UTC).timestamp()
+
+
+def later(began: float, days: float, recorded: str, live: str) -> str | None:
+    match = Bijection(set).text(recorded, live, Moment(began, began + days * 86400))
+    return match.problem or ("owed" if match.owed else None)
+
+
+HOUR = 1 / 24
+
+
+@pytest.mark.parametrize(
+    ("began", "days", "recorded", "live"),
+    [
+        (EVENING, 0.2 * HOUR, "1 a.m.", "2 a.m."),
+        (EVENING, 0.2 * HOUR, "11 p.m.", "midnight"),
+        (EVENING, 0.2 * HOUR, "11 AM to noon", "12 PM to 1 PM"),
+        (EVENING, 3, "Friday", "Monday"),
+        (EVENING, 3, "Sat: 4 visits", "Tue: 4 visits"),
+        (EVENING, 3, "Nov 20", "Nov 23"),
+        (EVENING, 12, "20. November", "2. December"),
+        (EVENING, 12, "November 2026", "December 2026"),
+        (EVENING, 42, "Nov 2026", "Jan 2027"),
+        (EVENING, 42, "2026-11", "2027-01"),
+        (MONTH_END, 1, "due in November", "due in December"),
+        (EVENING, 3, "closed on Friday", "closed on Friday"),
+        (EVENING, 3, "4 weeks ago", "1 month ago"),
+        (EVENING, 3, "3 days ago", "6 days ago"),
+    ],
+)
+def test_a_part_of_a_date_moves_with_the_clock(began: float, days: float, recorded: str, live: str) -> None:
+    assert later(began, days, recorded, live) is None
+
+
+@pytest.mark.parametrize(
+    ("began", "days", "recorded", "live"),
+    [
+        (EVENING, 0.05 * HOUR, "1 a.m.", "2 a.m."),
+        (EVENING, 0.2 * HOUR, "1 a.m.", "3 a.m."),
+        (EVENING, 0.2 * HOUR, "1 a.m.", "1 p.m."),
+        (EVENING, 0.01, "Friday", "Monday"),
+        (EVENING, 3, "Friday", "Sunday"),
+        (EVENING, 3, "Nov 20", "Nov 22"),
+        (EVENING, 3, "November 2026", "December 2026"),
+        (EVENING, 42, "November 2026", "January 2026"),
+        (EVENING, 3, "open Mon to Fri", "open Mon to Sun"),
+        (EVENING, 3, "3 days ago", "8 days ago"),
+        (EVENING, 3, "May I?", "Mar I?"),
+    ],
+)
+def test_a_part_of_a_date_does_not_move_otherwise(began: float, days: float, recorded: str, live: str) -> None:
+    assert later(began, days, recorded, live) is not None
+
+
+def numbered(days: float, recorded: dict[str, int], live: dict[str, int]) -> bool:
+    comparer = Comparer(Bijection(set), Moment(EVENING, EVENING + days * 86400), "step")
+    comparer.json("body:", recorded, live)
+    comparer.settle()
+    return bool(comparer.mismatches)
+
+
+def test_a_part_of_a_date_may_be_a_number() -> None:
+    assert not numbered(3, {"year": 2026, "month": 11, "day": 20}, {"year": 2026, "month": 11, "day": 23})
+    assert not numbered(0.2 * HOUR, {"start_hour": 20}, {"start_hour": 21})
+    assert numbered(3, {"day": 20}, {"day": 26}), "not today"
+    assert numbered(3, {"day": 2}, {"day": 5}), "was not today"
+    assert numbered(3, {"days": 20}, {"days": 23}), "an amount"
