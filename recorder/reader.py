@@ -16,6 +16,7 @@ from recorder.generations import BrokenFileError, File, First, Generations, Stam
 
 __all__ = ["Block", "Generation", "Reader", "Seen"]
 
+HELD = 64  # files that are kept open, where each process has one of its own
 _LOOKS = 10
 _ALL = 1 << 62  # an offset behind every end
 
@@ -61,7 +62,7 @@ class Reader:
     """How far one log was read, in all its generations."""
 
     def __init__(self, log: Path, *, hold: bool = False) -> None:
-        """With `hold`, the live file is kept open, so that its end is read even when it is moved away or removed."""
+        """With `hold`, files that grow are kept open, so that their ends are read even when they are moved away or removed."""
         self.generations: list[Generation] = []
         self.problems: dict[str, str] = {}
         """What could not be read: file name to reason, as of the last look."""
@@ -70,7 +71,7 @@ class Reader:
         self._through = False
         """Whether the last look was read to the end."""
         self._hold = hold
-        self._held: tuple[Generation, BinaryIO] | None = None
+        self._held: dict[str, tuple[Generation, BinaryIO]] = {}
 
     def blocks(self, *, rest: bool = False) -> Iterator[Block]:
         """What the log gained since the last call, the oldest generation first.
@@ -94,23 +95,28 @@ class Reader:
                 continue
 
     def close(self) -> None:
-        """Let go of the file that is held."""
-        if self._held:
-            self._held[1].close()
-            self._held = None
+        """Let go of the files that are held."""
+        while self._held:
+            self._held.popitem()[1][1].close()
 
     def _last_of_held(self, looked: list[Generation]) -> Iterator[Block]:
-        """The end of the file that is held when it is nowhere to be seen any more; then the live one is held."""
-        live = looked[-1] if looked and looked[-1].file.live else None
-        if self._held and self._held[0] not in looked:
-            generation, text = self._held
-            there = os.fstat(text.fileno())
-            if live is None or (there.st_dev, there.st_ino) != live.file.stamp[:2]:
-                text.seek(generation.offset)
-                yield from _lines(generation, chunks(text), final=live is not None)
-        if live and (self._held is None or self._held[0] is not live):
-            self.close()
-            self._held = (live, _open(live.file))
+        """The ends of files that are held and nowhere to be seen any more; then those are held that grow now."""
+        growing = {each.file.path: each for each in looked if each.file.grows and each.file.compression is None}
+        seen, there = {each.first.id for each in looked}, {each.file.stamp[:2] for each in looked}
+        for id, (generation, text) in list(self._held.items()):
+            followed = generation.file.path in growing  # whoever wrote it writes another by now
+            if id not in seen:
+                status = os.fstat(text.fileno())
+                if (status.st_dev, status.st_ino) not in there:
+                    text.seek(generation.offset)
+                    yield from _lines(generation, chunks(text), final=followed)
+            if followed and growing[generation.file.path] is not generation:
+                self._held.pop(id)[1].close()
+        for generation in growing.values():
+            if generation.first.id not in self._held:
+                self._held[generation.first.id] = (generation, _open(generation.file))
+        while len(self._held) > HELD:
+            self._held.pop(next(iter(self._held)))[1].close()
 
     def resume(
         self, id: str, offset: int, others: Iterable[tuple[str, int]] = (), begun: tuple[str, int] | None = None

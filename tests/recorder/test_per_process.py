@@ -158,3 +158,47 @@ def test_a_draft_is_made_of_all_of_them(tmp_path: Path) -> None:
     assert len(list((one.root / "_logs").glob("profile.events.*.jsonl"))) == 7
     status = one.assemble()
     assert (status.problems, status.steps) == ((), 6)
+
+
+@pytest.mark.parametrize("files", [2, 5])
+def test_the_end_of_a_file_that_is_moved_to_another_folder_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int
+) -> None:
+    """As logrotate does with `olddir`: nobody sees the file again, whose last lines nobody has read yet."""
+    monkeypatch.setattr("recorder.reader.HELD", 3)
+    log, writers = tmp_path / "_logs" / LOG_NAME, [own(tmp_path) for _ in range(files)]
+    for number, writer in enumerate(writers):
+        note(writer, f"{number}")
+    more = iter(["", "moved", "late", ""])
+
+    def stop() -> bool:
+        """Between two looks: one more line, and the file goes; then one more into its successor."""
+        what = next(more, None)
+        if what == "moved":
+            note(writers[-1], "end")
+            writers[-1].path.rename(tmp_path / "elsewhere.jsonl")
+        elif what == "late":
+            note(Writer(log.parent, tmp_path, own_file=True), "after")
+        return what is None
+
+    found = messages(tail(log, stop=stop))
+    assert found.count("end") == 1
+    assert sorted(found) == sorted([*["opened"] * (files + 1), *map(str, range(files)), "end", "after"])
+
+
+def test_a_writer_whose_file_was_moved_away_is_followed_into_its_next(tmp_path: Path) -> None:
+    log, writer = tmp_path / "_logs" / LOG_NAME, own(tmp_path)
+    note(writer, "1")
+    steps = iter(range(5))
+
+    def stop() -> bool:
+        step = next(steps, None)
+        if step == 1:
+            note(writer, "2")
+            writer.path.rename(tmp_path / "elsewhere.jsonl")
+            note(writer, "3")  # into the old file and, as it finds out, into a new one
+        elif step == 3:
+            note(writer, "4")
+        return step is None
+
+    assert [text for text in messages(tail(log, stop=stop)) if text != "opened"] == ["1", "2", "3", "4"]
