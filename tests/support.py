@@ -32,6 +32,9 @@ def clean_environ() -> dict[str, str]:
 PATIENCE = 120.0
 """Seconds that a test waits for what should come at once: no figure of the product, only the end of a hang."""
 
+OTHERS_PLUGINS = ("-p", "no:schemathesis", "-p", "no:hypothesispytest", "-p", "no:anyio")
+"""Options for a pytest that a test runs: plugins that happen to be installed here, and take seconds to import."""
+
 _kept: deque[socket.socket] = deque(maxlen=256)
 
 

@@ -18,7 +18,7 @@ from typer.main import get_command
 
 from playback.guard import Guarded
 from tests.pages.page import Block, Mark
-from tests.support import clean_environ, free_port, wait_until
+from tests.support import OTHERS_PLUGINS, clean_environ, free_port, wait_until
 from wctl.cli import app
 
 __all__ = ["Reader"]
@@ -51,6 +51,7 @@ class Reader:
             "COLUMNS": "200",
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
+            "PYTEST_ADDOPTS": " ".join(OTHERS_PLUGINS),
         }
         (self._own / ".curlrc").write_text("silent\nshow-error\n")  # as on a terminal, where it shows no progress
         (self._own / ".gitconfig").write_text(

@@ -14,7 +14,7 @@ import pytest
 
 from playback.pytest_plugin import Result
 from tests.playback.reports import failed, passed
-from tests.support import ROOT, Server, clean_environ
+from tests.support import OTHERS_PLUGINS, ROOT, Server, clean_environ
 from tests.wctl.conftest import ITEMS, add_profile
 
 TESTS = """
@@ -84,7 +84,7 @@ def _pytest(folder: Path, *options: str, **environ: str) -> str:
     env = {**clean_environ(), "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environ}
     env.pop("PYTEST_ADDOPTS", None)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--strict-markers", "-c", os.devnull]
-    command += ["--rootdir", str(folder), *options, str(folder / "test_it.py")]
+    command += [*OTHERS_PLUGINS, "--rootdir", str(folder), *options, str(folder / "test_it.py")]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600).stdout
 
 
