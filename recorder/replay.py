@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import dropwhile, islice
 from pathlib import Path
 
@@ -18,10 +20,9 @@ from recorder.tail import tail
 __all__ = ["events_after", "lines_of", "page", "page_in_time"]
 
 _CHUNK = 64 << 10
-_CURSOR = re.compile(
-    r"~(\d+)~([0-9A-Z]{26}-*)((?:~[0-9A-Z]{26}-*\.\d+)+)|~"
-)  # "-" stands for "+", which URLs do not keep
-_NAMED = 80  # files that a cursor names: it travels in a URL, of which servers take 4 KB; so many may grow at once
+_CURSOR = re.compile(r"~(\d+)~([\w-]{8})((?:~[\w-]{8}[0-9a-f]+)+)|~")
+_SHORT = 6  # bytes of a digest, 8 characters in base64, by which a cursor names a file
+_NAMED = 200  # files that a cursor names: it travels in a URL, of which servers take 4 KB
 _HEAD = 300  # bytes; a record's writer and sequence are among its first
 _NUMBERED = re.compile(rb'"writer":"(\w+)","sequence":(\d+)')
 
@@ -82,9 +83,9 @@ def _page_of_many(log: Path, after: str | None, limit: int) -> tuple[list[Event]
     if cursor is not None:
         wanted = True
         if cursor[1]:
-            named = (part.partition(".") for part in cursor[3].split("~")[1:])
-            places = [(name.replace("-", "+"), int(offset)) for name, _, offset in named]
-            reader.resume(*places[0], places[1:], (cursor[2].replace("-", "+"), int(cursor[1])))
+            names = _names(file.first.id for file in Generations(log).look() if file.first)
+            places = [(names.get(part[:8], ""), int(part[8:], 16)) for part in cursor[3].split("~")[1:]]
+            reader.resume(*places[0], places[1:], (names.get(cursor[2], ""), int(cursor[1])))
     for generation, lines in reader.blocks():
         for line in lines:
             generation.offset += len(line) + 1
@@ -116,8 +117,22 @@ def _cursor(reader: Reader, here: Generation | None, since: int) -> str:
     # One that counted as read may grow all the same: it was read as far as it goes.
     sizes = (min(each.offset, each.offset if each.file.compression else each.file.stamp.size) for each in begun)
     offsets = dict(zip((each.first.id for each in begun), sizes, strict=True))
-    named = "".join(f"~{each.first.id}.{offsets[each.first.id]}" for each in (here, *of_one[:_NAMED]))
-    return f"~{since}~{begun[-1].first.id}{named}".replace("+", "-")
+    named = "".join(f"~{_name(each.first.id)}{offsets[each.first.id]:x}" for each in (here, *of_one[:_NAMED]))
+    return f"~{since}~{_name(begun[-1].first.id)}{named}"
+
+
+def _name(id: str) -> str:
+    """A short name for a file."""
+    return base64.urlsafe_b64encode(hashlib.blake2b(id.encode(), digest_size=_SHORT).digest()).decode()
+
+
+def _names(ids: Iterable[str]) -> dict[str, str]:
+    """Files by their short names. Two that happen to have the same one have none: they are read again."""
+    found: dict[str, str] = {}
+    for id in ids:
+        name = _name(id)
+        found[name] = "" if name in found else id
+    return found
 
 
 def lines_of(log: Path) -> Iterator[bytes]:

@@ -119,6 +119,33 @@ def test_pages_of_a_log_of_many_files_leave_nothing_out(tmp_path: Path, monkeypa
     assert found[-1]["payload"]["message"] == "last"
 
 
+def test_a_cursor_stays_short_however_many_files_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recorder.replay.DOUBT_S", 0)
+    log, writers = tmp_path / "_logs" / LOG_NAME, [own(tmp_path) for _ in range(260)]
+    for number, writer in enumerate(writers):
+        note(writer, f"{number}")
+        writer.close()
+    seen: list[str] = []
+    after: str | None = None
+    while len(seen) < 520:
+        found, after = page(log, after, 100)
+        seen += [event["id"] for event in found]
+        assert found
+        assert after is not None
+        assert len(after) < 4000
+    assert len(set(seen)) == len(seen) == 520
+    for writer in writers[100:]:
+        note(writer, "again")
+        writer.close()
+    again: list[str] = []
+    for _ in range(10):
+        found, after = page(log, after, 100)
+        again += [event["payload"].get("message", "") for event in found]
+        if not found:
+            break
+    assert again == ["again"] * 160, "of 160 files that grew since, each from where it was read to"
+
+
 def test_a_page_behind_an_event_of_a_log_of_many_files(tmp_path: Path) -> None:
     log, (first, second) = tmp_path / "_logs" / LOG_NAME, (own(tmp_path), own(tmp_path))
     for writer in (first, second):
