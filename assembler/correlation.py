@@ -27,6 +27,7 @@ from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
 from assembler.refusals import refused_secrets
 from assembler.requests import canonical, request_slots
+from assembler.rpc import called_path
 from assembler.secret_names import SecretNames
 from assembler.shapes import SECRET, TEMPORARY, clock, holds_code, id_like, looks_opaque, pieces
 from assembler.slots import Slot, encoded, nested_slots, url_slots
@@ -59,6 +60,8 @@ class Correlation:
         self.exchanges: list[Exchange] = []
         self.owners: list[Owner] = []
         self.answers: list[Answer] = []
+        self.paths: list[str] = []
+        """The address of each exchange, with what the method is about that it calls."""
         self.slots: list[list[Slot]] = []
         self._filled: dict[int, Filled] = {}
         self.extractions: dict[int, dict[str, Extraction]] = defaultdict(dict)
@@ -70,7 +73,7 @@ class Correlation:
         self._first_request: dict[str, int] = {}
         self._first_role: dict[tuple[str, ...], int] = {}
         self._first_named: dict[tuple[str, str], int] = {}
-        self._given = Given(self.exchanges, self.owners, self.answers)
+        self._given = Given(self.exchanges, self.paths, self.owners, self.answers)
         self._visited: dict[tuple[str, str], list[Part]] = {}
         self._sent: dict[tuple[str, str], list[Part]] = {}
         """Numbers of the request that is being filled, by their names: what it says once more in a text, it says of the same."""
@@ -88,6 +91,7 @@ class Correlation:
         self.owners.append(self.clients.owner(exchange))
         self.answers.append(_answer(exchange, self.bodies))
         self.slots.append(list(request_slots(exchange, self.bodies)))
+        self.paths.append(called_path(exchange.path, self.slots[-1]))
         if exchange.captured:
             self._index_request(index)
         self._given.add(index)
@@ -121,7 +125,7 @@ class Correlation:
         for slot in (*slots, *(inner for s in slots if s.place in _FIELDS for inner in nested_slots(s.value))):
             for atom in _atoms(slot.value):
                 self._first_request.setdefault(atom, index)
-            wanted = Wanted(slot.place, slot.role, _spoken(slot), slot.value, self.exchanges[index].path)
+            wanted = Wanted(slot.place, slot.role, _spoken(slot), slot.value, self.paths[index])
             self._first_role.setdefault(_mark(wanted), index)
             self._first_named.setdefault((slot.name, slot.value), index)
 
@@ -349,7 +353,7 @@ class Correlation:
     def _number(self, slot: Slot, value: str, role: str, index: int) -> Ref | None:
         if slot.place == "header" and not id_like(slot.name):
             return None
-        wanted = Wanted(slot.place, role, _spoken(slot), value, self.exchanges[index].path, slot.follow)
+        wanted = Wanted(slot.place, role, _spoken(slot), value, self.paths[index], slot.follow)
         client = self.owners[index].client
         if ref := self._evident(wanted, slot, index):
             if wanted.is_id:
@@ -371,7 +375,7 @@ class Correlation:
         fresh = number < self._first_named.get((wanted.name, wanted.value), len(self.exchanges))
         key = (number, f"{strength} {fresh} {_mark(wanted)}")
         if key not in self._located:
-            answer, path = self.answers[number], self.exchanges[number].path
+            answer, path = self.answers[number], self.paths[number]
             found = locate_number(answer, replace(wanted, fresh=fresh), path, self._anchors[-40:], strength)
             self._located[key] = self._named(number, found[0], found[1], slot) if found else None
         return self._located[key]

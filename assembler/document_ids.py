@@ -14,6 +14,7 @@ from typing import Any
 from assembler.extractors import Answer
 from assembler.nouns import ID_ENDING, WRAPPERS, Wanted, id_name, noun_of, nouns_of
 from assembler.profile import Extract
+from assembler.rpc import is_xml_rpc, rpc_leaves
 from assembler.shapes import id_like
 from assembler.sources import json_leaves, json_offers
 from assembler.xml_texts import is_xml, leaves
@@ -63,13 +64,15 @@ def id_places(answer: Answer, value: str, source_path: str, anchors: Sequence[st
                 holder = [*json_offers(where, document, ())][-1].json_
                 offers = [_within(base, Extract(json_=f"keys({holder})[{keys.index(value)}]"))]
                 yield IdPlace([*(part for part in where if isinstance(part, str)), "id"], path, offers, True)
-    for names, extract in _xml_places(answer, value):
-        yield IdPlace(names, source_path, [extract])
+    if is_xml(answer.media_type, answer.text or ""):
+        yield from _xml_places(answer.text or "", value, source_path)
 
 
 def names_of(where: Sequence[Any]) -> tuple[list[str], bool]:
     """What the place of a leaf calls it, the keys around it first, and whether that is inferred."""
     names = [part for part in where if isinstance(part, str)]
+    if list(where) == ["result"]:
+        return ["id"], True  # what a method answers with, where it is a number alone
     if len(where) > 1 and where[-2:] == names[-2:] and id_like(names[-2]) and not id_like(names[-1]):
         return names[:-1], False  # `"id": {"type": "row", "index": 7}`
     if names and (isinstance(where[-1], str) or id_like(id_name(names[-1]))):
@@ -96,17 +99,22 @@ def _within(base: Extract | None, extract: Extract) -> Extract:
     return extract if base is None else base.model_copy(update={"json_": extract.json_})
 
 
-def _xml_places(answer: Answer, value: str) -> Iterator[tuple[list[str], Extract]]:
-    """Where a number stands as a whole text or attribute of an answer in XML: the names around it, and what picks it."""
-    if not is_xml(answer.media_type, answer.text or ""):
-        return
-    for leaf in leaves(answer.text or ""):
-        if leaf.value == value:
-            path = [*leaf.around, leaf.name]
-            tag, name = re.escape(path[-2] if leaf.attribute else path[-1]), re.escape(leaf.name)
-            begun = rf"<(?:[\w.-]+:)?{tag}(?=[\s>])"
-            inside = rf"[^>]*?\s(?:[\w.-]+:)?{name}\s*=\s*[\"']" if leaf.attribute else r"[^>]*>\s*(?:<!\[CDATA\[)?\s*"
-            yield path, Extract(regex=rf"{begun}{inside}(\d+)(?![\w.])")
+def _xml_places(text: str, value: str, source_path: str) -> Iterator[IdPlace]:
+    """Where a number stands as a whole text or attribute of an answer in XML."""
+    called = is_xml_rpc(text)
+    for leaf in rpc_leaves(leaves(text)):
+        if leaf.value != value:
+            continue
+        name, tag = re.escape(leaf.name), re.escape(leaf.around[-1] if leaf.attribute else leaf.name)
+        if called and not leaf.name:
+            extract = Extract(regex=r"<value>\s*<(?:int|i4|i8)>\s*(\d+)(?![\w.])")
+            yield IdPlace(["id"], source_path, [extract], True)
+            continue
+        begun = rf"<(?:[\w.-]+:)?{tag}(?=[\s>])"
+        inside = rf"[^>]*?\s(?:[\w.-]+:)?{name}\s*=\s*[\"']" if leaf.attribute else r"[^>]*>\s*(?:<!\[CDATA\[)?\s*"
+        if called:
+            begun, inside = rf"<name>\s*{name}\s*</name>\s*<value>\s*", r"(?:<\w+>\s*)?"
+        yield IdPlace([*leaf.around, leaf.name], source_path, [Extract(regex=rf"{begun}{inside}(\d+)(?![\w.])")])
 
 
 def same_thing(place: IdPlace, wanted: Wanted) -> bool:

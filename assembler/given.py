@@ -25,10 +25,14 @@ _NEVER_ESCAPED = re.compile(r"[\w.~-]+", re.ASCII)
 
 
 class Given:
-    """Grows with the lists it is made of: exchanges, who sent each, and the answers, all of one order."""
+    """Grows with the lists it is made of: exchanges, the addresses that say what each is about, who sent it, and the answers,
+    all of one order."""
 
-    def __init__(self, exchanges: Sequence[Exchange], owners: Sequence[Owner], answers: Sequence[Answer]) -> None:
+    def __init__(
+        self, exchanges: Sequence[Exchange], paths: Sequence[str], owners: Sequence[Owner], answers: Sequence[Answer]
+    ) -> None:
         self._exchanges = exchanges
+        self._paths = paths
         self._owners = owners
         self._answers = answers
         self._words: dict[str, list[int]] = defaultdict(list)
@@ -46,7 +50,7 @@ class Given:
             words.update(_WORD.findall(unquote(answer.text)))
         for word in words:
             self._words[word].append(number)
-        for mention in set(mentioned(answer, self._exchanges[number].path)):
+        for mention in set(mentioned(answer, self._paths[number])):
             self._mentions[mention].append(number)
 
     def holding(self, value: str, before: int, *, latest: bool = False) -> Iterator[int]:

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from assembler.document_ids import documents, keyed, names_of
 from assembler.extractors import Answer
 from assembler.nouns import ANY_NOUN, HANDLES, ID_ENDING, VENDOR, Wanted, noun_of, nouns_of, stems_of
+from assembler.rpc import rpc_leaves
 from assembler.shapes import id_like
 from assembler.sources import json_leaves, urls_in
 from assembler.xml_texts import is_xml, leaves
@@ -150,8 +151,8 @@ def _in_document(document: Any, source_path: str) -> Iterator[Mention]:
 
 def _in_xml(text: str, source_path: str) -> Iterator[Mention]:
     elsewhere = [noun_of(segment) for segment in source_path.split("/") if segment]
-    for leaf in leaves(text):
-        yield from _of_leaf([*leaf.around, leaf.name], leaf.value, source_path, elsewhere)
+    for leaf in rpc_leaves(leaves(text)):
+        yield from _of_leaf([*leaf.around, leaf.name or "id"], leaf.value, source_path, elsewhere)
 
 
 def _of_leaf(names: Sequence[str], number: str, source_path: str, elsewhere: Sequence[str]) -> Iterator[Mention]:

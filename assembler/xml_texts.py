@@ -11,9 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from assembler.slots import Slot
-
-__all__ = ["Leaf", "is_xml", "leaves", "xml_slots"]
+__all__ = ["Leaf", "is_xml", "leaves"]
 
 _TOKEN = re.compile(
     r"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[(?P<raw>.*?)\]\]>|<![^>]*>"
@@ -67,11 +65,3 @@ def leaves(text: str) -> Iterator[Leaf]:
         if written is not None and stack and (bare := written.strip()):
             start = match.start(kind) + written.index(bare)
             yield Leaf(tuple(stack[:-1]), stack[-1], bare, start, start + len(bare), False, kind == "raw")
-
-
-def xml_slots(text: str) -> Iterator[Slot]:
-    """The texts and attributes of a document as slots, named by their element or attribute."""
-    for leaf in leaves(text):
-        if leaf.name != "xmlns":
-            place = "text" if leaf.raw else "xml"  # a CDATA section escapes nothing
-            yield Slot(place, leaf.name, leaf.value, leaf.start, leaf.end, role="/".join(leaf.around), number=leaf.value.isdigit())

@@ -40,13 +40,17 @@ def read_elements(source: str) -> list[Element] | None:
     except ElementTree.ParseError:
         return None
     found: list[Element] = []
-    stack = [(root, f"/{_local(root.tag)}")]
+    stack = [(root, f"/{_local(root.tag)}", "")]
     while stack:
-        node, where = stack.pop()
+        node, where, called = stack.pop()
         texts = [node.text, *(child.tail for child in node)]
         text = " ".join(" ".join((t or "").split()) for t in texts).strip()
-        found.append(Element(where, node.tag, _local(node.tag), text, dict(node.attrib)))
-        stack.extend(reversed(_children(node, where)))
+        found.append(Element(where, node.tag, called or _local(node.tag), text, dict(node.attrib)))
+        if node.tag == "member" and root.tag == "methodResponse":
+            called = (node.findtext("name") or "").strip()  # XML-RPC names its values by texts
+        stack.extend(
+            (child, spot, called if child.tag != "name" else "") for child, spot in reversed(_children(node, where))
+        )
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xmlrpc.client
 from typing import Any
 
 import pytest
@@ -206,3 +207,13 @@ def test_an_answer_that_showed_another_number_than_the_id_was_wrong() -> None:
     assert replay.body("/thanks", "<p>Your order: 100002</p>", "<p>Your order: 100013</p>") == []
     replay.bijection.know("100002", "100002", "href")
     assert replay.body("/orders", "<p>Orders</p>", "<p>Orders</p>") == ["body"]
+
+
+def test_the_ids_of_xml_rpc_are_known_by_the_names_of_their_members() -> None:
+    def said(number: int, tons: int = 9) -> str:
+        return xmlrpc.client.dumps(({"id": number, "tons": tons},), methodresponse=True)
+
+    replay = Replay()
+    assert replay.body("/rpc", said(1), said(8), "text/xml") == []
+    assert replay.body("/rpc", said(2), said(8), "text/xml") != []
+    assert Replay().body("/rpc", said(1), said(1, 8), "text/xml") != []
