@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from assembler.graphql import graphql_slots
 from assembler.recording import Bodies, Exchange
-from assembler.rpc import json_arguments, rpc_leaves
+from assembler.rpc import json_arguments, xml_slots
 from assembler.shapes import SECRET
 from assembler.slots import Slot, name_slots, path_slots, query_slots, url_slots
-from assembler.xml_texts import is_xml, leaves
+from assembler.xml_texts import is_xml
 
 __all__ = ["canonical", "request_slots"]
 
@@ -62,25 +62,9 @@ def request_slots(exchange: Exchange, bodies: Bodies) -> Iterator[Slot]:
     elif media_type.endswith("json") or text.lstrip()[:1] in "{[":
         yield from json_arguments(list(graphql_slots(text)))
     elif is_xml(media_type, text):
-        yield from _xml_slots(text)
+        yield from xml_slots(text)
     else:
         yield Slot("text", "", text, 0, len(text))
-
-
-def _xml_slots(text: str) -> Iterator[Slot]:
-    """The texts and attributes of a document as slots, named by their element, attribute or member."""
-    for leaf in rpc_leaves(leaves(text)):
-        if leaf.name != "xmlns":
-            place = "text" if leaf.raw else "xml"  # a CDATA section escapes nothing
-            yield Slot(
-                place,
-                leaf.name,
-                leaf.value,
-                leaf.start,
-                leaf.end,
-                role="/".join(leaf.around),
-                number=leaf.value.isdigit(),
-            )
 
 
 def _part_names(parts: Sequence[Mapping[str, Any]]) -> Iterator[Slot]:

@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from assembler.nouns import AMOUNTS, noun_of
 from assembler.slots import Slot
-from assembler.xml_texts import Leaf
+from assembler.xml_texts import Leaf, leaves
 
-__all__ = ["called_path", "is_xml_rpc", "json_arguments", "method_noun", "rpc_leaves"]
+__all__ = ["called_path", "is_xml_rpc", "json_arguments", "method_noun", "rpc_leaves", "xml_slots"]
 
 _ROOTS = ("methodCall", "methodResponse")
 
@@ -76,3 +76,19 @@ def rpc_leaves(found: Iterable[Leaf]) -> Iterator[Leaf]:
             noun = ""
         else:
             yield leaf._replace(around=(), name="")
+
+
+def xml_slots(text: str) -> Iterator[Slot]:
+    """The texts and attributes of a document as slots, named by their element, attribute or member."""
+    for leaf in rpc_leaves(leaves(text)):
+        if leaf.name != "xmlns":
+            place = "text" if leaf.raw else "xml"  # a CDATA section escapes nothing
+            yield Slot(
+                place,
+                leaf.name,
+                leaf.value,
+                leaf.start,
+                leaf.end,
+                role="/".join(leaf.around),
+                number=leaf.value.isdigit(),
+            )

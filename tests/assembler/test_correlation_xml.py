@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assembler.profile import Profile
-from assembler.xml_texts import leaves, xml_slots
+from assembler.rpc import xml_slots
+from assembler.xml_texts import leaves
 from tests.assembler.recorded import Call, get, profile_of
 
 XML = ("content-type", "application/xml; charset=utf-8")
