@@ -298,7 +298,9 @@ class Assembly:
         # What was overwritten was something else when it was worked out.
         overwritten = {str(mark.get("record")) for mark in self._tombstones}
         growing = None if overwritten.intersection(places) else of_capture.growing
-        built = build(recording, capture["slug"], capture, self._baseline(capture), growing, dropped(of_capture.events))
+        digest = of_capture.sighted.pseudonyms.digest
+        unwanted = dropped(of_capture.events)
+        built = build(recording, capture["slug"], capture, self._baseline(capture), digest, growing, unwanted)
         own = {id(event) for event in of_capture.events}
         events = [e for e in events if id(e) in own or e["operation_id"] in built.prologue]
         events = _without(events, built.dropped)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -18,7 +18,7 @@ from assembler.clients import OWN_COOKIE, Clients, Owner
 from assembler.extractors import Answer
 from assembler.given import Given
 from assembler.kinds import Kinds
-from assembler.links import is_cursor, locate_beside, stands_beside
+from assembler.links import is_code, is_cursor, locate_beside, stands_beside
 from assembler.naming import name_of
 from assembler.nouns import ID_ENDING, Wanted, id_name, noun_of
 from assembler.numbers import STRENGTHS, Strength, locate_choice, locate_name, locate_number
@@ -106,10 +106,10 @@ class Correlation:
             self._filled[index] = self._fill(index)
         return self._filled[index]
 
-    def settle(self) -> None:
-        """Give the secrets that no answer gave their names. After that nothing is added or filled any more."""
-        refused = refused_secrets(self.exchanges, self.answers, self.slots)
-        names = SecretNames(refused)
+    def settle(self, digest: Callable[[str], str]) -> None:
+        """Give the secrets that no answer gave their names; `digest` makes the pseudonym of a text (its hex). After that
+        nothing is added or filled any more."""
+        names = SecretNames(refused_secrets(self.exchanges, self.answers, self.slots, digest))
         for index, filled in sorted(self._filled.items()):
             for _, parts in filled.slots:
                 for position, part in enumerate(parts):
@@ -289,8 +289,8 @@ class Correlation:
                 return ref
         if value.isdigit() and len(value) < 19 and (counted := self._number(slot, value, slot.role, index)):
             return counted
-        stamp = _STAMP.fullmatch(value) is not None
-        if (slot.number or value.isdigit()) and not stamp:
+        stamp, code = _STAMP.fullmatch(value) is not None, is_code(slot)
+        if (slot.number or value.isdigit()) and not stamp and not code:
             return None
         if len(value) > 4096 or (len(value) < 3 and not stands_beside(slot)):
             return None
@@ -300,10 +300,10 @@ class Correlation:
         if source is None or self._first_request.get(value, index) <= source:
             return None
         random = bool(_UUID.fullmatch(value)) or looks_opaque(value) or TEMPORARY.match(value) is not None
-        random = random or holds_code(value)
+        random = random or code or holds_code(value)
         timely = stamp or (not random and len(value) >= 8 and clock(value) is not None)
         if not (random or timely or tagged):
-            coined = is_cursor(slot) or self._coined(slot, value, source)
+            coined = is_cursor(slot) or self._coined(slot, value, source) or self._followed(slot, index, source)
             return self._extracted(source, value, slot) if coined else self._chosen(slot, value, index)
         for number in itertools.islice(self._given.holding(value, index, latest=tagged), 8):
             if ref := self._extracted(number, value, slot):
@@ -334,18 +334,27 @@ class Correlation:
                 return Ref(number, extraction.name)
         return None
 
+    def _followed(self, slot: Slot, index: int, source: int) -> bool:
+        """True for what stands in the query of an address that an answer led to, as it was: `state=EkGM-Rave` may be random
+        and look like a name. Words in small letters and numbers say what is wanted."""
+        if slot.place != "query" or re.fullmatch(r"[a-z_]+|\d+", slot.value):
+            return False
+        exchange = self.exchanges[index]
+        return (self.answers[source].first("location") or "").endswith(f"{exchange.path}?{exchange.query}")
+
     def _coined(self, slot: Slot, value: str, source: int) -> bool:
         """True for a word that the answer to an unsafe request brought into the world as a name: in its Location,
         as a whole JSON value, or as a segment of an address there."""
-        if self.exchanges[source].safe or slot.place == "header":
-            return False
         answer = self.answers[source]
+        if self.exchanges[source].safe or slot.place == "header" or answer.status >= 400:
+            return False
         for where, url in urls_in(answer):
             if "css" in where:
                 continue
             segments = [s for s in re.split(r"[/?#&=;]", unquote(url)) if s]
-            # A bare lower-case word is a place (`/jobs/…`, `/home`); at the end of a longer address it may be a name.
-            named = len(segments) > 1 and segments[-1] == value
+            # A bare lower-case word is a place (`/jobs/…`, `/home`); at the end of a longer address it may be a name,
+            # unless it is what belongs to something (`/jobs/17/logs`).
+            named = len(segments) > 1 and segments[-1] == value and re.search(r"\d", segments[-2]) is None
             if value in segments and (named or not re.fullmatch(r"[a-z]+", value)):
                 return True
         return any(value == str(leaf) for leaf in _leaf_values(answer) if not isinstance(leaf, bool))

@@ -13,16 +13,16 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote, unquote_plus
 
-__all__ = ["values"]
+__all__ = ["SHORTEST", "values"]
 
-_SHORTEST, _LONGEST = 12, 1024  # characters of a value that is worth trying; shorter ones occur by chance
+SHORTEST, _LONGEST = 12, 1024  # characters of a value that is worth trying; shorter ones occur by chance
 _DEEP = 4
 """How many readings one inside the other are tried: JSON in an attribute in JSON has three."""
-_WORD = re.compile(rf"[A-Za-z0-9_.~+/=%!:$*-]{{{_SHORTEST},{_LONGEST}}}")
+_WORD = re.compile(rf"[A-Za-z0-9_.~+/=%!:$*-]{{{SHORTEST},{_LONGEST}}}")
 _VALUE = re.compile(r"\S+(?:[ \t]\S+){0,4}")  # prose is none
 _JOINT = re.compile(r"[/=:!]")
 _TAGS = re.compile(r"[<>]")
-_FIELD = re.compile(rf"(?<=[=?&])([^&#\s\"'<>]{{{_SHORTEST},{_LONGEST}}})")
+_FIELD = re.compile(rf"(?<=[=?&])([^&#\s\"'<>]{{{SHORTEST},{_LONGEST}}})")
 _ESCAPED = re.compile(r"&[#\w]|%[0-9A-Fa-f]{2}|\\|\+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _SCRIPT_ESCAPE = re.compile(r"\\(?:u\{([0-9A-Fa-f]{1,6})\}|u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|(.))", re.S)
@@ -40,7 +40,7 @@ def _take(text: str, found: set[str], seen: set[str], depth: int) -> None:
     seen.add(text)
     fresh = _words(text) - found
     for part in set(_parts(text)) - found:
-        if _SHORTEST <= len(part) <= _LONGEST and _VALUE.fullmatch(part):
+        if SHORTEST <= len(part) <= _LONGEST and _VALUE.fullmatch(part):
             fresh.add(part)
         elif len(part) > _LONGEST and depth and _ESCAPED.search(part):
             _take_read(part, found, seen, depth)
@@ -59,11 +59,11 @@ def _words(text: str) -> set[str]:
     found = set(_WORD.findall(text))
     for raw in [*found]:
         stripped = raw.strip(".:;,=!")
-        if len(stripped) >= _SHORTEST:
+        if len(stripped) >= SHORTEST:
             found.add(stripped)
         if _JOINT.search(raw):
             cuts = (*_JOINT.split(raw), raw.partition("=")[2], raw.partition(":")[2])
-            found.update(cut for cut in cuts if len(cut) >= _SHORTEST)
+            found.update(cut for cut in cuts if len(cut) >= SHORTEST)
     return found
 
 
@@ -122,6 +122,6 @@ def _opened(text: str) -> Iterator[str]:
                 opened = base64.b64decode(bare + "=" * (-len(bare) % 4)).decode()
             except (binascii.Error, UnicodeDecodeError):
                 continue
-            if len(opened) >= _SHORTEST and "".join(opened.split()).isprintable():
+            if len(opened) >= SHORTEST and "".join(opened.split()).isprintable():
                 yield opened
                 yield opened.partition(":")[2]  # behind a user's name

@@ -6,7 +6,7 @@ Everything here is a function of the recorded events, bodies and snapshots, so a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,11 +52,13 @@ def build(
     slug: str,
     capture: Mapping[str, Any],
     baseline: Baseline,
+    digest: Callable[[str], str],
     growing: Growing | None = None,
     unwanted: Collection[str] = (),
 ) -> Built:
     """The draft of one capture. `capture` is its entry in the manifest; `baseline` what its run left on the disk;
-    `growing` what was worked out while it was recorded; `unwanted` operations are no steps unless others need them."""
+    `digest` makes the pseudonym of a text (its hex); `growing` what was worked out while it was recorded;
+    `unwanted` operations are no steps unless others need them."""
     exchanges = recording.exchanges
     captured = [e.index for e in exchanges if e.captured]
     run_id = next(iter(recording.runs), None)
@@ -72,7 +74,7 @@ def build(
     before = [i for i in before if not exchanges[i].captured]
     left_out = frozenset(exchanges[i].operation_id for i in {*captured} - {*wanted} - {*kept})
     captured = sorted([*wanted, *kept])
-    correlation.settle()
+    correlation.settle(digest)
     polls = [
         p for p in collapse(exchanges, owners, correlation.answers, captured) if mode != "clone" or p.index != creator
     ]

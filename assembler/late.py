@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from assembler.disguises import values
+from assembler.disguises import SHORTEST, values
 from assembler.erasing import erase
 from assembler.places import Place
 from assembler.recording import Bodies
@@ -30,6 +30,12 @@ _KNOWN = 1 << 16
 """Texts of which the digest is remembered: pages repeat most of what they say."""
 
 
+_CODE = re.compile(rf"(?<![\w.-])(?=[A-Za-z]*\d)[A-Za-z0-9]{{5,{SHORTEST - 1}}}(?![\w-]|\.\w)")
+"""What a mail says is to be typed: `your code is 482913`."""
+_TYPED = {"otp", "token", "secret", "credential"}
+"""Kinds of secrets that may be as short as that. A password is somebody's own, and may be a word by chance."""
+
+
 class Names(NamedTuple):
     """Pseudonyms (hex) in a record."""
 
@@ -37,6 +43,8 @@ class Names(NamedTuple):
     shown: frozenset[str] = frozenset()
     by_name: frozenset[str] = frozenset()
     """Those of both that stood under a secret's name or had a secret's shape, and were in no cookie."""
+    typed: frozenset[str] = frozenset()
+    """Those that were sent and may be short codes."""
 
 
 class Sighted:
@@ -63,7 +71,7 @@ class Sighted:
     def take(self, event: Mapping[str, Any], bodies: Bodies) -> None:
         """Hash what a record of a request holds. A record that is changed later has to be forgotten."""
         if event["category"] == "http_request":
-            found = {c for _, text in _texts(event, bodies) for c in values(text)}
+            found = {c for _, text in _texts(event, bodies) for c in (*values(text), *_CODE.findall(text))}
             self._digests[event["id"]] = array("Q", {self._digest(candidate) for candidate in found}).tobytes()
             self._names[event["id"]] = _names(event)
 
@@ -110,7 +118,7 @@ def mend(
     raises OSError: a draft must not be ready while a known secret is on the disk.
     """
     named = [sighted.names(event) for event in events if event["category"] == "http_request"]
-    sent, shown, by_name = (frozenset[str]().union(*part) for part in zip(_NONE, *named, strict=True))
+    sent, shown, by_name, typed = (frozenset[str]().union(*part) for part in zip(_NONE, *named, strict=True))
     # A cookie that an answer sets may hold a word or an id, which pages show, too; what has a secret's name is one.
     wanted = {"finished": (sent - shown) | by_name, "started": sent | shown}
     if not sent | shown:
@@ -126,7 +134,10 @@ def mend(
                 digest = sighted.pseudonyms.digest(candidate)
                 if digest in unknown:
                     found[candidate] = f"secret-late-{digest}"
-    return erase(events, found, places, bodies, tombstones, root)
+            for code in _CODE.findall(text) if typed and event["stage"] == "finished" else ():
+                if (digest := sighted.pseudonyms.digest(code)) in typed & unknown:
+                    found[code] = f"secret-late-{digest}"
+    return erase(events, found, places, bodies, tombstones, root, word=SHORTEST)
 
 
 def _names(event: Mapping[str, Any]) -> Names:
@@ -139,7 +150,8 @@ def _names(event: Mapping[str, Any]) -> Names:
     if not sent and not shown:
         return _NONE
     by_name = frozenset(digest for kind, digest in (*sent, *shown) if kind != "cookie")
-    return Names(frozenset(digest for _, digest in sent), frozenset(digest for _, digest in shown), by_name)
+    typed = frozenset(digest for kind, digest in sent if kind in _TYPED)
+    return Names(frozenset(digest for _, digest in sent), frozenset(digest for _, digest in shown), by_name, typed)
 
 
 _NONE = Names()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assembler.document import lines_of, steps_by_line
+from assembler.guessed import GUESSED
 from assembler.profile import Profile, Step
 from recorder.media import Kind
 from recorder.names import Names
@@ -45,6 +46,7 @@ _ISSUED = {
     "a Stripe key": re.compile(r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}\b"),
 }
 _HINT = re.compile(r"AKIA|ASIA|gh[opsur]_|github_pat_|glpat-|xox[abeoprs]-|[rs]k_(?:live|test)_")
+_ASKS_AGAIN = re.compile(r"<input\b[^>]*\btype=[\"']?password", re.IGNORECASE)
 _EMPTY = frozenset({"", "true", "false", "null", "undefined"})
 
 Place = tuple[str | int, ...]
@@ -74,7 +76,7 @@ def leaks(profile: Profile, files: Mapping[str, Path]) -> Iterator[Leak]:
             used.setdefault(name, []).append(step.id)
     for name, path in sorted(files.items(), key=lambda item: (item[0] != "profile.yaml", item[0])):
         if name == "profile.yaml":
-            yield from _in_document(name, path, profile)
+            yield from _in_document(name, path, profile, files)
         else:
             for line, what in _in_text(path):
                 yield Leak(name, line, what, ", ".join(used.get(name, [])[:3]))
@@ -91,10 +93,10 @@ def named_files(step: Step) -> Iterator[str]:
         yield step.expect.body
 
 
-def _in_document(name: str, path: Path, profile: Profile) -> Iterator[Leak]:
+def _in_document(name: str, path: Path, profile: Profile, files: Mapping[str, Path]) -> Iterator[Leak]:
     """By shape wherever it stands, remarks included; by name in what is sent."""
     found = dict(_in_text(path))
-    named = list(_by_name(profile))
+    named = list(_by_name(profile, files))
     if not found and not named:
         return
     text = path.read_text("utf-8")
@@ -152,18 +154,37 @@ def _is_jwt(text: str) -> bool:
 # ---------------------------------------------------------------------------------------------------- by name
 
 
-def _by_name(profile: Profile) -> Iterator[tuple[Place, str, str]]:
+def _by_name(profile: Profile, files: Mapping[str, Path]) -> Iterator[tuple[Place, str, str]]:
     """Place, kind and text of what is sent under the name of a secret and stands in the document as it is."""
     redactor = Redactor(Names(), Pseudonyms(b"leaks"))
+    for section, number, step, place, what, value in _sent_by_name(profile, redactor):
+        said = any(sent == value and redactor.kind(name) is None for _, name, sent in _fields(step))
+        if not _is_refused(step, value, files, said=said):
+            yield (section, number, *place), what, value
+
+
+def _is_refused(step: Step, value: str, files: Mapping[str, Path], *, said: bool) -> bool:
+    """Whether the value is no secret: it is refused by an answer that says it, or anybody would have guessed it, or it is
+    `said` by the request under the name of something else."""
+    expect = step.expect
+    if expect is None or expect.status is None or expect.body is None or expect.body not in files:
+        return False
+    answer = files[expect.body].read_text("utf-8", "replace")
+    if expect.status >= 400:
+        return said or value in GUESSED or json.dumps(value, ensure_ascii=False) in answer
+    return (said or value in GUESSED) and step.method not in ("GET", None) and _ASKS_AGAIN.search(answer) is not None
+
+
+def _sent_by_name(profile: Profile, redactor: Redactor) -> Iterator[tuple[str, int, Step, Place, str, str]]:
     for section, steps in (("prologue", profile.prologue), ("steps", profile.steps)):
         for number, step in enumerate(steps):
             for place, name, value in _fields(step):
                 if redactor.kind(name) is not None and _literal(value):
-                    yield (section, number, *place), f"the value of {name!r}", value
+                    yield section, number, step, place, f"the value of {name!r}", value
             texts: list[tuple[str, Kind, str | None]] = [("query", "form", step.query), ("json", "json", step.json_)]
             for key, kind, text in texts:
                 for value in _marked(text or "", kind, redactor):
-                    yield (section, number, key), "a value under the name of a secret", value
+                    yield section, number, step, (key,), "a value under the name of a secret", value
 
 
 def _marked(text: str, kind: Kind, redactor: Redactor) -> Iterator[str]:

@@ -15,7 +15,7 @@ from assembler.shapes import SECRET, looks_opaque, pieces
 from assembler.slots import Slot
 from assembler.sources import proved, urls_in
 
-__all__ = ["constant_start", "is_cursor", "locate_beside", "stands_beside", "within_random"]
+__all__ = ["constant_start", "is_code", "is_cursor", "locate_beside", "stands_beside", "within_random"]
 
 Found = tuple[Extract, str]
 _SEGMENT = r"[^/?#\s\"'<>]+"
@@ -40,6 +40,17 @@ _CURSOR = re.compile(
 def is_cursor(slot: Slot) -> bool:
     """True where a parameter says that it holds a place in a list (`cursor`, `page_token`), which the server names as it likes."""
     return slot.place in ("query", "json") and _CURSOR.fullmatch(slot.name) is not None and "/" not in slot.value
+
+
+_CODE_NAME = re.compile(r"code|otp|pin|token|captcha|verif|confirm|key|ticket|voucher|coupon", re.IGNORECASE)
+_CODE_LETTERS = re.compile(r"\d{4,10}")
+
+
+def is_code(slot: Slot) -> bool:
+    """True for digits that are no number but a code, as one is sent by mail: the name of their place says so."""
+    if slot.number or not _CODE_LETTERS.fullmatch(slot.value) or slot.place in ("path", "header", "text"):
+        return False
+    return _CODE_NAME.search(slot.name) is not None
 
 
 def locate_beside(answer: Answer, slot: Slot) -> Found | None:

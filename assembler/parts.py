@@ -8,7 +8,20 @@ from dataclasses import dataclass, field
 from assembler.profile import Extract
 from assembler.slots import Slot
 
-__all__ = ["UUID_ENDING", "Extraction", "Filled", "Generated", "Part", "Ref", "Secret", "Unnamed", "generated", "minted"]
+__all__ = [
+    "UUID_ENDING",
+    "WEAK_ENDING",
+    "Extraction",
+    "Filled",
+    "Generated",
+    "Part",
+    "Ref",
+    "Secret",
+    "Unnamed",
+    "generated",
+    "minted",
+    "refused",
+]
 
 
 @dataclass(frozen=True)
@@ -53,8 +66,16 @@ def minted(name: str, count: int, *, is_uuid: bool) -> Generated:
     return Generated(base + UUID_ENDING if is_uuid else base)
 
 
+def refused(field: str, hexadecimal: str, *, weak: bool) -> Generated:
+    """What stands for a secret that no request brought through, sent as `field`."""
+    return Generated(f"refused_{field}_{hexadecimal[:6]}{WEAK_ENDING if weak else ''}")
+
+
 UUID_ENDING = "_uuid"
 """How a name ends whose generated value is a UUID."""
+
+WEAK_ENDING = "_weak"
+"""How a name ends whose generated value is too short to be anybody's password."""
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Set
+from collections.abc import Callable, Mapping
 
 from assembler.clients import Owner
 from assembler.parts import Generated, Part, Secret, Unnamed, generated
@@ -19,9 +19,9 @@ _ISSUED = re.compile(r"CSRF|XSRF")
 
 
 class SecretNames:
-    """The names given so far. `refused` are pseudonyms (hex) that no request brought through."""
+    """The names given so far. `refused` are pseudonyms (hex) that no request brought through, with what stands for them."""
 
-    def __init__(self, refused: Set[str]) -> None:
+    def __init__(self, refused: Mapping[str, Callable[[str], str | Generated]]) -> None:
         self._refused = refused
         self._names: dict[str, str] = {}
 
@@ -36,7 +36,7 @@ class SecretNames:
             return Secret(self._names[hexadecimal]), []
         base = re.sub(r"[^A-Z0-9]+", "_", secret.name.upper()).strip("_") or "SECRET"
         if hexadecimal in self._refused:
-            return Generated(f"refused_{base.lower()}_{hexadecimal[:6]}"), []
+            return self._refused[hexadecimal](base.lower()), []
         if secret.name.lower() in _REPEATED:
             base = "PASSWORD"
         name, count = base, 2

@@ -298,7 +298,7 @@ def _context(text: str) -> str:
 def _around(text: str, value: str) -> str:
     """A pattern for `value` by the constant text around its first occurrence in `text`."""
     start = text.index(value)
-    left, right = text[max(0, start - 40) : start], text[start + len(value) : start + len(value) + 12]
+    left, right = text[max(0, start - 40) : start], text[start + len(value) : start + len(value) + 80]
     left = left[max(left.rfind("\n"), -1) + 1 :]
     right = right.split("\n")[0]
     tokens = list(pieces(left))
@@ -311,7 +311,10 @@ def _around(text: str, value: str) -> str:
     if start < 40 and sum(len(t.text) for t in tokens) == start:
         lead = "^" + lead
     follow = next(iter(pieces(right)), None)
-    tail = re.escape(follow.text[:8]) if follow is not None and follow.kind == "text" else ("$" if not right else "")
+    tail = "" if right else "$"
+    if follow is not None and follow.kind == "text":
+        # What the next parameter of an address is set to is another one's business: `&state=wRKsi…`.
+        tail = re.escape(re.sub(r"^([?&;][^=&;\s]+=).+", r"\1", follow.text[:8]))
     if SECRET.fullmatch(value) and right[:1] in ('"', "'", "`") and text[:start].endswith(right[:1]):
         # What a secret is made of is not in the recording: it goes from quote to quote.
         return rf"{lead}((?:[^{right[0]}\\\s]|\\.)+){tail}"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from assembler.parts import UUID_ENDING
+from assembler.parts import UUID_ENDING, WEAK_ENDING
 from playback.errors import BadProfile
 
 __all__ = ["Scope", "Unknown", "fill", "names_in"]
@@ -49,9 +49,7 @@ class Scope:
         if head == "secrets" and rest in self.secrets:
             return self.secrets[rest]
         if head == "generated" and rest:
-            return self.generated.setdefault(
-                rest, str(uuid4()) if rest.endswith(UUID_ENDING) else secrets.token_urlsafe(24)
-            )
+            return self.generated.setdefault(rest, _made(rest))
         if head == "env" and rest:
             if f"{ENV_ALLOWED}{rest}" in self.environ:
                 return self.environ[f"{ENV_ALLOWED}{rest}"]
@@ -64,6 +62,14 @@ class Scope:
         raise BadProfile(
             f"{{{{ {name} }}}} is no name a profile knows" + (f"; did you mean {near[0]!r}?" if near else ".")
         )
+
+
+def _made(name: str) -> str:
+    if name.endswith(UUID_ENDING):
+        return str(uuid4())
+    if name.endswith(WEAK_ENDING):
+        return "".join(secrets.choice("bcdfghjkmnpqrstvwxz") for _ in range(4))
+    return secrets.token_urlsafe(24)
 
 
 def fill(template: str, scope: Scope, encode: Callable[[str], str] = str) -> str:

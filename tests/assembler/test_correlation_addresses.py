@@ -122,3 +122,40 @@ def test_a_conditional_read_is_another_question_and_no_poll(tmp_path: Path) -> N
     assert [s.expect.status for s in steps if s.expect] == [200, 304]
     assert all(s.wait is None for s in steps)
     assert "steps.get-a-txt.etag" in str(steps[1].headers["if-none-match"])
+
+
+@pytest.mark.parametrize("number", ["17", "0d9f3a52-7c1e-4a58-9c55-0b7d1f6f2c11"])
+def test_what_belongs_to_something_is_a_place_and_no_name(tmp_path: Path, number: str) -> None:
+    links = f'{{"id": "{number}", "links": {{"receipts": "/claims/{number}/receipts"}}}}'
+    made = api("POST", "/claims", links, '{"title": "Taxi"}', status=201)
+    step = last(tmp_path, made, api("POST", f"/claims/{number}/receipts", "{}", "{}"))
+    assert (step.path or "").startswith("/claims/{{ steps.post-claims.")
+    assert (step.path or "").endswith(" }}/receipts")
+
+
+def test_what_an_answer_called_something_new_is_a_name(tmp_path: Path) -> None:
+    made = api("POST", "/jobs", "{}", '{"title": "Nightly"}', status=201, headers=[("location", "/jobs/nightly")])
+    assert (last(tmp_path, made, api("GET", "/jobs/nightly", "{}")).path or "").startswith("/jobs/{{ steps.post-jobs.")
+
+
+def test_an_error_gives_nothing_a_name(tmp_path: Path) -> None:
+    refused = api("POST", "/users", '{"detail": [{"loc": ["body", "password"]}]}', '{"name": "ada"}', status=422)
+    step = last(tmp_path, refused, api("POST", "/token", "{}", '{"grant_type": "password"}'))
+    assert step.json_ == '{"grant_type": "password"}'
+
+
+@pytest.mark.parametrize("state", ["EkGMNH2yY-w7Rave", "Rave-Kilo", "aBcDeFgH"])
+def test_the_query_of_an_address_that_an_answer_led_to_is_taken_from_there(tmp_path: Path, state: str) -> None:
+    to = f"/authorize?client=shop&state={state}"
+    led = Call("GET", "/login", "", status=302, headers=[("location", to)])
+    assert last(tmp_path, led, get(to, "<p>ok</p>")).query == "client=shop&state={{ steps.get-login.state }}"
+
+
+@pytest.mark.parametrize("state", ["wRKsiQkaf6Ycc2c7", "wave-Kilo", "9f3c"])
+def test_a_value_is_found_whatever_the_next_parameter_is_set_to(tmp_path: Path, state: str) -> None:
+    code = "Zk3vW8sQ1nTb7YxLcR5d"
+    to = f"/callback?code={code}&state={state}"
+    step = profile_of(tmp_path, [Call("GET", "/authorize", status=302, headers=[("location", to)]), get(to, "")]).steps[0]
+    (extract,) = [e for e in step.extract.values() if e.was == code or "code=" in (e.regex or "")]
+    answer = Answer(302, [("location", "/callback?code=7YxLcR5dZk3vW8sQ1nTb&state=Mno7Pqr8")], "")
+    assert evaluate(extract, answer) == "7YxLcR5dZk3vW8sQ1nTb"
