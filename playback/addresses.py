@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
-from assembler.shapes import TEMPORARY, pieces
+from assembler.shapes import SECRET, TEMPORARY, pieces
 
-__all__ = ["is_address", "query_pairs", "random_parts"]
+__all__ = ["is_address", "is_signature", "query_pairs", "random_parts", "signed_at"]
+
+_SIGNATURE = re.compile(r"sig|hmac|mac$|token|auth|hash|digest|md5|key", re.IGNORECASE)
 
 
 def is_address(text: str) -> bool:
@@ -38,3 +42,16 @@ def random_parts(recorded: str, live: str) -> list[tuple[str, str]]:
     )
     pairs = zip(was, now, strict=True) if alike else ()
     return [(a.text, b.text) for a, b in pairs if a.kind in ("uuid", "opaque")]
+
+
+def is_signature(name: str, value: str) -> bool:
+    """True for a parameter that signs the others of its address."""
+    found = [*pieces(value)]
+    return _SIGNATURE.search(name) is not None and (
+        SECRET.fullmatch(value) is not None or (len(found) == 1 and found[0].kind == "opaque")
+    )
+
+
+def signed_at(pairs: Iterable[tuple[str, str]]) -> str | None:
+    """The times in a query, which a signature in it covers; None where there is none."""
+    return " ".join(value for _, value in pairs if [p.kind for p in pieces(value)] == ["clock"]) or None

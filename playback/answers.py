@@ -18,7 +18,7 @@ from assembler.correlation import canonical
 from assembler.nouns import id_name
 from assembler.profile import Ignore
 from assembler.shapes import clock, clock_of_parts, id_like, measured, pieces, validator_name
-from playback.addresses import is_address, query_pairs
+from playback.addresses import is_address, is_signature, query_pairs, signed_at
 from playback.bijection import Bijection, Moment
 from playback.builds import long_id
 from playback.calendars import calendar_number
@@ -194,11 +194,11 @@ class Comparer:
         extra = [k for k in live if k not in recorded]
         renamed: dict[str, str] = {}
         if missing and len(missing) == len(extra):
-            for was, now in paired(recorded, live, missing, extra):
+            for was, now in paired(recorded, live, missing, extra, self.bijection.known):
                 if was.isdigit() and now.isdigit():
                     if self.bijection.bind_number(f"key:{where}", was, now) is None:
                         renamed[was] = now
-                elif any(p.kind not in ("text", "int", "number") for p in pieces(was)) or was in self.bijection.known:
+                else:
                     match = self.bijection.text(was, now, self.moment)
                     if match.problem is None and not match.owed:
                         renamed[was] = now
@@ -348,8 +348,12 @@ class Comparer:
             self.masked.compared += 1
             self.differs(where, recorded, live)
             return
+        moment = signed_at(after) if signed_at(before) else None
         for (key, value), (_, other) in zip(before, after, strict=True):
-            if is_address(value):
+            if moment is not None and is_signature(key, value):
+                if problem := self.bijection.signature(value, other, moment):
+                    self.differs(where, recorded, live, problem)
+            elif is_address(value):
                 self.url(where, value, other)
             else:
                 self.text(where, value, other, key, f"query:{place}:{key}")

@@ -178,6 +178,17 @@ class Bijection:
             return "differs"
         return self.bind("etag", was, now)
 
+    def signature(self, recorded: str, live: str, moment: str) -> str | None:
+        """Bind two signatures of addresses that are good until `moment` (or since, in the replay), where they are of one build.
+
+        Two addresses that were made in one second of the recording may be a second apart now, and be signed differently.
+        """
+        if SECRET.fullmatch(recorded):
+            self._forward.setdefault(("secret", recorded[-32:]), live)
+        elif recorded in self._digests() or aligned([(Piece("opaque", recorded), None)], live) is None:
+            return None if recorded == live else "differs"
+        return self.bind(f"signed {moment}", recorded, live)
+
     def forget_secrets(self) -> None:
         """What comes from now on is what the secrets of the recording stand for: a session began anew."""
         self._forward = {key: live for key, live in self._forward.items() if key[0] != "secret"}

@@ -78,3 +78,34 @@ def test_an_id_that_was_sent_back_tells_of_its_number() -> None:
 def test_words_are_no_ids_in_base64(word: str) -> None:
     assert counted_token(word) is None
     assert not looks_opaque(word)
+
+
+FILES = {"iKtAUtHU": ("a.py", 22), "nLX7JWpn": ("b.csv", 30), "tEzpA2WF": ("b.csv", 30)}
+LIVE = {"iKtAUtHU": "zz4TgYqP", "nLX7JWpn": "mQ2wErTy", "tEzpA2WF": "aa8BcDeF"}
+
+
+def filed(names: dict[str, str], **changed: tuple[str, int]) -> dict[str, Any]:
+    """Files under random names, in the order of those, each with an address that says its name."""
+    made = {names[key]: {"file": changed.get(key, entry), "uri": f"/files/{names[key]}"} for key, entry in FILES.items()}
+    return dict(sorted(made.items()))
+
+
+@pytest.mark.parametrize("taken", [("iKtAUtHU", "nLX7JWpn", "tEzpA2WF"), ("iKtAUtHU", "tEzpA2WF"), ("nLX7JWpn", "tEzpA2WF")])
+def test_random_keys_stand_for_those_that_the_client_had_from_answers(taken: tuple[str, ...]) -> None:
+    def replay() -> Replay:
+        one = Replay()
+        for key in taken:
+            one.bijection.know(key, LIVE[key], "id")
+        return one
+
+    recorded = filed({key: key for key in FILES})
+    assert replay().json(recorded, filed(LIVE)) == []
+    assert replay().json(recorded, filed(LIVE, iKtAUtHU=("a.py", 23))) == ["body:/iKtAUtHU/file/1"]
+    assert replay().json(recorded, filed(LIVE, nLX7JWpn=("x.csv", 30)))
+
+
+def test_a_key_that_is_a_word_is_no_random_one() -> None:
+    replay = Replay()
+    replay.bijection.know("iKtAUtHU", LIVE["iKtAUtHU"], "id")
+    assert replay.json({"subtotal": 1}, {"discount": 1}) == ["body:/subtotal", "body:/discount"]
+    assert replay.json({"model_7": 1}, {"model_8": 1}) == ["body:/model_7", "body:/model_8"]
