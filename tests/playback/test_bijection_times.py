@@ -145,3 +145,27 @@ def test_a_part_of_a_date_may_be_a_number() -> None:
     assert numbered(3, {"day": 20}, {"day": 26}), "not today"
     assert numbered(3, {"day": 2}, {"day": 5}), "was not today"
     assert numbered(3, {"days": 20}, {"days": 23}), "an amount"
+
+
+TEHRAN = 1795206290.0  # 2026-11-20 at 20:24:50, and ten minutes later, when it is midnight in Tehran
+
+
+@pytest.mark.parametrize("passed", [0.0, 600.0, 3 * 86400.0])
+@pytest.mark.parametrize("day", ["2026-02-28", "2026-12-04", "2017-12-04"])
+def test_a_day_that_is_not_today_stays_where_midnight_is_elsewhere(day: str, passed: float) -> None:
+    moment = Moment(TEHRAN, TEHRAN + passed)
+    assert Bijection(set).text(f"due {day}", f"due {day[:-1]}{int(day[-1]) + 1}", moment).problem
+
+
+@pytest.mark.parametrize(
+    ("recorded", "passed", "before", "after"),
+    [
+        (TEHRAN, 600.0, "2026-11-20", "2026-11-21"),  # midnight in Tehran
+        (TEHRAN, 4 * 3600.0, "2026-11-20", "2026-11-21"),
+        (TEHRAN, 4 * 3600.0, "2026-12-20", "2026-12-21"),  # thirty days from now
+        (TEHRAN, 86400.0 + 600, "2026-12-20", "2026-12-21"),
+        (TEHRAN, 86400.0 + 600, "2026-02-28", "2026-02-28"),
+    ],
+)
+def test_what_is_today_moves_at_midnight(recorded: float, passed: float, before: str, after: str) -> None:
+    assert Bijection(set).text(f"on {before}", f"on {after}", Moment(recorded, recorded + passed)).problem is None
