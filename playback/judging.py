@@ -41,15 +41,15 @@ class Judge:
         self.bijection.expect_numbers(taken)
         self.bijection.expect_codes(made_codes(steps, folder))
         self._began = time.time()
-        self._recorded_began = datetime.fromisoformat(recorded.started).timestamp() if recorded.started else self._began
-        ended = datetime.fromisoformat(recorded.ended).timestamp() if recorded.ended else self._recorded_began
-        self._recorded_length = max(0.0, ended - self._recorded_began)
+        self.recorded_began = datetime.fromisoformat(recorded.started).timestamp() if recorded.started else self._began
+        ended = datetime.fromisoformat(recorded.ended).timestamp() if recorded.ended else self.recorded_began
+        self._recorded_length = max(0.0, ended - self.recorded_began)
 
     def moment(self, step: Step | None = None) -> Moment:
         """When `step` was answered in the recording (without one: when the recording ended), and the time now."""
         now = time.time()
         at = self._recorded_length if step is None else step.at or 0.0
-        return Moment(self._recorded_began + at, now, 120.0 + self._recorded_length + (now - self._began))
+        return Moment(self.recorded_began + at, now, 120.0 + self._recorded_length + (now - self._began))
 
     def expected(self, step: Step) -> Path | None:
         """The file with the recorded body."""

@@ -33,6 +33,7 @@ from playback.logins import Logins
 from playback.overlap import acted_at_once, overlapping
 from playback.redact import SHORTEST
 from playback.report import Masked, Mismatch, StepOutcome
+from playback.seconds import Seconds
 from playback.target import Target
 from playback.template import Scope, Unknown
 from playback.trail import Exchange, Trail
@@ -125,6 +126,9 @@ class Session:
             None if self.answers is None else {},
             self.judge.lock,
         )
+        recorded = self.profile.metadata.recorded_with
+        paced = self.profile.steps if recorded.started and not self.concurrent else []
+        self.seconds = Seconds(paced, self.folder, self.judge.recorded_began)
         self.bijection = self.judge.bijection
         self.bijection.ordered = not self.concurrent and not acted_at_once(self.profile.steps)
         self.moment = self.judge.moment
@@ -135,7 +139,6 @@ class Session:
             lambda name: sorted(self.client(name).withheld),
             self.target.origin,
         )
-        recorded = self.profile.metadata.recorded_with
         for origin in [*([recorded.origin] if recorded.origin else []), *recorded.also]:
             self.bijection.know(origin, self.target.origin)
             self.bijection.know(origin.partition("://")[2], self.target.host)
@@ -202,6 +205,7 @@ class Session:
         )
         request: Request | None = None
         waits = replace(self.awaiting)  # what one step waits for is no other's
+        paused = self.seconds.wait(step, self.cancelled)
         try:
             waits.before(step)
             if step.action in ("http", "upload"):
@@ -223,6 +227,8 @@ class Session:
                     f"{{{{ {where} }}}}", "a value from an earlier answer", None, "the earlier answer did not hold it"
                 )
             )
+        self.seconds.answered(step)
+        outcome.wait_ms = round(outcome.wait_ms + paused * 1000, 2)
         outcome.result = "failed" if outcome.mismatches else "passed"
         if outcome.mismatches:
             outcome.curl = self._curl(step, request) if request is not None else None
