@@ -29,6 +29,7 @@ from recorder.names import Names
 from recorder.pseudonyms import Pseudonyms
 from recorder.redaction import Redactor
 from recorder.runs import Run, Runs
+from recorder.sealed import SealedWriter
 from recorder.sessions import session_of
 from recorder.settings import Native, Settings
 from recorder.space import Space
@@ -161,14 +162,15 @@ class Recorder:
 
     def _new_writer(self, log_dir: Path, run: Run | None) -> Writer:
         settings = self.settings
-        return Writer(
+        seal = self._sealed()
+        return (SealedWriter if seal is not None else Writer)(
             log_dir,
             settings.root,
             run,
             fsync=settings.fsync,
             strict=settings.mode == "strict",
             own_file=settings.log_per_process,
-            seal=self._sealed(),
+            seal=seal,
             space=self.space(log_dir),
         )
 

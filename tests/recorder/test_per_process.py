@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def test_an_unfinished_line_waits_for_its_end_in_every_file(tmp_path: Path) -> N
 def test_pages_of_a_log_of_many_files_leave_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many files there are: a cursor names few of them."""
     monkeypatch.setattr("recorder.replay._NAMED", 2)
-    monkeypatch.setattr("recorder.replay.DOUBT_S", 0.02)
+    monkeypatch.setattr("recorder.replay.DOUBT_S", 0.5)  # as far as the clock of files may be behind on a busy machine
     log, writers = tmp_path / "_logs" / LOG_NAME, [own(tmp_path) for _ in range(5)]
     seen: set[str] = set()
     after: str | None = None
@@ -107,11 +108,10 @@ def test_pages_of_a_log_of_many_files_leave_nothing_out(tmp_path: Path, monkeypa
         if number % 3 == 0:
             found, after = page(log, after, 2)
             seen |= {event["id"] for event in found}
-    for _ in range(200):
+    deadline = time.monotonic() + 60
+    while found and time.monotonic() < deadline:
         found, after = page(log, after, 7)
         seen |= {event["id"] for event in found}
-        if not found:
-            break
     assert not found
     assert len(seen) == 65
     note(writers[0], "last")
