@@ -77,6 +77,29 @@ def test_a_review_from_the_end_to_the_draft(caller: Caller, settings: Settings) 
     assert covered == [[capture_id]] * 3
 
 
+def test_a_review_belongs_to_what_is_reviewed_and_to_no_capture_that_goes_on(
+    caller: Caller, settings: Settings
+) -> None:
+    reviewed = ended(caller)
+    other = str(caller("POST", "/captures/start", {"slug": "other", "scope": "all"})[1]["capture_id"])
+    before = len(noted(settings))
+    assert caller("POST", f"/captures/{reviewed}/drop", {"records": ["01A"]})[0] == 202
+    assert caller("POST", f"/captures/{reviewed}/redact", {"record": "01A", "pointer": "/name"})[0] == 202
+    assert caller("POST", f"/captures/{reviewed}/commit", {})[0] == 202
+    told = events(settings.root / "_logs", "system_log")[before:]
+    assert [(event["payload"]["kind"], event["capture_ids"]) for event in told] == [
+        ("drop", [reviewed]),
+        ("redact", [reviewed]),
+        ("capture_committed", [reviewed]),
+    ]
+    answer = caller("POST", "/captures/end", {"capture_id": other})[1]
+    assert answer["events"] == sum(other in e["capture_ids"] for e in events(settings.root / "_logs"))
+    assert [e["payload"]["kind"] for e in events(settings.root / "_logs") if other in e["capture_ids"]] == [
+        "capture_started",
+        "capture_ended",
+    ]
+
+
 def test_an_ended_capture_can_be_discarded_by_its_id(caller: Caller) -> None:
     capture_id = ended(caller)
     ended_at = caller("GET", "/captures")[1]["captures"][0]["ended"]
