@@ -28,8 +28,14 @@ _PASSWORD = re.compile(r"pass|pwd", re.IGNORECASE)
 _FORMER = re.compile(r"old|current|existing|previous|verif", re.IGNORECASE)
 """Fields in which a form asks for the password that is to be changed."""
 _REFUSED = {400, 401, 403, 409, 422, 423, 429}
-_UNFIT = {200, 302, 303, 400, 409, 422}
+_UNFIT = {200, 302, 303, 400, 422}
 """Answers to a value that may be refused for what it is. The others are about who may, and when."""
+
+_OTHERWISE = re.compile(
+    r"already|exist|taken|duplicate|in use|match|identical|agree|differ|bereits|vergeben|existe|déjà|ya está", re.IGNORECASE
+)
+"""What an answer says that refuses a request for something else than a bad password."""
+_BAD = re.compile(r"short|weak|least|length|longer|characters|common|numeric|digit|upper|symbol|simple|strength", re.IGNORECASE)
 
 _WORD = re.compile(r"[^\s\"'<>&=,;()\[\]{}\\]+")
 
@@ -52,11 +58,14 @@ def refused_secrets(
                     first.setdefault(secret, index)
                 else:
                     taken.add(secret)
-    return {
-        secret: _stand_in(secret, exchanges[index], answers[index], slots[index], taken, digest)
-        for secret, index in first.items()
-        if secret not in taken
-    }
+    found = {}
+    for secret, index in first.items():
+        if secret not in taken:
+            path = exchanges[index].path
+            pages = [answers[n] for n in range(index) if exchanges[n].safe and exchanges[n].path == path]
+            good = _refused_otherwise(answers[index], pages[-1] if pages else None)
+            found[secret] = _stand_in(secret, exchanges[index], answers[index], slots[index], taken, digest, good=good)
+    return found
 
 
 def _is_refusal(exchange: Exchange, answer: Answer, slot: Slot) -> bool:
@@ -73,7 +82,14 @@ def _is_refusal(exchange: Exchange, answer: Answer, slot: Slot) -> bool:
 
 
 def _stand_in(
-    secret: str, exchange: Exchange, answer: Answer, sent: Sequence[Slot], taken: set[str], digest: Callable[[str], str]
+    secret: str,
+    exchange: Exchange,
+    answer: Answer,
+    sent: Sequence[Slot],
+    taken: set[str],
+    digest: Callable[[str], str],
+    *,
+    good: bool,
 ) -> Callable[[str], str | Generated]:
     fields = [slot for slot in sent if slot.place not in ("header", "path", "query")]
     password = any(_PASSWORD.search(slot.name) for slot in fields if secret in slot.value)
@@ -82,8 +98,24 @@ def _stand_in(
         known = next((text for text in _texts(answer, fields) if digest(text) == secret), None)
         if known is not None:
             return lambda _: known
-    weak = bool(chosen) and password and not _another_is_wrong(secret, fields, taken)
+    weak = bool(chosen) and password and not good and not _another_is_wrong(secret, fields, taken)
     return lambda name: refused(name, secret, weak=weak)
+
+
+def _refused_otherwise(answer: Answer, page: Answer | None) -> bool:
+    """Whether an answer tells of something else than a bad password; what the page of the form said before tells nothing."""
+    said, before = _said(answer), _said(page) if page is not None else ""
+
+    def news(pattern: re.Pattern[str]) -> bool:
+        return len(pattern.findall(said)) > len(pattern.findall(before))
+
+    return news(_OTHERWISE) and not news(_BAD)
+
+
+def _said(answer: Answer) -> str:
+    if answer.is_html and answer.html.body is not None:
+        return str(answer.html.body.text(separator=" "))
+    return answer.text or ""
 
 
 def _texts(answer: Answer, fields: Sequence[Slot]) -> Iterator[str]:

@@ -24,6 +24,7 @@ class SecretNames:
     def __init__(self, refused: Mapping[str, Callable[[str], str | Generated]]) -> None:
         self._refused = refused
         self._names: dict[str, str] = {}
+        self._made: dict[str, Part] = {}
 
     def of(self, secret: Unnamed, owner: Owner) -> tuple[Part, list[str]]:
         """What stands for a secret that `owner` sent, and the place of it, should it have no name of a password or key."""
@@ -36,7 +37,8 @@ class SecretNames:
             return Secret(self._names[hexadecimal]), []
         base = re.sub(r"[^A-Z0-9]+", "_", secret.name.upper()).strip("_") or "SECRET"
         if hexadecimal in self._refused:
-            return self._refused[hexadecimal](base.lower()), []
+            # One value, though the form asks for it twice.
+            return self._made.setdefault(hexadecimal, self._refused[hexadecimal](base.lower())), []
         if secret.name.lower() in _REPEATED:
             base = "PASSWORD"
         name, count = base, 2

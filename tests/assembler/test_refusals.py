@@ -149,3 +149,32 @@ def test_the_same_value_is_a_secret_where_it_was_taken(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("{{ secrets.PASSWORD }}", "12345"))
     with pytest.raises(NotPromotable):
         promote("draft", tmp_path / "data")
+
+
+PAGE = "<p>A password has at least 8 characters.</p>" + AGAIN
+
+
+@pytest.mark.parametrize(
+    ("answer", "weak"),
+    [
+        (f"<em>User ada is already registered.</em>{PAGE}", False),
+        (f"<em>Passwords must match.</em>{PAGE}", False),
+        (f"<em>This password is too short.</em>{PAGE}", True),
+        (f"<em>Not like this.</em>{PAGE}", True),
+    ],
+)
+def test_an_answer_says_whether_the_password_was_bad(tmp_path: Path, answer: str, weak: bool) -> None:
+    calls = [get("/register", PAGE), form("/register", "name=ada&password=long-enough-1&again=long-enough-1", answer)]
+    assert ("_weak }}" in str(profile_of(tmp_path, calls).steps[1].form)) == weak
+
+
+def test_a_password_beside_a_name_that_is_taken_is_no_weak_one(tmp_path: Path) -> None:
+    assert "_weak }}" not in sent(tmp_path, chosen("long-enough-1", 400, '{"error":"name already exists"}'))
+    assert "_weak }}" not in sent(tmp_path / "conflict", chosen("long-enough-1", 409))
+
+
+def test_a_password_that_is_asked_for_twice_is_one(tmp_path: Path) -> None:
+    calls = [form("/register", "name=ada&password=long-enough-1&again_password=long-enough-1", PAGE)]
+    fields = dict(profile_of(tmp_path, calls).steps[0].form or [])
+    assert "generated." in fields["password"]
+    assert fields["password"] == fields["again_password"]
