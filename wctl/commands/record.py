@@ -51,11 +51,9 @@ def start(
     """Open a capture on a running application whose recorder accepts RECORDER_TOKEN."""
     wanted = {"slug": slug, "run_id": run_id, "scope": scope, "notes": notes}
     opened = _ask(base_url, "captures/start", wanted)
-    where = f" --base-url {base_url}" if base_url else ""
-    say(
-        f"Capturing {opened.get('slug', slug)}. "
-        f"End it with: wctl capture end --capture-id {opened.get('capture_id')}{where}"
-    )
+    where = f" --base-url {shlex.quote(base_url)}" if base_url else ""
+    capture_id = shlex.quote(str(opened.get("capture_id")))
+    say(f"Capturing {opened.get('slug', slug)}. End it with: wctl capture end --capture-id {capture_id}{where}")
     answer(str(opened.get("capture_id")))
     return 0
 
@@ -79,7 +77,9 @@ def end(
             closed = dict(close_capture(source, capture_id, notes))
         root = str(source)
     where = "" if Path(root).is_dir() else " on the application's machine"
-    say(f"Ended. Make the draft{where} with: wctl assemble --from {shlex.quote(root)} --slug {closed.get('slug')}")
+    say(
+        f"Ended. Make the draft{where} with: wctl assemble --from {shlex.quote(root)} --slug {shlex.quote(str(closed.get('slug')))}"
+    )
     answer(str(closed.get("capture_id")))
     return 0
 
@@ -188,6 +188,11 @@ def _recorder_url(base_url: str | None) -> str:
     return f"{base.rstrip('/')}/{prefix.strip('/')}"
 
 
+def _one_line(value: object) -> object:
+    """What somebody else's program says, as a part of a line of ours."""
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
 def _ask(base_url: str | None, call: str, wanted: dict[str, Any]) -> dict[str, Any]:
     """The recorder's answer to a POST. Raises Refusal, which tells the ways apart in which there may be none."""
     url = _recorder_url(base_url)
@@ -212,9 +217,10 @@ def _ask(base_url: str | None, call: str, wanted: dict[str, Any]) -> dict[str, A
         document = reply.json()
     except ValueError:
         document = {}
-    if reply.is_success and isinstance(document, dict):
-        return document
-    reason = str(document.get("error") or "") if isinstance(document, dict) else ""
+    told = {name: _one_line(value) for name, value in document.items()} if isinstance(document, dict) else {}
+    if reply.is_success and told:
+        return told
+    reason = str(told.get("error") or "")
     if reply.status_code in (401, 403):
         how = (
             "does not accept this RECORDER_TOKEN; the application must be started with the same one"
