@@ -22,7 +22,7 @@ from assembler.links import is_code, is_cursor, locate_beside, stands_beside
 from assembler.naming import name_of
 from assembler.nouns import ID_ENDING, Wanted, id_name, noun_of
 from assembler.numbers import STRENGTHS, Strength, locate_choice, locate_name, locate_number
-from assembler.parts import Extraction, Filled, Generated, Part, Ref, Unnamed, minted
+from assembler.parts import CHALLENGE, Extraction, Filled, Generated, Part, Ref, Unnamed, minted
 from assembler.profile import Extract
 from assembler.recording import Bodies, Exchange
 from assembler.refusals import refused_secrets
@@ -44,6 +44,8 @@ _ID_LIST = re.compile(r"\d{1,18}(?:,\d{1,18})+")
 _MINTED = re.compile(r"(?:x-)?idempotency-key")
 """Headers whose value a client makes up so that the server can tell a request from its repetition (the IETF's draft
 "The Idempotency-Key HTTP Header Field"). Sent again by another run, it would be answered from memory."""
+_HASHED = re.compile(r"[A-Za-z0-9_-]{43}")
+"""A SHA-256 in base64url: the challenge of RFC 7636 by its method S256."""
 _FIELDS = {"query", "form", "multipart", "json", "xml"}
 """Places whose value may be a JSON document of its own."""
 _CHOICES = 20
@@ -113,7 +115,9 @@ class Correlation:
         for index, filled in sorted(self._filled.items()):
             for _, parts in filled.slots:
                 for position, part in enumerate(parts):
-                    if isinstance(part, Unnamed):
+                    if isinstance(part, Generated):
+                        names.made(part)
+                    elif isinstance(part, Unnamed):
                         parts[position], unresolved = names.of(part, self.owners[index])
                         filled.unresolved.extend(unresolved)
 
@@ -189,6 +193,8 @@ class Correlation:
         if slot.place == "header" and _MINTED.fullmatch(slot.name):
             quote = '"' if len(value) > 2 and value[0] == value[-1] == '"' else ""
             return [quote, self._minted(slot, value.strip(quote)), quote] if quote else [self._minted(slot, value)]
+        if slot.name == CHALLENGE and _HASHED.fullmatch(value):
+            return [self._minted(slot, value)]
         if slot.place not in ("path", "text") and (address := self._address(value, index)) is not None:
             return address
         if slot.place in _FIELDS and (filled := self._filled_in(nested_slots(value), value, index, [], 0)) is not None:

@@ -9,7 +9,9 @@ from assembler.profile import Extract
 from assembler.slots import Slot
 
 __all__ = [
+    "CHALLENGE",
     "UUID_ENDING",
+    "VERIFIER",
     "WEAK_ENDING",
     "Extraction",
     "Filled",
@@ -21,6 +23,7 @@ __all__ = [
     "generated",
     "minted",
     "refused",
+    "verifier_of",
 ]
 
 
@@ -66,6 +69,11 @@ def minted(name: str, count: int, *, is_uuid: bool) -> Generated:
     return Generated(base + UUID_ENDING if is_uuid else base)
 
 
+def verifier_of(challenge: Generated) -> Generated:
+    """The secret that a generated challenge proves."""
+    return Generated(challenge.name.replace(CHALLENGE, VERIFIER, 1))
+
+
 def refused(field: str, hexadecimal: str, *, weak: bool) -> Generated:
     """What stands for a secret that no request brought through, sent as `field`."""
     return Generated(f"refused_{field}_{hexadecimal[:6]}{WEAK_ENDING if weak else ''}")
@@ -76,6 +84,10 @@ UUID_ENDING = "_uuid"
 
 WEAK_ENDING = "_weak"
 """How a name ends whose generated value is too short to be anybody's password."""
+
+VERIFIER, CHALLENGE = "code_verifier", "code_challenge"
+"""A secret that a client makes for one login, and its SHA-256, which it sends ahead (RFC 7636, 4.1 and 4.2). The generated values
+called so belong together, each pair with the same ending."""
 
 
 @dataclass

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from assembler.clients import Owner
-from assembler.parts import Generated, Part, Secret, Unnamed, generated
+from assembler.parts import CHALLENGE, VERIFIER, Generated, Part, Secret, Unnamed, generated, verifier_of
 from assembler.requests import canonical
 
 __all__ = ["SecretNames"]
@@ -25,9 +25,17 @@ class SecretNames:
         self._refused = refused
         self._names: dict[str, str] = {}
         self._made: dict[str, Part] = {}
+        self._challenge: Generated | None = None
+
+    def made(self, value: Generated) -> None:
+        """A value that was sent before what is asked for next: the challenge of a login whose verifier will follow."""
+        if value.name.startswith(CHALLENGE):
+            self._challenge = value
 
     def of(self, secret: Unnamed, owner: Owner) -> tuple[Part, list[str]]:
         """What stands for a secret that `owner` sent, and the place of it, should it have no name of a password or key."""
+        if secret.name == VERIFIER and self._challenge is not None:
+            return verifier_of(self._challenge), []
         hexadecimal = secret.hexadecimal
         own = next((name for name, value in owner.extra.items() if canonical(value)[-32:] == hexadecimal), None)
         if own is not None:

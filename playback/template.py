@@ -5,14 +5,16 @@ Names: `run_id`, `config`, `origin`, `steps.<id>.<name>`, `secrets.<NAME>`, `gen
 
 from __future__ import annotations
 
+import base64
 import difflib
+import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from assembler.parts import UUID_ENDING, WEAK_ENDING
+from assembler.parts import CHALLENGE, UUID_ENDING, VERIFIER, WEAK_ENDING
 from playback.errors import BadProfile
 
 __all__ = ["Scope", "Unknown", "fill", "names_in"]
@@ -49,7 +51,9 @@ class Scope:
         if head == "secrets" and rest in self.secrets:
             return self.secrets[rest]
         if head == "generated" and rest:
-            return self.generated.setdefault(rest, _made(rest))
+            if rest not in self.generated:
+                self.generated[rest] = self._challenge(rest) if rest.startswith(CHALLENGE) else _made(rest)
+            return self.generated[rest]
         if head == "env" and rest:
             if f"{ENV_ALLOWED}{rest}" in self.environ:
                 return self.environ[f"{ENV_ALLOWED}{rest}"]
@@ -63,8 +67,15 @@ class Scope:
             f"{{{{ {name} }}}} is no name a profile knows" + (f"; did you mean {near[0]!r}?" if near else ".")
         )
 
+    def _challenge(self, name: str) -> str:
+        """What proves the verifier that belongs to it, by the method S256 (RFC 7636, 4.2)."""
+        verifier = self.get(f"generated.{name.replace(CHALLENGE, VERIFIER, 1)}")
+        return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+
 
 def _made(name: str) -> str:
+    if name.startswith(VERIFIER):
+        return secrets.token_urlsafe(48)  # 43 characters at least
     if name.endswith(UUID_ENDING):
         return str(uuid4())
     if name.endswith(WEAK_ENDING):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from html import escape
 from pathlib import Path
+from urllib.parse import quote
 from uuid import UUID
 
 from assembler.document import load_profile
@@ -88,3 +92,22 @@ def test_a_minted_value_has_the_shape_of_the_recorded_one() -> None:
     assert str(UUID(first)) == first == scope.get("generated.idempotency_key_uuid")
     assert Scope().get("generated.idempotency_key_uuid") != first
     assert len(scope.get("generated.idempotency_key")) >= 24
+
+
+def test_each_login_with_a_challenge_makes_its_verifier_anew(tmp_path: Path) -> None:
+    calls: list[Call] = []
+    for verifier in ("v0Kd83mXqTz5Rb2WnYp7Lc9HsJf4Ga6VeUo1Ii-_xQw3D", "nB7cVx2ZaQ9wSe4RdF6tGy1HuJ3iKo5LpM8_-XzCvBnMa"):
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+        address = f"/authorize?state=abc&code_challenge={challenge}&code_challenge_method=S256"
+        calls.append(get(f"/login?next={quote(address, safe='')}", f"<a href='{escape(address)}'>on</a>"))
+        calls.append(get(address, f"<input type=hidden name=code_challenge value={challenge}>"))
+        calls.append(form("/authorize", f"code_challenge={challenge}&allow=1"))
+        calls += [form("/token", f"code_verifier={verifier}&count={count}", "{}") for count in range(2)]
+    profile = profile_of(tmp_path, calls)
+    for number, ending in ((0, ""), (5, "_2")):
+        login, page, allow, *tokens = profile.steps[number : number + 5]
+        challenge = f"{{{{ generated.code_challenge{ending} }}}}"
+        assert challenge in (login.query or "")
+        assert f"code_challenge={challenge}&" in (page.query or "")
+        assert dict(allow.form or [])["code_challenge"] == challenge
+        assert [dict(t.form or [])["code_verifier"] for t in tokens] == [f"{{{{ generated.code_verifier{ending} }}}}"] * 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from uuid import UUID
 
 from playback.template import Scope, fill
@@ -21,3 +23,12 @@ def test_a_weak_password_is_too_short_for_any_rule_and_no_word_or_number() -> No
     assert len(value) < 5
     assert value.isalpha()
     assert not set(value) & set("aeiouy")
+
+
+def test_a_challenge_proves_its_verifier() -> None:
+    scope = Scope()
+    challenge, other = fill("{{ generated.code_challenge }} {{ generated.code_challenge_2 }}", scope).split()
+    verifier = fill("{{ generated.code_verifier }}", scope)
+    assert 43 <= len(verifier) <= 128
+    assert challenge == base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    assert other != challenge
