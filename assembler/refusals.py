@@ -28,6 +28,8 @@ _PASSWORD = re.compile(r"pass|pwd", re.IGNORECASE)
 _FORMER = re.compile(r"old|current|existing|previous|verif", re.IGNORECASE)
 """Fields in which a form asks for the password that is to be changed."""
 _REFUSED = {400, 401, 403, 409, 422, 423, 429}
+_GONE = {404, 410}
+"""What an address with a wrong signature or a token that was used up may lead to, too."""
 _UNFIT = {200, 302, 303, 400, 422}
 """Answers to a value that may be refused for what it is. The others are about who may, and when."""
 
@@ -70,8 +72,10 @@ def refused_secrets(
 
 def _is_refusal(exchange: Exchange, answer: Answer, slot: Slot) -> bool:
     # Good credentials in a header may well be answered by 403 or 409: they were taken, something else was not.
-    if slot.place in ("header", "path", "query"):
+    if slot.place == "header":
         return answer.status == 401
+    if slot.place in ("path", "query"):
+        return answer.status in _REFUSED | _GONE
     if exchange.safe or answer.status in _REFUSED:
         return answer.status in _REFUSED
     if answer.status == 200 and answer.is_html:

@@ -178,3 +178,19 @@ def test_a_password_that_is_asked_for_twice_is_one(tmp_path: Path) -> None:
     fields = dict(profile_of(tmp_path, calls).steps[0].form or [])
     assert "generated." in fields["password"]
     assert fields["password"] == fields["again_password"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+@pytest.mark.parametrize("name", ["signature", "token"])
+def test_an_address_that_somebody_tampered_with_needs_nobody(tmp_path: Path, status: int, name: str) -> None:
+    good, bad = "cf3519dfd3b725d00646a296a4b681d6", "cf3519dfd3b725d00646a296a4b60000"
+    link = f'{{"url":"/files/1?expires=1795206290&{name}={good}"}}'
+    calls = [
+        api("GET", "/files", link),
+        get(f"/files/1?expires=1795206290&{name}={good}", "text"),
+        get(f"/files/1?expires=1795206290&{name}={bad}", "no", status=status),
+    ]
+    profile = profile_of(tmp_path, calls)
+    assert needed(profile) == []
+    assert "{{ steps.get-files." in str(profile.steps[1].query)
+    assert f"{name}={{{{ generated.refused_" in str(profile.steps[2].query)
