@@ -244,13 +244,14 @@ class Exchange:
                 request.close()
             if response is not None:
                 response.close()
+            told = {key: redactor.scan(clean_text(text), "text") for key, text in error.items()} if error else None
             payload: dict[str, Any] = {
                 "request_body": self._describe_request(),
                 "status": self._status,
                 "headers": redactor.shown(self._answered) if self._answered is not None else [],
                 "body": response.describe() if response is not None else None,
                 "duration_ms": round(duration, 3),
-                "error": self._redacted(error) if error is not None else None,
+                "error": {key: redactor.render(each)[0] for key, each in told.items()} if told else None,
             }
             if error is not None and payload["body"] is not None:
                 payload["body"]["truncated"] = True
@@ -289,10 +290,6 @@ class Exchange:
         elif self._chunked and not request.size:
             return None
         return request.describe(self._declared)
-
-    def _redacted(self, error: dict[str, Any]) -> dict[str, Any]:
-        render, scan = self._redactor.render, self._redactor.scan
-        return {key: render(scan(clean_text(text), "text"))[0] for key, text in error.items()}
 
     def _consequence(self, category: Category, payload: dict[str, Any]) -> Event:
         return envelope(

@@ -114,8 +114,12 @@ class _Responder:
 
     def start_response(self, status: str, headers: list[tuple[str, str]], *exc_info: Any, **named: Any) -> Write:
         write = self._start_response(status, headers, *exc_info, **named)
-        fields = [(name.lower(), value) for name, value in headers]
-        self._exchange.response_start(int(status[:3]) if status[:3].isdigit() else 0, fields)
+        try:
+            number = int(status[:3]) if status[:3].isdecimal() else 0
+            fields = [(name.lower(), value) for name, value in headers]
+        except (AttributeError, TypeError, ValueError):  # not as PEP 3333 says, and the server took it
+            number, fields = 0, []
+        self._exchange.response_start(number, fields)
         self._started = True
 
         def tee(data: bytes) -> object:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from recorder import Settings, wrap
 from recorder.names import Names
 from recorder.pseudonyms import Pseudonyms
 from recorder.redaction import Redactor
-from tests.recorder.spoken import FAILURES, SAID
-from tests.recorder.watching import events, exchanges, on_disk
+from tests.recorder.spoken import FAILURES, SAID, SECRET
+from tests.recorder.watching import call_wsgi, environ, events, exchanges, last, on_disk
 from tests.support import Server
 
 
@@ -113,3 +117,22 @@ def test_what_only_resembles_a_secret_stays(text: str) -> None:
 def test_what_stands_among_secrets_and_is_none_stays(text: str) -> None:
     redactor = Redactor(Names(), Pseudonyms(b"k" * 32))
     assert redactor.render(redactor.scan(text, "json"))[0] == text
+
+
+def test_what_one_text_of_an_exchange_names_is_taken_out_of_the_others(tmp_path: Path) -> None:
+    """A message repeats, without a word about it, what its cause says is a password; so does what was answered by then."""
+
+    def failing(made: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        yield f"trying {SECRET}\n".encode()
+        try:
+            raise ValueError(f"refused: password={SECRET}")
+        except ValueError as error:
+            raise RuntimeError(f"nobody comes in with {SECRET}") from error
+
+    with pytest.raises(RuntimeError):
+        call_wsgi(wrap(failing, Settings(root=tmp_path)), environ("/"))
+    told = last(tmp_path / "_logs")
+    assert told["error"]["message"].startswith("nobody comes in with secret-password-")
+    assert told["body"]["text"].startswith("trying secret-password-")
+    assert SECRET.encode() not in on_disk(tmp_path)
