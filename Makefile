@@ -44,6 +44,7 @@ corpus: $(READY)  ## score the engine over the practice corpus at CORPUS (ARGS: 
 soak: $(READY)  ## record and replay under load for a long time, with processes killed on the way
 	@$(PY) scripts/soak.py $(ARGS)
 	@$(PY) scripts/soak_redis.py
+	@$(PY) scripts/soak_redis_killed.py
 
 peers: $(READY)  ## other frameworks' own tests with the recorder around every application (from the package index)
 	@$(PY) scripts/peers.py $(ARGS)
