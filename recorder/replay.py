@@ -107,7 +107,8 @@ def _cursor(reader: Reader, here: Generation | None, since: int) -> str:
 
     Files are read one after the other, the oldest first.
     """
-    begun = [each for each in reader.generations if each.offset]
+    last = max((at for at, each in enumerate(reader.generations) if each.offset), default=-1)
+    begun = reader.generations[: last + 1]  # what is to be read anew, and was not come to, among them
     if not begun:
         return "~"
     here = here or begun[-1]

@@ -96,27 +96,73 @@ def test_an_unfinished_line_waits_for_its_end_in_every_file(tmp_path: Path) -> N
     assert "1" in messages(all_there_is(log, position))
 
 
-def test_pages_of_a_log_of_many_files_leave_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many files there are: a cursor names few of them."""
+class OwnTime:
+    """Stands where `time` does: that of the files, in nanoseconds."""
+
+    def __init__(self) -> None:
+        self.now = time.time_ns()
+
+    def time_ns(self) -> int:
+        return self.now
+
+    def grow(self, writer: Writer, text: str, then: float = 1.0) -> None:
+        """A record at this moment; `then` seconds pass."""
+        note(writer, text)
+        os.utime(writer.path, ns=(self.now, self.now))
+        self.now += int(then * 1e9)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> OwnTime:
+    """That of whoever asks for pages."""
+    clock = OwnTime()
+    monkeypatch.setattr("recorder.replay.time", clock)
+    return clock
+
+
+@pytest.mark.parametrize("pause", [0.001, 5.0, 600.0], ids=["in a moment", "in minutes", "over hours"])
+def test_pages_of_a_log_of_many_files_leave_nothing_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: OwnTime, pause: float
+) -> None:
+    """However many files there are, and however slowly they grow: a cursor names few of them."""
     monkeypatch.setattr("recorder.replay._NAMED", 2)
-    monkeypatch.setattr("recorder.replay.DOUBT_S", 0.5)  # as far as the clock of files may be behind on a busy machine
     log, writers = tmp_path / "_logs" / LOG_NAME, [own(tmp_path) for _ in range(5)]
     seen: set[str] = set()
     after: str | None = None
     for number in range(60):
-        note(writers[number * 7 % 5], f"{number}")
+        clock.grow(writers[number * 7 % 5], f"{number}", pause)
         if number % 3 == 0:
             found, after = page(log, after, 2)
             seen |= {event["id"] for event in found}
-    deadline = time.monotonic() + 60
-    while found and time.monotonic() < deadline:
+    for _ in range(200):
+        clock.now += 10**9
         found, after = page(log, after, 7)
         seen |= {event["id"] for event in found}
     assert not found
     assert len(seen) == 65
-    note(writers[0], "last")
+    clock.grow(writers[0], "last")
     found, _ = page(log, after, 100)
     assert found[-1]["payload"]["message"] == "last"
+
+
+def test_a_file_that_has_to_be_read_anew_and_is_not_come_to_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: OwnTime
+) -> None:
+    monkeypatch.setattr("recorder.replay._NAMED", 1)
+    log, (first, between, last) = tmp_path / "_logs" / LOG_NAME, (own(tmp_path) for _ in range(3))
+    for writer in (first, between, last, first):
+        clock.grow(writer, "before")
+    clock.now += 3600 * 10**9
+    found, after = page(log, None, 100)
+    assert len(found) == 7
+    for writer, text in ((first, "1"), (first, "2"), (between, "3")):
+        clock.grow(writer, text)
+    told: list[str] = []
+    for _ in range(12):
+        clock.now += 3600 * 10**9
+        found, after = page(log, after, 1)
+        told += [event["payload"].get("message", "opened") for event in found]
+    assert [text for text in told if text.isdigit()] == ["1", "2", "3"]
 
 
 def test_a_cursor_stays_short_however_many_files_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
