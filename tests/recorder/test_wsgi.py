@@ -487,20 +487,3 @@ def test_the_api_is_served_and_not_recorded(settings: Settings, monkeypatch: pyt
     big = call_wsgi(app, environ("/recorder/events", "POST", headers=[("Content-Length", str(17 << 20))]))
     assert big.status.startswith("413")
     assert len(exchanges(logs(settings))) == 1
-
-
-@pytest.mark.parametrize(
-    ("status", "headers"),
-    [("²00 OK", []), ("200 OK", None), ("200 OK", [("A", "b", "c")]), ("200 OK", [("A", 5)]), (b"200 OK", [])],
-)
-def test_what_a_server_takes_though_it_is_not_as_it_should_be(settings: Settings, status: Any, headers: Any) -> None:
-    """The server is the one to say so, if anybody."""
-
-    def odd(made: dict[str, Any], start_response: Start) -> Iterable[bytes]:
-        start_response(status, headers)
-        return [b"well"]
-
-    taken: list[Any] = []
-    assert b"".join(wrap(odd, settings)(environ("/"), lambda *given: taken.append(given))) == b"well"
-    assert taken == [(status, headers)]
-    assert last(logs(settings))["error"] is None
