@@ -5,12 +5,13 @@ from __future__ import annotations
 from recorder.marks import Redaction, located, merged, replaced
 from recorder.media import Kind
 from recorder.redaction import Redactor
+from recorder.tables import secret_columns
 
 __all__ = ["EndlessSecretError", "StreamRedactor"]
 
 
 class EndlessSecretError(Exception):
-    """A secret began whose end is too far away to wait for it."""
+    """There is more of a secret than can be waited for: its end is too far away, or it is a column of a long table."""
 
 
 class StreamRedactor:
@@ -41,6 +42,8 @@ class StreamRedactor:
 
     def _give(self, end: int) -> str:
         text = "&" + self._buffer if self._form else self._buffer
+        if not self._written and end < len(text) and self._kind == "text" and secret_columns(text, self._redactor.kind):
+            raise EndlessSecretError  # only the first window has the names
         scanned = self._redactor.scan(text, self._kind)
         shift = len(text) - len(self._buffer)
         marks = scanned.marks + self._redactor.known_marks(text)

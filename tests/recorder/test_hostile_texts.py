@@ -120,6 +120,18 @@ def test_a_secret_without_end_is_neither_kept_in_memory_nor_stored(
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_a_table_with_a_column_of_secrets_that_is_too_long_for_memory_is_not_stored(
+    redactor: Redactor, tmp_path: Path
+) -> None:
+    for head, reason in ((b"user,password\n", "redaction"), (b"user,colour\n", None)):
+        body = BodyTee(Store(tmp_path / str(reason)), redactor, "text/csv")
+        body.feed(head)
+        for number in range(100_000):
+            body.feed(b"ada,Zq7kW2mTx9Lp%d\n" % number)
+        body.close()
+        assert (body.describe() or {}).get("omitted") == reason
+
+
 def test_a_long_secret_at_the_edge_of_a_window_is_replaced(redactor: Redactor) -> None:
     stream, out = StreamRedactor(redactor, "text"), ""
     secret = "aB1" * 2500
