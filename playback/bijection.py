@@ -221,12 +221,19 @@ class Bijection:
 
     def text(self, recorded: str, live: str, moment: Moment, role: str = "") -> TextMatch:
         """Compare two texts, learning from what corresponds. `role` says where they stand, when that has a name."""
-        result = self._text(recorded, live, moment, role)
-        if (result.problem or result.owed) and (later := in_step(recorded, live, moment)) != recorded:
-            return self._text(later, live, moment, role)
-        return result
+        best = self._text(recorded, live, moment, role)
+        if best.problem is None and not best.owed:
+            return best
+        # Only what differs so far is read in other ways: with the codes of the server, as a part of a date.
+        later = in_step(recorded, live, moment)
+        for was, codes in ((recorded, True), (later, False), (later, True)):
+            if (codes and self._codes) or (was is later and later != recorded):
+                other = self._text(was, live, moment, role, codes=codes)
+                if other.problem is None and (best.problem is not None or len(other.owed) < len(best.owed)):
+                    best = other
+        return best
 
-    def _text(self, recorded: str, live: str, moment: Moment, role: str) -> TextMatch:
+    def _text(self, recorded: str, live: str, moment: Moment, role: str, *, codes: bool = False) -> TextMatch:
         if recorded == live and len(recorded) < 6 and recorded not in self.known:
             return TextMatch()
         if SECRET.fullmatch(recorded) and live:
@@ -234,7 +241,7 @@ class Bijection:
             whole = TextMatch()
             self._judge(Piece("secret", recorded), live, "", "", moment, whole)
             return whole
-        expected = self._pieces(recorded)
+        expected = self._pieces(recorded, codes=codes)
         if recorded == live:
             return TextMatch(self._unchanged(expected))
         matched = aligned(expected, live)
@@ -359,22 +366,20 @@ class Bijection:
         """A value computed from content stays the same when the content does; a random id does not."""
         return token in self._digests() or _digest_shaped(token)
 
-    def _pieces(self, recorded: str) -> Expected:
+    def _pieces(self, recorded: str, *, codes: bool) -> Expected:
         """The recorded text cut up; a known value with its live counterpart, others with None."""
+        cut = (lambda text: list(self._codes.cut(_cut(text)))) if codes else _cut
         if not self.known:
-            return [(p, None) for p in self._cut(recorded)]
+            return [(p, None) for p in cut(recorded)]
         result: Expected = []
         end = 0
         for start, behind in self.known.places(recorded):
             name = recorded[start:behind]
-            result.extend((p, None) for p in self._cut(recorded[end:start]))
+            result.extend((p, None) for p in cut(recorded[end:start]))
             result.append((Piece("text", name), self.known[name]))
             end = behind
-        result.extend((p, None) for p in self._cut(recorded[end:]))
+        result.extend((p, None) for p in cut(recorded[end:]))
         return result
-
-    def _cut(self, text: str) -> Iterable[Piece]:
-        return self._codes.cut(_cut(text)) if self._codes else _cut(text)
 
     def number(self, name: str, recorded: str, live: str) -> str | None:
         """Two different whole numbers under `name`: bound when the name says id, else a reason."""

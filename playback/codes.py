@@ -17,6 +17,9 @@ __all__ = ["Codes"]
 
 _CHANCE = re.compile(r"(?:[a-z\d]{4,12}|[A-Z\d]{4,12})")
 
+_MEASURED = re.compile(r"\d+(?:[a-z]{1,2}|[kKMGT]i?[bB]|min|secs?|hrs?|days?)")
+"""A number with its unit: `14ms`, `512KB`."""
+
 
 class Codes:
     """What is known of the codes of one server."""
@@ -65,7 +68,7 @@ class Codes:
         """A text cut up, its codes in one piece each: `26151D` is no number with a letter behind it."""
         plain = ""
         for piece in cut:
-            if piece.kind in ("text", "int", "number"):
+            if piece.kind in ("text", "int"):
                 plain += piece.text
                 continue
             yield from self._codes_in(plain)
@@ -76,8 +79,9 @@ class Codes:
     def _codes_in(self, plain: str) -> Iterator[Piece]:
         end = 0
         for match in re.finditer(r"[A-Za-z]*\d[A-Za-z0-9]*", plain):
-            if code_build(match.group()) in self._builds and code_like(match.group()):
+            word = match.group()
+            if code_build(word) in self._builds and code_like(word) and not _MEASURED.fullmatch(word):
                 yield from pieces(plain[end : match.start()])
-                yield Piece("code", match.group())
+                yield Piece("code", word)
                 end = match.end()
         yield from pieces(plain[end:])

@@ -57,6 +57,16 @@ def test_a_code_of_digits_with_a_letter_is_no_number() -> None:
     assert bijection.text("26151D", "88387D", MOMENT).owed == []
 
 
+@pytest.mark.parametrize(
+    ("recorded", "live"),
+    [("took 0.14ms", "took 0.219ms"), ("took 140ms", "took 32ms"), ("QX4T7L took 0.14ms", "ZZZZ9Z took 0.2ms")],
+)
+def test_a_number_with_its_unit_is_no_code(recorded: str, live: str) -> None:
+    bijection = knowing()
+    bijection.expect_codes(["k3j9"])
+    assert problem(bijection, recorded, live) is None
+
+
 @pytest.mark.parametrize(("recorded", "live"), [("fkcsq8", "w0uk68"), ("banexo", "4tk2pq"), ("IOEPY", "52J2A")])
 def test_what_the_server_made_may_look_like_a_word_by_chance(recorded: str, live: str) -> None:
     bijection = Bijection()
