@@ -34,13 +34,20 @@ def plant(beds: int) -> dict[str, Any]:
     return {"garden": str(uuid.uuid4()), "planted_at": time.time(), "beds": beds}
 
 
-def sow(bed: int) -> list[float]:
-    """Return the harvest of a bed, and how long it took."""
-    connection, began = _here().connection, time.time()
+def sow(bed: int) -> list[int]:
+    """Return the harvest of a bed."""
+    connection = _here().connection
     if changed(connection, "fails") and bed == 2:
         raise ValueError("bed 2 is dry")
     time.sleep(0.3 if changed(connection, "slow") else 0.12)
-    return [bed * (3 if changed(connection, "result") and bed == 2 else 2), time.time() - began]
+    return [bed * (3 if changed(connection, "result") and bed == 2 else 2)]
+
+
+def weigh() -> list[float]:
+    """Return a weight, and how long the weighing took: most of the job, also where the machine pauses once."""
+    connection, began = _here().connection, time.time()
+    time.sleep(0.9 if changed(connection, "slow") else 0.6)
+    return [12.5, time.time() - began]
 
 
 def gather(beds: int) -> str:

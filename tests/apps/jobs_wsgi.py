@@ -84,6 +84,7 @@ PLANS: dict[str, Callable[[], Job | list[Job] | None]] = {
     "timed": lambda: queue("work").enqueue("time.sleep", random.uniform(0.2, 0.6)),
     # graphs
     "tree": lambda: queue("work").enqueue(job_tasks.plant, 3),
+    "measured": lambda: queue("work").enqueue(job_tasks.weigh),
     "plain": lambda: queue("plain").enqueue(job_tasks.plant, 3),
     "broken": lambda: queue("work").enqueue(job_tasks.complain, "moss"),
     "retries": lambda: queue("work").enqueue(job_tasks.struggle, retry=Retry(max=4)),

@@ -24,6 +24,7 @@ from tests.support import wait_until
 TASKS = "tests.apps.job_tasks"
 PLANS = (
     "tree",
+    "measured",
     "broken",
     "retries",
     "patience",
@@ -146,6 +147,8 @@ def test_a_tree_passes(replay: Replay, way: str) -> None:
 HARMLESS = [
     ("tree", "shuffled"),  # siblings race: their order is not the application's
     ("tree", "slow"),
+    ("measured", ""),  # how long it took
+    ("measured", "slow"),
     ("broken", ""),  # a failure that was recorded, with another id in its message
     ("retries", ""),
     ("retries", "luckier"),  # one try less
