@@ -19,7 +19,7 @@ from selectolax.lexbor import LexborNode
 
 from assembler.extractors import Answer, values
 from assembler.profile import Extract
-from assembler.shapes import SECRET, pieces
+from assembler.shapes import SECRET, Piece, pieces
 
 __all__ = ["form_fields", "json_leaves", "json_offers", "locate", "proved", "quoted", "row_around", "urls_in"]
 
@@ -295,13 +295,28 @@ def _context(text: str) -> str:
     )
 
 
+_LONGEST_TOKEN = 400
+"""Characters before a value that are cut up: what is random shows by its whole, and not by its end."""
+
+
+def _last(tokens: Sequence[Piece], length: int) -> list[Piece]:
+    """The last of the pieces, as many as `length` characters hold; one that varies is left whole."""
+    kept: list[Piece] = []
+    for piece in reversed(tokens):
+        if length <= 0:
+            break
+        kept.append(piece._replace(text=piece.text[-length:]) if piece.kind == "text" else piece)
+        length -= len(piece.text)
+    return kept[::-1]
+
+
 def _around(text: str, value: str) -> str:
     """A pattern for `value` by the constant text around its first occurrence in `text`."""
     start = text.index(value)
-    left, right = text[max(0, start - 40) : start], text[start + len(value) : start + len(value) + 80]
+    left, right = text[max(0, start - _LONGEST_TOKEN) : start], text[start + len(value) : start + len(value) + 80]
     left = left[max(left.rfind("\n"), -1) + 1 :]
     right = right.split("\n")[0]
-    tokens = list(pieces(left))
+    tokens = _last(list(pieces(left)), 40)
     # Context that varies itself is weak; what stands between the value and the last varying piece is enough if it says something.
     for index in range(len(tokens) - 1, -1, -1):
         if tokens[index].kind != "text" and sum(len(t.text) for t in tokens[index + 1 :]) >= 6:

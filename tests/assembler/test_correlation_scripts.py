@@ -34,3 +34,14 @@ def test_it_goes_from_quote_to_quote_and_is_read_as_a_string(tmp_path: Path, wri
     (extract,) = profile.steps[0].extract.values()
     assert evaluate(extract, Answer(200, [PAGE], page(written(LIVE)))) == LIVE
     assert evaluate(extract, Answer(200, [PAGE], "<p>Save?</p>")) is None
+
+
+def test_the_context_of_a_value_holds_no_half_of_something_random(tmp_path: Path) -> None:
+    page = '<script nonce="Qmr8nQgONxAXgXPtRtIDBQ">window.APP = {"csrf": "%s", "user": "ann"};</script>'
+    token, other = "k3Jd83mXqTz5Rb2WnYp7Lc9HsJf4Ga6V", "w9Qd83mXqTz5Rb2WnYp7Lc9HsJf4Ga6V"
+    profile = profile_of(
+        tmp_path, [get("/", page % token), Call("POST", "/save", "{}", sent=[("x-csrf-token", token)])]
+    )
+    (extract,) = profile.steps[0].extract.values()
+    anew = (page % other).replace("Qmr8nQgONxAXgXPtRtIDBQ", "Tz8kLmWvBnCxYpRqStJdHf")
+    assert evaluate(extract, Answer(200, [PAGE], anew)) == other
