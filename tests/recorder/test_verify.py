@@ -189,7 +189,11 @@ def test_a_checkpoint_is_signed_every_so_many_records_and_after_a_while(
     assert [c.sequence for c in seal.checkpoints()] == [5, 7]  # type: ignore[union-attr]
 
 
-def test_a_sealed_log_that_was_rotated_and_compressed_is_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("idle", [-1, 1 << 60], ids=["a writer that looks first", "one in full swing"])
+def test_a_sealed_log_that_was_rotated_and_compressed_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, idle: int
+) -> None:
+    monkeypatch.setattr("recorder.log.IDLE_NS", idle)
     seal = Seal(tmp_path / "seal", KEY)
     writer = Writer(tmp_path / "_logs", tmp_path, seal=seal)
     for number in range(4):
