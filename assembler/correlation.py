@@ -18,7 +18,7 @@ from assembler.clients import OWN_COOKIE, Clients, Owner
 from assembler.extractors import Answer
 from assembler.given import Given
 from assembler.kinds import Kinds
-from assembler.links import is_code, is_cursor, locate_beside, stands_beside
+from assembler.links import is_code, is_cursor, locate_beside, locate_with, stands_beside
 from assembler.naming import name_of
 from assembler.nouns import ID_ENDING, Wanted, id_name, noun_of
 from assembler.numbers import STRENGTHS, Strength, locate_choice, locate_name, locate_number
@@ -29,7 +29,7 @@ from assembler.refusals import refused_secrets
 from assembler.requests import canonical, request_slots
 from assembler.rpc import called_path
 from assembler.secret_names import SecretNames
-from assembler.shapes import SECRET, TEMPORARY, clock, holds_code, id_like, looks_opaque, pieces
+from assembler.shapes import SECRET, TEMPORARY, clock, holds_code, id_like, looks_opaque, packed_number, pieces
 from assembler.slots import Slot, encoded, nested_slots, url_slots
 from assembler.sources import json_leaves, locate, urls_in
 from assembler.validators import CONDITIONAL, Validators
@@ -111,7 +111,8 @@ class Correlation:
     def settle(self, digest: Callable[[str], str]) -> None:
         """Give the secrets that no answer gave their names; `digest` makes the pseudonym of a text (its hex). After that
         nothing is added or filled any more."""
-        names = SecretNames(refused_secrets(self.exchanges, self.answers, self.slots, digest))
+        unnamed = [p for filled in self._filled.values() for _, parts in filled.slots for p in parts if isinstance(p, Unnamed)]
+        names = SecretNames(refused_secrets(self.exchanges, self.answers, self.slots, digest), unnamed)
         for index, filled in sorted(self._filled.items()):
             for _, parts in filled.slots:
                 for position, part in enumerate(parts):
@@ -275,7 +276,8 @@ class Correlation:
         scheme, _, credential = value.partition(" ")
         if scheme.lower() == "basic" and (match := SECRET.search(credential)):
             slot = Slot("header", "password", match.group(), 0, 0)
-            return [f"Basic {credential[: match.start()]}", _unnamed(slot, match.group())]
+            ref = self.refer(slot, match.group(), index)  # a personal access token, shown once
+            return [f"Basic {credential[: match.start()]}", ref or _unnamed(slot, match.group())]
         if match := SECRET.search(credential):
             slot = Slot("header", "token", match.group(), 0, 0)
             ref = self.refer(slot, match.group(), index)
@@ -298,6 +300,8 @@ class Correlation:
         stamp, code = _STAMP.fullmatch(value) is not None, is_code(slot)
         if (slot.number or value.isdigit()) and not stamp and not code:
             return None
+        if slot.place in ("json", "form", "multipart", "query") and (given := self._packed(slot, index)):
+            return given
         if len(value) > 4096 or (len(value) < 3 and not stands_beside(slot)):
             return None
         if stands_beside(slot) and (given := self._beside(slot, index)):
@@ -322,6 +326,20 @@ class Correlation:
             key = (number, f"beside:{slot.role}{slot.value}")
             if key not in self._located:
                 found = locate_beside(self.answers[number], slot)
+                self._located[key] = self._named(number, found[0], found[1], slot) if found else None
+            if extraction := self._located[key]:
+                return Ref(number, extraction.name)
+        return None
+
+    def _packed(self, slot: Slot, index: int) -> Ref | None:
+        """A number in base64 that stood in an address of a mail, before a secret that this request sends, too."""
+        if packed_number(slot.value) is None:
+            return None
+        sent = [other.value for other in self.slots[index] if other.place == slot.place]
+        for number in itertools.islice(self._given.holding(slot.value, index, latest=True), _CHOICES):
+            key = (number, f"packed:{slot.value}")
+            if key not in self._located:
+                found = locate_with(self.answers[number], slot.value, sent)
                 self._located[key] = self._named(number, found[0], found[1], slot) if found else None
             if extraction := self._located[key]:
                 return Ref(number, extraction.name)

@@ -6,16 +6,16 @@ By itself `Mg` could be anything; the address that an answer held as a whole say
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
 from assembler.extractors import Answer
 from assembler.profile import Extract
-from assembler.shapes import SECRET, looks_opaque, pieces
+from assembler.shapes import SECRET, looks_opaque, packed_number, pieces
 from assembler.slots import Slot
 from assembler.sources import proved, urls_in
 
-__all__ = ["constant_start", "is_code", "is_cursor", "locate_beside", "stands_beside", "within_random"]
+__all__ = ["constant_start", "is_code", "is_cursor", "locate_beside", "locate_with", "stands_beside", "within_random"]
 
 Found = tuple[Extract, str]
 _SEGMENT = r"[^/?#\s\"'<>]+"
@@ -62,6 +62,21 @@ def locate_beside(answer: Answer, slot: Slot) -> Found | None:
     for extract in _holding(answer, whole, regex):
         if held := proved(extract, answer, slot.value):
             return held, "an address of that answer held it beside the random segment that follows"
+    return None
+
+
+def locate_with(answer: Answer, value: str, sent: Iterable[str]) -> Found | None:
+    """An extractor for a number in base64 (`Mw`), from an address in the answer that goes on with a secret that is `sent`
+    beside it: `/activate/Mw/…`, `?uid=Mw&token=…`."""
+    if packed_number(value) is None:
+        return None
+    behind = "|".join(re.escape(other) for other in sent if SECRET.fullmatch(other) or looks_opaque(other))
+    lead = re.compile(rf"([\w.-]+[/=]){re.escape(value)}(?=(?:[/&?-]|&amp;)[^\s\"'<>]{{0,20}}(?:{behind}))")
+    for where, url in urls_in(answer) if behind else ():
+        if found := lead.search(url):
+            extract = Extract(**where, regex=rf"{re.escape(found[1])}([A-Za-z0-9]+)")
+            if held := proved(extract, answer, value):
+                return held, "an address of that answer held it before the secret that is sent with it"
     return None
 
 

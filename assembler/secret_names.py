@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from assembler.clients import Owner
 from assembler.parts import CHALLENGE, VERIFIER, Generated, Part, Secret, Unnamed, generated, verifier_of
@@ -21,7 +21,11 @@ _ISSUED = re.compile(r"CSRF|XSRF")
 class SecretNames:
     """The names given so far. `refused` are pseudonyms (hex) that no request brought through, with what stands for them."""
 
-    def __init__(self, refused: Mapping[str, Callable[[str], str | Generated]]) -> None:
+    def __init__(
+        self, refused: Mapping[str, Callable[[str], str | Generated]], unnamed: Iterable[Unnamed] = ()
+    ) -> None:
+        self._telling = {s.hexadecimal: s.name for s in reversed([*unnamed]) if _is_own(s.name)}
+        """The name of a password or key under which a secret was sent first; it may have been `new` or `confirm` before."""
         self._refused = refused
         self._names: dict[str, str] = {}
         self._made: dict[str, Part] = {}
@@ -43,15 +47,20 @@ class SecretNames:
             return generated(own), []
         if hexadecimal in self._names:
             return Secret(self._names[hexadecimal]), []
-        base = re.sub(r"[^A-Z0-9]+", "_", secret.name.upper()).strip("_") or "SECRET"
+        spoken = secret.name if _is_own(secret.name) else self._telling.get(hexadecimal, secret.name)
+        base = re.sub(r"[^A-Z0-9]+", "_", spoken.upper()).strip("_") or "SECRET"
         if hexadecimal in self._refused:
             # One value, though the form asks for it twice.
             return self._made.setdefault(hexadecimal, self._refused[hexadecimal](base.lower())), []
-        if secret.name.lower() in _REPEATED:
+        if spoken.lower() in _REPEATED:
             base = "PASSWORD"
         name, count = base, 2
         while name in self._names.values():
             name, count = f"{base}_{count}", count + 1
         self._names[hexadecimal] = name
-        known = _OWN.search(name) and not _ISSUED.search(name)
-        return Secret(name), [] if known else [f"{secret.place} {secret.name}"]
+        return Secret(name), [] if _is_own(name) else [f"{secret.place} {secret.name}"]
+
+
+def _is_own(name: str) -> bool:
+    """True for the name of what somebody knows by heart."""
+    return _OWN.search(name.upper()) is not None and _ISSUED.search(name.upper()) is None

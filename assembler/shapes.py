@@ -33,6 +33,7 @@ __all__ = [
     "id_like",
     "looks_opaque",
     "measured",
+    "packed_number",
     "pieces",
     "skeleton",
     "timed_name",
@@ -151,6 +152,18 @@ def counted_token(token: str) -> tuple[str, str] | None:
     except ValueError:
         return None
     return (match[1], match[2]) if match and match[1].startswith("[") == bool(match[3]) else None
+
+
+def packed_number(text: str) -> str | None:
+    """The number in base64 as mails say whom they are for (`Mw` is 3, Django's `uidb64`), or None."""
+    core = text.rstrip("=")
+    if not 2 <= len(core) <= 12 or not re.fullmatch(r"[MNO][A-Za-z0-9]+", core):
+        return None
+    try:
+        found = base64.b64decode(core + "=" * (-len(core) % 4)).decode("ascii")
+    except ValueError:
+        return None
+    return found if found.isdigit() and base64.b64encode(found.encode()).decode().rstrip("=") == core else None
 
 
 @lru_cache(maxsize=65536)

@@ -315,6 +315,10 @@ def _around(text: str, value: str) -> str:
     start = text.index(value)
     left, right = text[max(0, start - _LONGEST_TOKEN) : start], text[start + len(value) : start + len(value) + 80]
     left = left[max(left.rfind("\n"), -1) + 1 :]
+    # Alone on its line it is known by the line before.
+    gap, above = (r"\s+", text[:start].rstrip()[-40:]) if not left.strip() else ("", "")
+    left = above[above.rfind("\n") + 1 :] if above else left
+    broken = right[:1] in ("\r", "\n")
     right = right.split("\n")[0]
     tokens = _last(list(pieces(left)), 40)
     # Context that varies itself is weak; what stands between the value and the last varying piece is enough if it says something.
@@ -325,8 +329,9 @@ def _around(text: str, value: str) -> str:
     lead = "".join(_context(p.text) if p.kind == "text" else _ANYTHING for p in tokens)
     if start < 40 and sum(len(t.text) for t in tokens) == start:
         lead = "^" + lead
+    lead += gap if above else ""
     follow = next(iter(pieces(right)), None)
-    tail = "" if right else "$"
+    tail = "" if right else r"\s" if broken else "$"
     if follow is not None and follow.kind == "text":
         # What the next parameter of an address is set to is another one's business: `&state=wRKsi…`.
         tail = re.escape(re.sub(r"^([?&;][^=&;\s]+=).+", r"\1", follow.text[:8]))

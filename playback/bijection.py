@@ -22,6 +22,7 @@ from assembler.shapes import (
     code_like,
     counted_token,
     id_like,
+    packed_number,
     pieces,
 )
 from playback.addresses import random_parts
@@ -31,6 +32,7 @@ from playback.calendars import in_step
 from playback.codes import Codes
 from playback.known_values import KnownValues
 from playback.moments import Moment
+from playback.packed_ids import packed_numbers, with_packed
 from playback.signatures import payload, signed_again
 
 __all__ = ["Bijection", "Moment", "TextMatch"]
@@ -241,6 +243,10 @@ class Bijection:
             whole = TextMatch()
             self._judge(Piece("secret", recorded), live, "", "", moment, whole)
             return whole
+        for packed, other in packed_numbers(recorded, live):
+            if problem := self.bind_number("packed", packed_number(packed) or "", packed_number(other) or ""):
+                return TextMatch(problem)
+            recorded = with_packed(recorded, packed, other)
         expected = self._pieces(recorded, codes=codes)
         if recorded == live:
             return TextMatch(self._unchanged(expected))
