@@ -316,7 +316,7 @@ def _around(text: str, value: str) -> str:
     left, right = text[max(0, start - _LONGEST_TOKEN) : start], text[start + len(value) : start + len(value) + 80]
     left = left[max(left.rfind("\n"), -1) + 1 :]
     # Alone on its line it is known by the line before.
-    gap, above = (r"\s+", text[:start].rstrip()[-40:]) if not left.strip() else ("", "")
+    gap, above = (r"\s+", text[:start].rstrip()[-_LONGEST_TOKEN:]) if not left.strip() else ("", "")
     left = above[above.rfind("\n") + 1 :] if above else left
     broken = right[:1] in ("\r", "\n")
     right = right.split("\n")[0]
