@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 
-from assembler.shapes import TEMPORARY, code_like, looks_opaque, skeleton
+from assembler.shapes import TEMPORARY, code_like, looks_opaque, packed_number, skeleton
 
 __all__ = ["code_build", "long_id", "one_time", "same_build", "sayable", "unpadded"]
 
@@ -24,6 +24,8 @@ def same_build(recorded: str, live: str) -> bool:
 
     One single word and another are no two names of one kind but two states (`queued`, `failed`), and must be equal.
     """
+    if packed_number(recorded) and packed_number(live):
+        return True
     if recorded.isalpha() and live.isalpha() and sayable(recorded) and sayable(live):
         return recorded == live
     if skeleton(recorded) == skeleton(live) or (looks_opaque(recorded) and looks_opaque(live)):

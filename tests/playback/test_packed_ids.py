@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from playback.bijection import Bijection, Moment
+from playback.builds import same_build
 
 SECRET = "secret-late-0ecdd1a5180f237fec1850be033a8c0b"
 TOKEN = "d8y7q2-1f2e3d4c5b6a79880f1e2d3c4b5a6978"
@@ -25,3 +26,8 @@ def test_the_number_in_it_moves_as_ids_do(build: str) -> None:
 def test_another_word_there_is_a_difference() -> None:
     assert not agrees(Bijection(set), f"/activate/Maria/{SECRET}", f"/activate/Moritz/{TOKEN}")
     assert not agrees(Bijection(set), f"/activate/Mw/{SECRET}", f"/deactivate/MTA/{TOKEN}")
+
+
+@pytest.mark.parametrize(("recorded", "live", "alike"), [("Mw", "MTA", True), ("Mw", "Zoe", False), ("MQ", "Mg", True)])
+def test_what_is_taken_from_an_answer_is_one_again(recorded: str, live: str, alike: bool) -> None:
+    assert same_build(recorded, live) == alike
