@@ -4,14 +4,17 @@
 import { swap } from "./swap.js";
 
 const PAUSE = 1500; // ms
+let sent = false; // a form: loading anew would cut off what it leads to
 
 async function look() {
   try {
-    await swap(location.href, ["#rehearsal", "#standing"]);
+    if (!sent) await swap(location.href, ["#rehearsal", "#standing"]);
   } catch {
     // the network is away; the next look will tell
   }
-  if (document.querySelector("#rehearsal .b-running, #standing.b-running")) setTimeout(look, PAUSE);
+  if (sent || document.querySelector("#rehearsal .b-running, #standing.b-running")) setTimeout(look, PAUSE);
   else location.reload(); // its proposals bring a form, and the button to begin another comes back
 }
+addEventListener("submit", (event) => (sent ||= !event.defaultPrevented));
+addEventListener("pageshow", () => (sent = false)); // back from where it led to
 setTimeout(look, PAUSE);
