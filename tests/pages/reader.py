@@ -132,7 +132,7 @@ class Reader:
         for running, _ in self._servers:
             try:
                 os.killpg(running.pid, signal.SIGINT)
-                running.watcher.wait(60)
+                running.watcher.wait(10)
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 pass
             running.stop()
