@@ -43,9 +43,16 @@ class Rude(BaseHTTPRequestHandler):
         pass
 
 
+class Quiet(ThreadingHTTPServer):
+    """Keeps to itself that somebody hung up: what it says would stand among what a command says."""
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
 @pytest.fixture
 def rude() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Rude)
+    server = Quiet(("127.0.0.1", 0), Rude)
     serving = threading.Thread(target=server.serve_forever)
     serving.start()
     yield f"http://127.0.0.1:{server.server_port}"
