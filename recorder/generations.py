@@ -44,12 +44,16 @@ class BrokenFileError(OSError):
 
 
 class First(NamedTuple):
-    """The identity of a generation, which is its first record's id and a `+` for each space before it, and its age."""
+    """The identity of a generation, which is its first record's id and a `+` for each space before it, and its age.
+
+    That is of its first record that was not written before, if it holds any; else `again` says how often it was.
+    """
 
     id: str
     timestamp: str
     boot_id: str
     mono_ns: int
+    again: int = 0
 
     def certainly_before(self, other: First) -> bool:
         """Whether this is older by more than a writer may be stopped between making a record and writing it."""
@@ -305,6 +309,7 @@ def _first(file: BinaryIO) -> First | None:
                         str(event.get("timestamp") or ""),
                         str(event.get("boot_id") or ""),
                         mono if isinstance(mono, int) else 0,
+                        spaces,
                     )
                     if not spaces:
                         return found
@@ -325,9 +330,9 @@ def _older(one: File, other: File) -> int:
         return (a is not None) - (b is not None)
     if a.id.rstrip("+") == b.id.rstrip("+"):
         return len(a.id) - len(b.id)
-    if a.boot_id == b.boot_id and a.mono_ns != b.mono_ns:
-        return -1 if a.mono_ns < b.mono_ns else 1
-    return (a.timestamp > b.timestamp) - (a.timestamp < b.timestamp)
+    same_boot = a.boot_id == b.boot_id
+    mine, theirs = ((each.mono_ns if same_boot else each.timestamp, each.again) for each in (a, b))
+    return (mine > theirs) - (mine < theirs)
 
 
 def _stamp(status: os.stat_result) -> Stamp:

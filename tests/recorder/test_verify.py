@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from recorder.events import Event, envelope
 from recorder.log import Writer
 from recorder.seal import Seal
+from recorder.tail import tail
 from recorder.verify import Finding, Verdict, logs_below, verify
 from tests.recorder.rotating import compressed, rotate
 
@@ -210,6 +212,28 @@ def test_a_sealed_log_that_was_rotated_and_compressed_is_whole(
     old.write_bytes(old.read_bytes().replace(b"first", b"frist"))
     (problem,) = verify(writer.path, seal).problems
     assert (problem.kind, problem.file, problem.offset) == ("altered", old, 1)
+
+
+@pytest.mark.parametrize(
+    "moods", [*itertools.product((-1, 1 << 60), repeat=5)], ids=lambda moods: "".join("i" if m < 0 else "b" for m in moods)
+)
+def test_a_sealed_log_is_whole_whether_its_writer_was_idle_or_busy_when_it_was_rotated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moods: tuple[int, ...]
+) -> None:
+    """A file may hold a record that was written again, and no other: it is younger than the one that had it first."""
+    seal = Seal(tmp_path / "seal", KEY)
+    writer = Writer(tmp_path / "_logs", tmp_path, seal=seal)
+    for number, mood in enumerate(moods):
+        monkeypatch.setattr("recorder.log.IDLE_NS", mood)
+        writer.append(event(f"{number}"))
+        if number < 4:
+            rotate(writer.path)
+        if number == 2:
+            compressed(writer.path.with_name(writer.path.name + ".2"))
+    writer.close()
+    assert verify(writer.path, seal).problems == []
+    told = [each["sequence"] for _, each in tail(writer.path, stop=lambda: True) if isinstance(each, dict)]
+    assert told == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_loss_that_its_writer_knew_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
