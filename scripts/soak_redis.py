@@ -180,24 +180,34 @@ def missing(direct: Redis, root: Path, counts: Counter[str]) -> list[str]:
     return wrong
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Soak; returns 1 when a job is missing."""
-    parser = argparse.ArgumentParser(description="Cut the connection to Redis while jobs are enqueued.")
-    parser.add_argument("--cuts", type=int, default=1000, metavar="N", help="default: 1000")
+def chosen(arguments: list[str] | None, description: str, cuts: int) -> tuple[int, int]:
+    """Return how many cuts are asked for, and the seed of their moments, which is told."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--cuts", type=int, default=cuts, metavar="N", help=f"default: {cuts}")
     parser.add_argument("--seed", type=int, default=None, help="repeat the moments of an earlier run")
-    chosen = parser.parse_args(arguments)
-    seed = chosen.seed if chosen.seed is not None else random.randrange(1 << 30)
+    asked = parser.parse_args(arguments)
+    seed = asked.seed if asked.seed is not None else random.randrange(1 << 30)
     print(f"seed {seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="pte-redis-") as name, running_redis() as url:
-        os.environ["RECORDER_ROOT"] = name
-        assert str(get_recorder().settings.root) == name
-        counts, wrong = soak(url, Path(name), chosen.cuts, seed)
+    return asked.cuts, seed
+
+
+def verdict(counts: Counter[str], wrong: list[str]) -> int:
+    """Tell what was counted, and what should not have been; returns 1 when there is any."""
     for what, count in counts.items():
         print(f"{what:<28}{count:>10,}")
     for sentence in wrong:
         print(f"VIOLATION: {sentence}")
     print("violations: " + str(len(wrong) or "none"))
     return 1 if wrong else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Soak; returns 1 when a job is missing."""
+    cuts, seed = chosen(arguments, "Cut the connection to Redis while jobs are enqueued.", 1000)
+    with tempfile.TemporaryDirectory(prefix="pte-redis-") as name, running_redis() as url:
+        os.environ["RECORDER_ROOT"] = name
+        assert str(get_recorder().settings.root) == name
+        return verdict(*soak(url, Path(name), cuts, seed))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ code 1 on a violation.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import signal
@@ -39,7 +38,7 @@ from playback.guard import Guarded  # noqa: E402
 from playback.redis_server import find_redis  # noqa: E402
 from recorder.core import get_recorder  # noqa: E402
 from recorder.log import LOG_NAME, Line, read  # noqa: E402
-from scripts.soak_redis import PATHS, missing  # noqa: E402
+from scripts.soak_redis import PATHS, chosen, missing, verdict  # noqa: E402
 from tests.support import free_port, wait_until  # noqa: E402
 
 LATEST = 0.006  # seconds after which a cut comes, at most: what enqueueing a few jobs takes
@@ -147,23 +146,13 @@ def soak(server: Server, root: Path, cuts: int, seed: int) -> tuple[Counter[str]
 
 def main(arguments: list[str] | None = None) -> int:
     """Soak; returns 1 when a job is missing."""
-    parser = argparse.ArgumentParser(description="Kill Redis while jobs are enqueued.")
-    parser.add_argument("--cuts", type=int, default=3000, metavar="N", help="default: 3000")
-    parser.add_argument("--seed", type=int, default=None, help="repeat the moments of an earlier run")
-    chosen = parser.parse_args(arguments)
-    seed = chosen.seed if chosen.seed is not None else random.randrange(1 << 30)
-    print(f"seed {seed}", flush=True)
+    cuts, seed = chosen(arguments, "Kill Redis while jobs are enqueued.", 3000)
     with tempfile.TemporaryDirectory(prefix="pte-") as name, tempfile.TemporaryDirectory(prefix="pte-") as kept:
         os.environ["RECORDER_ROOT"] = name
         assert str(get_recorder().settings.root) == name
         with Server(Path(kept)) as server:
-            counts, wrong = soak(server, Path(name), chosen.cuts, seed)
-    for what, count in counts.items():
-        print(f"{what:<28}{count:>10,}")
-    for sentence in wrong:
-        print(f"VIOLATION: {sentence}")
-    print("violations: " + str(len(wrong) or "none"))
-    return 1 if wrong else 0
+            counts, wrong = soak(server, Path(name), cuts, seed)
+    return verdict(counts, wrong)
 
 
 if __name__ == "__main__":
